@@ -1,0 +1,1 @@
+//! Where bytes live: file, memory, http, ftp, gzip. The only protocol code.

@@ -1,0 +1,9 @@
+//! Plain data and traits between FITS code and the world: bytes at offsets, parts of a read, steps of an edit. No I/O here.
+
+mod edit_plan;
+mod read_at;
+mod read_plan;
+
+pub(crate) use edit_plan::{Content, EditPlan, Step, Storage};
+pub(crate) use read_at::{MemorySource, ReadAt, past_the_end, slice};
+pub(crate) use read_plan::{PART_BYTES, Part, ReadPlan};
