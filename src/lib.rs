@@ -2,11 +2,31 @@
 
 #![allow(dead_code)]
 
+pub mod blocking;
 mod codec;
+mod cpu;
+mod directory;
+mod engine;
 mod error;
+mod file;
+mod format;
+mod hdu;
+mod image;
+mod image_data;
 mod io;
+mod open;
 mod options;
+mod reader;
 mod source;
+mod writer;
 
+pub use directory::HduKey;
+pub use engine::Op;
 pub use error::{Error, ErrorKind, Result};
+pub use format::{DataType, Element, FromValue, HduKind, Header, Value, is_protected_keyword};
+pub use hdu::HduInfo;
+pub use image::{AxisSection, Section};
+pub use image_data::{ImageData, Pixel};
 pub use options::{OpenOptions, Remote, RemoteMode, Timeout};
+pub use reader::{FitsReader, ImageSelector};
+pub use writer::{FitsWriter, ImageOptions};

@@ -1,1 +1,31 @@
+//! The Python package: thin classes over the crate, blocking in `rustfits` and awaitable in `rustfits.aio`. No logic lives here.
 
+mod array;
+mod error;
+mod fits;
+mod hdu;
+mod header;
+mod keys;
+mod run;
+
+use pyo3::prelude::*;
+
+/// The native module behind the package `rustfits`.
+#[pymodule(gil_used = false)]
+mod _rustfits {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::array::Memory;
+    #[pymodule_export]
+    use super::fits::Fits;
+    #[pymodule_export]
+    use super::hdu::{AsciiTableHdu, CompressedImageHdu, CompressedTableHdu, Hdu, ImageHdu, TableHdu};
+    #[pymodule_export]
+    use super::header::PyHeader;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -6,4 +6,4 @@ mod read_plan;
 
 pub(crate) use edit_plan::{Content, EditPlan, Step, Storage};
 pub(crate) use read_at::{MemorySource, ReadAt, past_the_end, slice};
-pub(crate) use read_plan::{PART_BYTES, Part, ReadPlan};
+pub(crate) use read_plan::{BufferSize, ReadPlan};

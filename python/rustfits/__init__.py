@@ -1,0 +1,32 @@
+"""Read and write FITS files, wherever the bytes live.
+
+Names open files as in cfitsio: paths, ``file://``, ``mem://``, ``http(s)://``, ``ftp(s)://``, plain or gzip.
+
+>>> import rustfits
+>>> with rustfits.FITS("image.fits") as fits:  # doctest: +SKIP
+...     stamp = fits["SCI"][100:200, 50:150]
+"""
+
+from rustfits._rustfits import (
+    FITS,
+    HDU,
+    AsciiTableHDU,
+    CompressedImageHDU,
+    CompressedTableHDU,
+    Header,
+    ImageHDU,
+    TableHDU,
+    __version__,
+)
+
+__all__ = [
+    "FITS",
+    "HDU",
+    "AsciiTableHDU",
+    "CompressedImageHDU",
+    "CompressedTableHDU",
+    "Header",
+    "ImageHDU",
+    "TableHDU",
+    "__version__",
+]

@@ -1,0 +1,96 @@
+//! Results as numpy arrays: numpy adopts the memory that the crate filled, without a copy.
+
+use std::ffi::c_int;
+
+use pyo3::exceptions::PyBufferError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{ffi, intern};
+use rustfits::ImageData;
+
+static NDARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static MASKED_ARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// The owner of an array's memory; arrays refer to it as their base.
+#[pyclass(frozen, module = "rustfits._rustfits")]
+pub(crate) struct Memory {
+    address: usize,
+    len: usize,
+    /// Keeps the memory alive; never moved once the address was taken.
+    _owner: Box<dyn std::any::Any + Send + Sync>,
+}
+
+impl Memory {
+    pub(crate) fn new(owner: impl AsMut<[u8]> + Send + Sync + 'static) -> Self {
+        let mut owner = Box::new(owner);
+        let bytes = (*owner).as_mut();
+        let (address, len) = (bytes.as_mut_ptr() as usize, bytes.len());
+        Self { address, len, _owner: owner }
+    }
+}
+
+#[pymethods]
+impl Memory {
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        if view.is_null() {
+            return Err(PyBufferError::new_err("no view to fill"));
+        }
+        let (address, len) = (slf.get().address, slf.get().len);
+        let writable = 0;
+        // SAFETY: the view is not null; the memory lives as long as `slf`, which the view keeps a reference to, and nothing in Rust
+        // touches it after it was handed over.
+        let status = unsafe {
+            ffi::PyBuffer_FillInfo(view, slf.as_ptr(), address as *mut _, len as ffi::Py_ssize_t, writable, flags)
+        };
+        if status == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
+    }
+}
+
+/// A new array of this dtype and shape over the memory.
+pub(crate) fn ndarray<'py>(
+    py: Python<'py>,
+    shape: &[usize],
+    dtype: impl IntoPyObject<'py>,
+    owner: impl AsMut<[u8]> + Send + Sync + 'static,
+) -> PyResult<Bound<'py, PyAny>> {
+    let class = NDARRAY.import(py, "numpy", "ndarray")?;
+    let shape = PyTuple::new(py, shape)?;
+    let memory = Memory::new(owner);
+    if memory.len == 0 {
+        return class.call1((shape, dtype));
+    }
+    class.call1((shape, dtype, memory))
+}
+
+/// Pixels as they come from the crate.
+pub(crate) struct Pixels(pub(crate) ImageData);
+
+struct PixelMemory(ImageData);
+
+impl AsMut<[u8]> for PixelMemory {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.0.bytes_mut()
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Pixels {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(mut self, py: Python<'py>) -> PyResult<Self::Output> {
+        let shape = self.0.shape().to_vec();
+        let code = self.0.data_type().code();
+        let mask = self.0.take_mask();
+        let values = ndarray(py, &shape, code, PixelMemory(self.0))?;
+        let Some(mask) = mask else {
+            // A single pixel comes out as numpy's own scalar.
+            return if shape.is_empty() { values.get_item(PyTuple::empty(py)) } else { Ok(values) };
+        };
+        let mask = ndarray(py, &shape, "?", mask)?;
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "mask"), mask)?;
+        MASKED_ARRAY.import(py, "numpy.ma", "MaskedArray")?.call((values,), Some(&keywords))
+    }
+}

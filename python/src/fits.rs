@@ -1,0 +1,207 @@
+//! The class `FITS`: an open file.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::exceptions::{PyNotImplementedError, PyOSError, PyUserWarning, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyIterator, PyList};
+use rustfits::{FitsReader, FitsWriter, HduInfo, OpenOptions};
+
+use crate::hdu::hdu_object;
+use crate::keys::Key;
+use crate::run::wait;
+
+/// An open FITS file.
+///
+/// Parameters
+/// ----------
+/// filename : str or os.PathLike
+///     A path, or a `file://`, `mem://`, `http(s)://` or `ftp(s)://` name. Plain and gzip files are told apart by their bytes.
+/// mode : {'r', 'w+'}
+///     `r` reads; `w+` creates the file or empties it.
+/// lenient : bool
+///     Take cards that break the rules of the standard.
+/// remote : optional
+///     How a remote file is fetched.
+#[pyclass(name = "FITS", frozen, module = "rustfits")]
+pub(crate) struct Fits {
+    handle: Handle,
+    name: Py<PyAny>,
+    mode: String,
+    hdus: Mutex<HashMap<usize, Py<PyAny>>>,
+}
+
+enum Handle {
+    Reader(FitsReader),
+    Writer(FitsWriter),
+}
+
+impl Handle {
+    fn reader(&self) -> &FitsReader {
+        match self {
+            Self::Reader(reader) => reader,
+            Self::Writer(writer) => writer.reader(),
+        }
+    }
+}
+
+/// What the three modes of a file are; anything else is a ValueError.
+fn check_mode(mode: &str) -> PyResult<()> {
+    match mode {
+        "r" | "w+" => Ok(()),
+        "r+" => Err(PyNotImplementedError::new_err(
+            "mode 'r+' is not supported yet: open with 'r', or write anew with 'w+'",
+        )),
+        _ => Err(PyValueError::new_err(format!("mode '{mode}' is not one of 'r', 'r+', 'w+'"))),
+    }
+}
+
+impl Fits {
+    fn new(py: Python<'_>, handle: Handle, name: Py<PyAny>, mode: &str) -> PyResult<Self> {
+        if let Some(warning) = handle.reader().warning() {
+            let text = std::ffi::CString::new(format!("{}: {warning}", handle.reader().name()))?;
+            PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)?;
+        }
+        Ok(Self { handle, name, mode: mode.to_owned(), hdus: Mutex::default() })
+    }
+
+    /// The HDU's object: the same one each time.
+    fn object(&self, py: Python<'_>, info: HduInfo) -> PyResult<Py<PyAny>> {
+        let index = info.index();
+        if let Some(object) = self.hdus.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
+            return Ok(object.clone_ref(py));
+        }
+        let object = hdu_object(py, self.handle.reader().clone(), info)?;
+        let mut hdus = self.hdus.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(hdus.entry(index).or_insert(object).clone_ref(py))
+    }
+
+    fn writer(&self) -> PyResult<&FitsWriter> {
+        match &self.handle {
+            Handle::Writer(writer) => Ok(writer),
+            Handle::Reader(reader) => {
+                Err(PyOSError::new_err(format!("{}: the file is open read-only (mode 'r')", reader.name())))
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Fits {
+    #[new]
+    #[pyo3(signature = (filename, mode="r", *, lenient=false, remote=None, atomic=false, allow_in_place=false))]
+    fn py_new(
+        py: Python<'_>,
+        filename: Bound<'_, PyAny>,
+        mode: &str,
+        lenient: bool,
+        remote: Option<Bound<'_, PyAny>>,
+        atomic: bool,
+        allow_in_place: bool,
+    ) -> PyResult<Self> {
+        check_mode(mode)?;
+        if remote.is_some() {
+            return Err(PyNotImplementedError::new_err("remote= is not supported yet"));
+        }
+        if atomic || allow_in_place {
+            return Err(PyNotImplementedError::new_err("atomic= and allow_in_place= are not supported yet"));
+        }
+        let path: PathBuf = filename.extract()?;
+        let handle = if mode == "r" {
+            let options = OpenOptions { lenient, ..OpenOptions::default() };
+            Handle::Reader(wait(py, FitsReader::open_with(path, options))?)
+        } else {
+            Handle::Writer(wait(py, FitsWriter::create(path))?)
+        };
+        Self::new(py, handle, filename.unbind(), mode)
+    }
+
+    /// Opens bytes that are in memory, plain or gzip.
+    #[staticmethod]
+    #[pyo3(signature = (data, mode="r", lenient=false))]
+    fn from_bytes(py: Python<'_>, data: &Bound<'_, PyAny>, mode: &str, lenient: bool) -> PyResult<Self> {
+        if mode == "w+" {
+            return Err(PyValueError::new_err(
+                "from_bytes opens what is there, with mode 'r' or 'r+'; use mem:// for 'w+'",
+            ));
+        }
+        check_mode(mode)?;
+        let bytes = py.get_type::<PyBytes>().call1((data,))?.extract::<Vec<u8>>()?;
+        let options = OpenOptions { lenient, ..OpenOptions::default() };
+        let reader = wait(py, FitsReader::from_bytes_with(bytes, options))?;
+        Self::new(py, Handle::Reader(reader), "<bytes>".into_pyobject(py)?.into_any().unbind(), mode)
+    }
+
+    /// The whole file, uncompressed, as bytes.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &wait(py, self.handle.reader().to_bytes())?))
+    }
+
+    /// The name under which the file was opened, without credentials.
+    #[getter]
+    fn filename(&self) -> &str {
+        self.handle.reader().name()
+    }
+
+    /// The mode.
+    #[getter]
+    fn mode(&self) -> &str {
+        &self.mode
+    }
+
+    /// Whether the file is closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.handle.reader().is_closed()
+    }
+
+    /// All HDUs.
+    #[getter]
+    fn hdus(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        (0..self.__len__(py)?).map(|index| self.object(py, wait(py, self.handle.reader().hdu(index))?)).collect()
+    }
+
+    /// Closes the file; closing twice is no error.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        match &self.handle {
+            Handle::Reader(reader) => {
+                reader.close();
+                Ok(())
+            }
+            Handle::Writer(writer) => wait(py, writer.close()),
+        }
+    }
+
+    /// Makes what was written durable.
+    fn sync(&self, py: Python<'_>) -> PyResult<()> {
+        wait(py, self.writer()?.sync())
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.close(py)
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        wait(py, self.handle.reader().count())
+    }
+
+    fn __getitem__(&self, py: Python<'_>, key: Key) -> PyResult<Py<PyAny>> {
+        let info = wait(py, self.handle.reader().hdu(key.0))?;
+        self.object(py, info)
+    }
+
+    fn __contains__(&self, py: Python<'_>, key: Key) -> PyResult<bool> {
+        wait(py, self.handle.reader().contains(key.0))
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        PyList::new(py, self.hdus(py)?)?.try_iter()
+    }
+}

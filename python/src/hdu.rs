@@ -1,0 +1,190 @@
+//! The HDU classes of the blocking API.
+
+use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+use rustfits::{FitsReader, HduInfo, HduKind, ImageData, Op};
+
+use crate::array::Pixels;
+use crate::error::OrRaise;
+use crate::header::PyHeader;
+use crate::keys::SectionKey;
+use crate::run::wait;
+
+/// One HDU of a file.
+#[pyclass(name = "HDU", subclass, frozen, module = "rustfits")]
+pub(crate) struct Hdu {
+    pub(crate) reader: FitsReader,
+    pub(crate) info: HduInfo,
+    header: PyOnceLock<Py<PyHeader>>,
+}
+
+impl Hdu {
+    pub(crate) fn new(reader: FitsReader, info: HduInfo) -> Self {
+        Self { reader, info, header: PyOnceLock::new() }
+    }
+}
+
+/// The object for an HDU, of the class that fits its kind.
+pub(crate) fn hdu_object(py: Python<'_>, reader: FitsReader, info: HduInfo) -> PyResult<Py<PyAny>> {
+    let kind = info.kind();
+    let base = PyClassInitializer::from(Hdu::new(reader, info));
+    Ok(match kind {
+        HduKind::BinaryTable => Py::new(py, base.add_subclass(TableHdu))?.into_any(),
+        HduKind::AsciiTable => Py::new(py, base.add_subclass(AsciiTableHdu))?.into_any(),
+        HduKind::CompressedImage => {
+            Py::new(py, base.add_subclass(ImageHdu).add_subclass(CompressedImageHdu))?.into_any()
+        }
+        HduKind::CompressedTable => {
+            Py::new(py, base.add_subclass(TableHdu).add_subclass(CompressedTableHdu))?.into_any()
+        }
+        _ => Py::new(py, base.add_subclass(ImageHdu))?.into_any(),
+    })
+}
+
+#[pymethods]
+impl Hdu {
+    /// The header of the HDU.
+    #[getter]
+    fn header(&self, py: Python<'_>) -> PyResult<Py<PyHeader>> {
+        let header = || Py::new(py, PyHeader(self.info.header().clone()));
+        Ok(self.header.get_or_try_init(py, header)?.clone_ref(py))
+    }
+
+    /// The number of the HDU, counted from 0.
+    #[getter]
+    fn index(&self) -> usize {
+        self.info.index()
+    }
+
+    /// EXTNAME, or None.
+    #[getter]
+    fn extname(&self) -> Option<&str> {
+        self.info.name()
+    }
+
+    /// EXTVER, 1 where it is missing.
+    #[getter]
+    fn extver(&self) -> i64 {
+        self.info.version()
+    }
+
+    /// Whether there are data: NAXIS > 0 and every NAXISn > 0.
+    #[getter]
+    fn has_data(&self) -> bool {
+        self.info.has_data()
+    }
+}
+
+/// An image.
+#[pyclass(name = "ImageHDU", extends = Hdu, subclass, frozen, module = "rustfits")]
+pub(crate) struct ImageHdu;
+
+/// The read of a section, as it is for every face.
+pub(crate) fn read_section(hdu: &Hdu, section: Option<SectionKey>, scale: bool, mask_blank: bool) -> Op<ImageData> {
+    let mut image = hdu.reader.image(hdu.info.index());
+    if let Some(SectionKey(section)) = section {
+        image = image.section(section);
+    }
+    if !scale {
+        image = image.unscaled();
+    }
+    if mask_blank { image.read_masked() } else { image.read_dyn() }
+}
+
+#[pymethods]
+impl ImageHdu {
+    /// The lengths of the axes, slowest first.
+    #[getter]
+    fn shape<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let py = slf.py();
+        PyTuple::new(py, slf.as_super().info.shape().or_raise()?)
+    }
+
+    /// The numpy dtype of the values.
+    #[getter]
+    fn dtype<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        py.import("numpy")?.getattr("dtype")?.call1((slf.as_super().info.data_type().or_raise()?.code(),))
+    }
+
+    /// The number of axes.
+    #[getter]
+    fn ndim(slf: PyRef<'_, Self>) -> PyResult<usize> {
+        Ok(slf.as_super().info.shape().or_raise()?.len())
+    }
+
+    /// The number of pixels.
+    #[getter]
+    fn size(slf: PyRef<'_, Self>) -> PyResult<u64> {
+        let shape = slf.as_super().info.shape().or_raise()?;
+        Ok(if shape.is_empty() { 0 } else { shape.iter().product() })
+    }
+
+    /// BITPIX as stored.
+    #[getter]
+    fn bitpix(slf: PyRef<'_, Self>) -> PyResult<i64> {
+        slf.as_super().info.bitpix().or_raise()
+    }
+
+    /// BUNIT, or None.
+    #[getter]
+    fn unit(slf: PyRef<'_, Self>) -> Option<String> {
+        slf.as_super().info.unit()
+    }
+
+    fn __len__(slf: PyRef<'_, Self>) -> PyResult<usize> {
+        let shape = slf.as_super().info.shape().or_raise()?;
+        shape
+            .first()
+            .map(|&length| length as usize)
+            .ok_or_else(|| PyTypeError::new_err("an image without axes has no len()"))
+    }
+
+    /// Reads the image, or a section of it.
+    ///
+    /// Parameters
+    /// ----------
+    /// section : key of the image, optional
+    ///     What could stand in `hdu[...]`: ints, slices of any step, `...`, lists of ints along an axis.
+    /// scale : bool
+    ///     Apply BSCALE and BZERO; False gives the stored values.
+    /// mask_blank : bool
+    ///     Give a masked array in which the blank pixels are masked.
+    ///
+    /// Returns
+    /// -------
+    /// numpy.ndarray
+    ///     Native byte order, slowest axis first, owned by the caller.
+    #[pyo3(signature = (section=None, *, scale=true, mask_blank=false))]
+    fn read(slf: PyRef<'_, Self>, section: Option<SectionKey>, scale: bool, mask_blank: bool) -> PyResult<Pixels> {
+        let py = slf.py();
+        wait(py, read_section(slf.as_super(), section, scale, mask_blank)).map(Pixels)
+    }
+
+    fn __getitem__(slf: PyRef<'_, Self>, section: SectionKey) -> PyResult<Pixels> {
+        let py = slf.py();
+        wait(py, read_section(slf.as_super(), Some(section), true, false)).map(Pixels)
+    }
+
+    fn __setitem__(&self, _key: &Bound<'_, PyAny>, _value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyNotImplementedError::new_err("writing into an image is not supported yet"))
+    }
+}
+
+/// An image in compressed tiles.
+#[pyclass(name = "CompressedImageHDU", extends = ImageHdu, frozen, module = "rustfits")]
+pub(crate) struct CompressedImageHdu;
+
+/// A binary table.
+#[pyclass(name = "TableHDU", extends = Hdu, subclass, frozen, module = "rustfits")]
+pub(crate) struct TableHdu;
+
+/// A table in compressed tiles.
+#[pyclass(name = "CompressedTableHDU", extends = TableHdu, frozen, module = "rustfits")]
+pub(crate) struct CompressedTableHdu;
+
+/// An ASCII table.
+#[pyclass(name = "AsciiTableHDU", extends = Hdu, frozen, module = "rustfits")]
+pub(crate) struct AsciiTableHdu;

@@ -1,0 +1,107 @@
+//! Reads what users put in brackets: HDU keys and sections.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyEllipsis, PySlice, PyString, PyTuple};
+use rustfits::{AxisSection, HduKey, Section};
+
+/// An HDU key: number, EXTNAME, or (EXTNAME, EXTVER).
+pub(crate) struct Key(pub(crate) HduKey);
+
+impl<'py> FromPyObject<'_, 'py> for Key {
+    type Error = PyErr;
+
+    fn extract(key: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Some(name) = text(&key)? {
+            return Ok(Self(HduKey::Name(name)));
+        }
+        if let Some(index) = integer(&key) {
+            return Ok(Self(HduKey::Index(index?)));
+        }
+        if let Ok(pair) = key.cast::<PyTuple>()
+            && pair.len() == 2
+            && let Some(name) = text(&pair.get_item(0)?)?
+            && let Some(version) = integer(&pair.get_item(1)?)
+        {
+            return Ok(Self(HduKey::NameVersion(name, version?)));
+        }
+        Err(unsupported(&key, "an HDU key is an int, an EXTNAME or a tuple (EXTNAME, EXTVER)"))
+    }
+}
+
+/// A section of an image.
+pub(crate) struct SectionKey(pub(crate) Section);
+
+impl<'py> FromPyObject<'_, 'py> for SectionKey {
+    type Error = PyErr;
+
+    fn extract(key: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let axes = match key.cast::<PyTuple>() {
+            Ok(axes) => axes.iter().map(|entry| axis(&entry)).collect::<PyResult<_>>()?,
+            Err(_) => vec![axis(&key)?],
+        };
+        Ok(Self(Section(axes)))
+    }
+}
+
+fn axis(entry: &Bound<'_, PyAny>) -> PyResult<AxisSection> {
+    if let Ok(slice) = entry.cast::<PySlice>() {
+        return slice_parts(slice);
+    }
+    if entry.is_instance_of::<PyEllipsis>() {
+        return Ok(AxisSection::Ellipsis);
+    }
+    if let Some(index) = integer(entry) {
+        return Ok(AxisSection::At(index?));
+    }
+    integers(entry).map(AxisSection::List)
+}
+
+fn slice_parts(slice: &Bound<'_, PySlice>) -> PyResult<AxisSection> {
+    let part = |name: &str| -> PyResult<Option<i64>> {
+        let value = slice.getattr(name)?;
+        if value.is_none() {
+            return Ok(None);
+        }
+        integer(&value).unwrap_or_else(|| Err(unsupported(&value, "the parts of a slice are integers"))).map(Some)
+    };
+    Ok(AxisSection::Slice { start: part("start")?, stop: part("stop")?, step: part("step")?.unwrap_or(1) })
+}
+
+/// A list, tuple or one-dimensional array of integers.
+pub(crate) fn integers(values: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    let accepted = "a key is made of integers, slices, '...' and lists of integers";
+    if values.is_instance_of::<PyString>() || values.is_instance_of::<PyBytes>() || values.is_none() {
+        return Err(unsupported(values, accepted));
+    }
+    let entries = values.try_iter().map_err(|_| unsupported(values, accepted))?;
+    entries
+        .map(|entry| {
+            let entry = entry?;
+            integer(&entry).unwrap_or_else(|| Err(unsupported(&entry, accepted)))
+        })
+        .collect()
+}
+
+/// The text of a str or bytes.
+pub(crate) fn text(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(Some(text.to_cow()?.into_owned()));
+    }
+    Ok(value.cast::<PyBytes>().ok().map(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned()))
+}
+
+/// An integer, also of numpy; a bool or a float is none. An integer beyond 64 bits is clipped: it is out of range of everything.
+pub(crate) fn integer(value: &Bound<'_, PyAny>) -> Option<PyResult<i64>> {
+    if value.is_instance_of::<PyBool>() || value.get_type().name().is_ok_and(|name| name == "bool") {
+        return None;
+    }
+    let index = value.call_method0("__index__").ok()?;
+    Some(index.extract().or_else(|_| Ok(if index.lt(0)? { i64::MIN } else { i64::MAX })))
+}
+
+/// The error for a key of another type.
+pub(crate) fn unsupported(key: &Bound<'_, PyAny>, accepted: &str) -> PyErr {
+    let name = key.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("a key of type {name} is not supported: {accepted}"))
+}

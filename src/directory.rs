@@ -1,0 +1,308 @@
+//! Which HDUs a file has: found one after the other as they are asked for (FITS 4.0 §3.1).
+//!
+//! An HDU follows where the one before ends, if a block there starts like an extension. Anything else behind the last HDU
+//! (special records, zeros, the tail of a broken write) is passed over.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::format::structure::{check_start, header_end, layout_of};
+use crate::format::{BLOCK_BYTES, CARD_BYTES, HduKind, HduLayout, Header, padded};
+use crate::source::ReadAt;
+
+/// How much of a header is read at first; it doubles until the END card is there.
+const FIRST_READ: u64 = 4 * BLOCK_BYTES;
+/// The most cards that a header may have: what has no END by then is no header.
+const MOST_CARDS: u64 = 1_000_000;
+/// The name that compressed images have besides their own.
+const GENERIC_NAME: &str = "COMPRESSED_IMAGE";
+
+/// One HDU: its header, and where its data are.
+#[derive(Debug)]
+pub(crate) struct HduEntry {
+    pub(crate) index: usize,
+    pub(crate) header: Arc<Header>,
+    pub(crate) layout: HduLayout,
+    pub(crate) name: Option<String>,
+    pub(crate) version: i64,
+}
+
+impl HduEntry {
+    fn new(index: usize, header: Header, layout: HduLayout) -> Self {
+        let name = extension_name(&header);
+        let version = header.integer("EXTVER").ok().flatten().unwrap_or(1);
+        Self { index, header: Arc::new(header), layout, name, version }
+    }
+
+    /// Whether the HDU has this name, in any letter case and without surrounding blanks.
+    fn is_called(&self, name: &str, version: Option<i64>) -> bool {
+        self.name.as_deref().is_some_and(|own| own.trim().eq_ignore_ascii_case(name.trim()))
+            && version.is_none_or(|version| version == self.version)
+    }
+}
+
+/// EXTNAME, or the other one where the first is the generic name of compressed images.
+fn extension_name(header: &Header) -> Option<String> {
+    let first = header.string("EXTNAME")?;
+    if first.trim() != GENERIC_NAME {
+        return Some(first);
+    }
+    let other = header.strings("EXTNAME").find(|name| name.trim() != GENERIC_NAME);
+    Some(other.unwrap_or(first))
+}
+
+/// How an HDU is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HduKey {
+    /// By number, counted from 0; negative from the end.
+    Index(i64),
+    /// By EXTNAME, in any letter case; the first match wins.
+    Name(String),
+    /// By EXTNAME and EXTVER.
+    NameVersion(String, i64),
+}
+
+impl From<i64> for HduKey {
+    fn from(index: i64) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl From<i32> for HduKey {
+    fn from(index: i32) -> Self {
+        Self::Index(index.into())
+    }
+}
+
+impl From<usize> for HduKey {
+    fn from(index: usize) -> Self {
+        Self::Index(i64::try_from(index).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<&str> for HduKey {
+    fn from(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+}
+
+impl From<String> for HduKey {
+    fn from(name: String) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl From<(&str, i64)> for HduKey {
+    fn from((name, version): (&str, i64)) -> Self {
+        Self::NameVersion(name.to_owned(), version)
+    }
+}
+
+/// The HDUs found so far, and whether there are more.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    file: Arc<str>,
+    lenient: bool,
+    hdus: Vec<Arc<HduEntry>>,
+    end: End,
+}
+
+#[derive(Debug)]
+enum End {
+    /// There may be more.
+    Open,
+    /// All are found.
+    Reached,
+    /// The next one can't be read, for this reason.
+    Broken(Error),
+}
+
+impl Directory {
+    pub(crate) fn new(file: Arc<str>, lenient: bool) -> Self {
+        Self { file, lenient, hdus: Vec::new(), end: End::Open }
+    }
+
+    /// The directory of a file that has no HDU yet, because it is about to be written.
+    pub(crate) fn empty(file: Arc<str>) -> Self {
+        Self { file, lenient: false, hdus: Vec::new(), end: End::Reached }
+    }
+
+    /// Adds an HDU that was just written at the end.
+    pub(crate) fn push(&mut self, header: &[u8], start: u64) -> Result<Arc<HduEntry>> {
+        let entry = self.entry(header, start, start + header.len() as u64)?;
+        self.hdus.push(Arc::clone(&entry));
+        Ok(entry)
+    }
+
+    /// Where the next HDU would be written.
+    pub(crate) fn append_at(&self) -> u64 {
+        self.hdus.last().map_or(0, |hdu| hdu.layout.end())
+    }
+
+    /// The HDU that the key asks for.
+    ///
+    /// Fails with `Index` or `Key` where there is none. Finds only as many HDUs as are needed to tell.
+    pub(crate) fn find(&mut self, key: &HduKey, source: &dyn ReadAt) -> Result<Arc<HduEntry>> {
+        let (name, version) = match key {
+            HduKey::Index(index) => return self.at(*index, source),
+            HduKey::Name(name) => (name, None),
+            HduKey::NameVersion(name, version) => (name, Some(*version)),
+        };
+        let mut index = 0;
+        while let Some(hdu) = self.get(index, source)? {
+            if hdu.is_called(name, version) {
+                return Ok(hdu);
+            }
+            index += 1;
+        }
+        let wanted = version.map_or_else(String::new, |version| format!(" and EXTVER {version}"));
+        let names: Vec<_> = self.hdus.iter().filter_map(|hdu| hdu.name.as_deref()).collect();
+        Err(Error::new(ErrorKind::Key, format!("no HDU has EXTNAME '{name}'{wanted}; there are {names:?}")))
+    }
+
+    fn at(&mut self, index: i64, source: &dyn ReadAt) -> Result<Arc<HduEntry>> {
+        let from_front = if index < 0 { self.count(source)? as i64 + index } else { index };
+        let found = match usize::try_from(from_front) {
+            Ok(index) => self.get(index, source)?,
+            Err(_) => None,
+        };
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::Index, format!("HDU {index} is out of range: the file has {} HDUs", self.hdus.len()))
+        })
+    }
+
+    /// How many HDUs there are; one that can't be read counts, and fails when it is asked for.
+    pub(crate) fn count(&mut self, source: &dyn ReadAt) -> Result<usize> {
+        while matches!(self.end, End::Open) {
+            self.walk(source)?;
+        }
+        Ok(self.hdus.len() + usize::from(matches!(self.end, End::Broken(_))))
+    }
+
+    /// HDU number `index`, or `None` if the file has fewer.
+    pub(crate) fn get(&mut self, index: usize, source: &dyn ReadAt) -> Result<Option<Arc<HduEntry>>> {
+        while self.hdus.len() <= index {
+            match &self.end {
+                End::Open => self.walk(source)?,
+                End::Reached => return Ok(None),
+                End::Broken(error) if index == self.hdus.len() => return Err(error.clone()),
+                End::Broken(_) => return Ok(None),
+            }
+        }
+        Ok(self.hdus.get(index).cloned())
+    }
+
+    /// Finds one more HDU, or the end.
+    fn walk(&mut self, source: &dyn ReadAt) -> Result<()> {
+        let start = self.append_at();
+        if !self.hdus.is_empty() && !starts_extension(source, start)? {
+            self.end = End::Reached;
+            return Ok(());
+        }
+        let bytes = match read_header(source, start)? {
+            Ok(bytes) => bytes,
+            Err(error) => return self.broken(error),
+        };
+        if self.hdus.is_empty()
+            && let Err(error) = check_start(&bytes, source.len())
+        {
+            return self.broken(error);
+        }
+        let data_start = start.saturating_add(padded(bytes.len() as u64).unwrap_or(u64::MAX));
+        match self.entry(&bytes, start, data_start) {
+            Ok(entry) => self.hdus.push(entry),
+            Err(error) => return self.broken(error),
+        }
+        Ok(())
+    }
+
+    fn entry(&self, bytes: &[u8], start: u64, data_start: u64) -> Result<Arc<HduEntry>> {
+        let index = self.hdus.len();
+        let header = Header::with_rules(bytes, self.lenient).placed(&self.file, index);
+        let layout = layout_of(&header, index, start, data_start)?;
+        Ok(Arc::new(HduEntry::new(index, header, layout)))
+    }
+
+    /// A first HDU that can't be read is the file's own error; a later one ends the walk.
+    fn broken(&mut self, error: Error) -> Result<()> {
+        let error = error.in_hdu(self.hdus.len()).in_file(&self.file);
+        if self.hdus.is_empty() {
+            return Err(error);
+        }
+        self.end = End::Broken(error);
+        Ok(())
+    }
+}
+
+/// Whether an extension's header starts here.
+fn starts_extension(source: &dyn ReadAt, start: u64) -> Result<bool> {
+    const NAME: &[u8] = b"XTENSION";
+    let Some(end) = start.checked_add(NAME.len() as u64).filter(|&end| end <= source.len()) else {
+        return Ok(false);
+    };
+    let ahead = start.saturating_add(FIRST_READ).min(source.len());
+    source.require(&[start..ahead.max(end)])?;
+    let mut name = [0; NAME.len()];
+    source.read_at(start, &mut name)?;
+    Ok(name == *NAME)
+}
+
+/// The bytes of the header that starts at `start`, up to and with its END card. The outer error is one of reading, the inner one of the header.
+fn read_header(source: &dyn ReadAt, start: u64) -> Result<Result<Vec<u8>>> {
+    let limit = source.len().min(start.saturating_add(MOST_CARDS * CARD_BYTES as u64));
+    let mut bytes = Vec::new();
+    let mut wanted = FIRST_READ;
+    loop {
+        let end = start.saturating_add(wanted).min(limit);
+        let have = bytes.len();
+        source.require(&[start..end])?;
+        bytes.resize(usize::try_from(end.saturating_sub(start)).unwrap_or(have), 0);
+        if let Some(new) = bytes.get_mut(have..) {
+            source.read_at(start + have as u64, new)?;
+        }
+        if start == 0 && have == 0 && !bytes.starts_with(b"SIMPLE  =") {
+            return Ok(Ok(bytes));
+        }
+        // Cards are 80 bytes and so is the step: what was searched need not be searched again.
+        if let Some(end) = header_end(&bytes, have / CARD_BYTES * CARD_BYTES) {
+            bytes.truncate(end);
+            return Ok(Ok(bytes));
+        }
+        if end == limit {
+            return Ok(Err(no_end(start, end, source.len())));
+        }
+        wanted *= 2;
+    }
+}
+
+fn no_end(start: u64, end: u64, file_len: u64) -> Error {
+    if end < file_len {
+        return Error::illegal(format!(
+            "the header at byte {start} has no END card among its first {MOST_CARDS} cards"
+        ));
+    }
+    Error::truncated(format!(
+        "the header at byte {start} has no END card before the file ends at {file_len}: it is cut short"
+    ))
+}
+
+impl HduEntry {
+    /// The error for an operation on an HDU of the wrong kind.
+    pub(crate) fn expected(&self, wanted: &str) -> Error {
+        let kind = match self.layout.kind {
+            HduKind::Image => "an image",
+            HduKind::BinaryTable => "a binary table",
+            HduKind::AsciiTable => "an ASCII table",
+            HduKind::CompressedImage => "a compressed image",
+            HduKind::CompressedTable => "a compressed table",
+            HduKind::RandomGroups => "random groups",
+            HduKind::Other => "an extension of unknown type",
+        };
+        Error::argument(format!("the HDU is {kind}, not {wanted}")).in_hdu(self.index)
+    }
+}
+
+/// Adds file and HDU to the errors of an operation on this HDU.
+pub(crate) fn placed<T>(result: Result<T>, file: &str, index: usize) -> Result<T> {
+    result.in_hdu(index).in_file(file)
+}

@@ -1,0 +1,14 @@
+//! Runs operations and edits against the places where bytes live; owns the runtime and the thread pool.
+
+mod buffer;
+mod drive;
+pub(crate) mod edit;
+mod op;
+mod runtime;
+mod watch;
+
+pub(crate) use buffer::Buffer;
+pub(crate) use drive::{allocate, run_parts, run_plan};
+pub use op::Op;
+pub(crate) use runtime::engine;
+pub(crate) use watch::{Stop, Watch};

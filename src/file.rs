@@ -1,0 +1,112 @@
+//! An open file: where its bytes are, and which HDUs it has. What readers and writers, blocking and async, share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::directory::{Directory, HduEntry, HduKey, placed};
+use crate::engine::{Buffer, Op, run_plan};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::source::{ReadAt, ReadPlan};
+
+/// An open file.
+pub(crate) struct OpenFile {
+    /// The path or URL (without credentials), as messages name it.
+    name: Arc<str>,
+    lenient: bool,
+    /// `None` once the file is closed.
+    source: RwLock<Option<Source>>,
+    directory: Mutex<Directory>,
+    /// Something about the file that the user should know, though it could be read.
+    warning: Option<String>,
+}
+
+/// Where the bytes are.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// At hand: on disk or in memory.
+    Local(Arc<dyn ReadAt>),
+}
+
+impl OpenFile {
+    /// Opens a file over its source and reads the first header.
+    pub(crate) fn open(name: Arc<str>, lenient: bool, source: Source, warning: Option<String>) -> Self {
+        let directory = Mutex::new(Directory::new(Arc::clone(&name), lenient));
+        Self { name, lenient, source: RwLock::new(Some(source)), directory, warning }
+    }
+
+    /// A file that has no HDU yet.
+    pub(crate) fn create(name: Arc<str>, source: Source) -> Self {
+        let directory = Mutex::new(Directory::empty(Arc::clone(&name)));
+        Self { name, lenient: false, source: RwLock::new(Some(source)), directory, warning: None }
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn lenient(&self) -> bool {
+        self.lenient
+    }
+
+    pub(crate) fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// The source, or the error that the file is closed.
+    pub(crate) fn source(&self) -> Result<Source> {
+        let source = self.source.read().unwrap_or_else(PoisonError::into_inner);
+        source
+            .clone()
+            .ok_or_else(|| Error::new(ErrorKind::Closed, "the file is closed: open it again").in_file(&self.name))
+    }
+
+    /// Lets go of the source; what runs goes on with it to its end.
+    pub(crate) fn close(&self) {
+        *self.source.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.source.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    pub(crate) fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The HDU that the key asks for.
+    pub(crate) fn find(&self, key: &HduKey, source: &dyn ReadAt) -> Result<Arc<HduEntry>> {
+        self.directory().find(key, source).in_file(&self.name)
+    }
+
+    /// An operation that reads metadata only.
+    pub(crate) fn locate<T: Send + 'static>(
+        self: &Arc<Self>,
+        locate: impl Fn(&Self, &dyn ReadAt) -> Result<T> + Send + Sync + 'static,
+    ) -> Op<T> {
+        let file = Arc::clone(self);
+        match self.source() {
+            Err(error) => Op::failed(error),
+            Ok(Source::Local(source)) => Op::local(move |_| locate(&file, &*source).in_file(&file.name)),
+        }
+    }
+
+    /// An operation that reads data of one HDU: `locate` plans it, `finish` turns the filled buffers into the result.
+    pub(crate) fn read<P: ReadPlan, T: Send + 'static>(
+        self: &Arc<Self>,
+        key: HduKey,
+        locate: impl Fn(&HduEntry, &dyn ReadAt) -> Result<P> + Send + Sync + 'static,
+        finish: impl FnOnce(P, Vec<Buffer>) -> Result<T> + Send + 'static,
+    ) -> Op<T> {
+        let file = Arc::clone(self);
+        match self.source() {
+            Err(error) => Op::failed(error),
+            Ok(Source::Local(source)) => Op::local(move |watch| {
+                let hdu = file.find(&key, &*source)?;
+                let result = locate(&hdu, &*source).and_then(|plan| {
+                    let buffers = run_plan(&plan, &*source, watch)?;
+                    finish(plan, buffers)
+                });
+                placed(result, &file.name, hdu.index)
+            }),
+        }
+    }
+}

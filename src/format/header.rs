@@ -1,0 +1,318 @@
+//! A header as read: the cards as they stand, found by keyword through a hash (FITS 4.0 §4).
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::card::{CARD_BYTES, CardKind, KEYWORD_BYTES, classify, is_printable, text, trimmed_length};
+use super::long::{parse_long, record_length};
+use super::value::{FromValue, Value, ValueAndComment, parse, refused};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+
+/// The header of one HDU: keywords with values and comments, in card order.
+///
+/// Looking up a keyword takes one hash, in any letter case. A card that breaks the rules keeps nothing else from being read: only its own
+/// value is refused.
+///
+/// # Examples
+///
+/// ```
+/// use rustfits::Header;
+///
+/// let cards = format!("{:<80}{:<80}", "EXPTIME =                 99.9 / seconds", "END");
+/// let header = Header::parse(cards.as_bytes());
+/// assert_eq!(header.get::<f64>("exptime")?, 99.9);
+/// assert_eq!(header.comment("EXPTIME")?, "seconds");
+/// # Ok::<(), rustfits::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Header {
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+    index: OnceLock<HashMap<Box<[u8]>, usize>>,
+    lenient: bool,
+    place: OnceLock<(String, usize)>,
+}
+
+/// A keyword with its cards: one, or several where a long string goes on.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    start: usize,
+    end: usize,
+    keyword: (usize, usize),
+    /// Where the value field starts within the first card; `None` for commentary.
+    value: Option<usize>,
+}
+
+impl Header {
+    /// Reads cards up to the END card or the end of `bytes`, whichever comes first.
+    pub fn parse(bytes: &[u8]) -> Self {
+        Self::with_rules(bytes, false)
+    }
+
+    pub(crate) fn with_rules(bytes: &[u8], lenient: bool) -> Self {
+        let mut records = Vec::with_capacity(bytes.len() / CARD_BYTES);
+        let mut start = 0;
+        while let Some(card) = bytes.get(start..start + CARD_BYTES) {
+            let (keyword, value, cards) = match classify(card) {
+                CardKind::End => break,
+                CardKind::Value { keyword, value } => {
+                    (keyword, Some(value), record_length(bytes.get(start..).unwrap_or_default(), value))
+                }
+                CardKind::Continue => ((0, KEYWORD_BYTES), None, 1),
+                CardKind::Commentary { keyword } => (keyword, None, 1),
+            };
+            let end = start + cards * CARD_BYTES;
+            records.push(Record { start, end, keyword, value });
+            start = end;
+        }
+        let bytes = bytes.get(..start).unwrap_or(bytes).to_vec();
+        Self { bytes, records, index: OnceLock::new(), lenient, place: OnceLock::new() }
+    }
+
+    /// Says which file and HDU the header is of, for error messages.
+    pub(crate) fn placed(self, file: &str, hdu: usize) -> Self {
+        let _ = self.place.set((file.to_owned(), hdu));
+        self
+    }
+
+    /// The number of records: a keyword with the CONTINUE cards of its long string counts once; END does not count.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is no card.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The cards as they stand, 80 characters each, without END; bytes outside printable ASCII as `_`.
+    pub fn cards(&self) -> impl Iterator<Item = String> + '_ {
+        self.bytes.chunks(CARD_BYTES).map(text)
+    }
+
+    /// The keywords in card order, one for each record: a keyword that stands twice comes twice.
+    pub fn keywords(&self) -> impl Iterator<Item = String> + '_ {
+        self.records.iter().map(|record| text(self.keyword(record)))
+    }
+
+    /// Whether the keyword is there, in any letter case.
+    pub fn contains(&self, keyword: &str) -> bool {
+        self.find(keyword).is_some()
+    }
+
+    /// The value of the first card with the keyword.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Key`] where the keyword is missing, [`ErrorKind::Illegal`] where its value breaks the rules of the standard.
+    pub fn value(&self, keyword: &str) -> Result<Value> {
+        let record = self.require(keyword)?;
+        let Some(at) = record.value else {
+            return self.commentary_text(record).map(Value::String);
+        };
+        self.at(self.parse_record(record, at).value.map_err(|reason| refused(keyword, &reason)))
+    }
+
+    /// The value of the keyword as `bool`, `i64`, `f64`, `String` or [`Value`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Header::value`], and [`ErrorKind::Type`] where the value is of another type.
+    pub fn get<T: FromValue>(&self, keyword: &str) -> Result<T> {
+        let value = self.value(keyword)?;
+        let held = format!("{value:?}");
+        T::from_value(value).ok_or_else(|| {
+            let error = Error::new(ErrorKind::Type, format!("holds {held}, which is no {}", T::NAME));
+            self.place_of(error.in_item(|| format!("keyword {keyword}")))
+        })
+    }
+
+    /// The comment of the first card with the keyword; empty where it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Key`] where the keyword is missing.
+    pub fn comment(&self, keyword: &str) -> Result<String> {
+        let record = self.require(keyword)?;
+        Ok(record.value.map_or_else(String::new, |at| self.parse_record(record, at).comment))
+    }
+
+    /// The texts of all cards with a commentary keyword: `COMMENT`, `HISTORY` or the blank one. Trailing blanks are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Illegal`] where a text holds bytes outside printable ASCII and the file was not opened leniently.
+    pub fn commentary(&self, keyword: &str) -> Result<Vec<String>> {
+        let wanted = normalized(keyword);
+        self.records
+            .iter()
+            .filter(|record| record.value.is_none() && self.keyword(record).eq_ignore_ascii_case(&wanted))
+            .map(|record| self.commentary_text(record))
+            .collect()
+    }
+
+    fn commentary_text(&self, record: &Record) -> Result<String> {
+        let bytes = self.bytes.get(record.start + KEYWORD_BYTES..record.end).unwrap_or_default();
+        if !self.lenient && bytes.iter().any(|&byte| !is_printable(byte)) {
+            let keyword = text(self.keyword(record));
+            return self.at(Err(refused(&keyword, "the text holds bytes that are not printable ASCII")));
+        }
+        Ok(text(bytes.get(..trimmed_length(bytes)).unwrap_or_default()))
+    }
+
+    fn parse_record(&self, record: &Record, value_at: usize) -> ValueAndComment {
+        let cards = self.bytes.get(record.start..record.end).unwrap_or_default();
+        if cards.len() > CARD_BYTES {
+            parse_long(cards, value_at, self.lenient)
+        } else {
+            parse(cards.get(value_at..).unwrap_or_default(), self.lenient)
+        }
+    }
+
+    fn keyword(&self, record: &Record) -> &[u8] {
+        self.bytes.get(record.start + record.keyword.0..record.start + record.keyword.1).unwrap_or_default()
+    }
+
+    fn require(&self, keyword: &str) -> Result<&Record> {
+        self.find(keyword).ok_or_else(|| {
+            self.place_of(Error::new(ErrorKind::Key, format!("the header has no keyword '{}'", keyword.trim())))
+        })
+    }
+
+    fn find(&self, keyword: &str) -> Option<&Record> {
+        let index = self.index.get_or_init(|| {
+            let mut index = HashMap::with_capacity(self.records.len());
+            for (number, record) in self.records.iter().enumerate() {
+                index.entry(self.keyword(record).to_ascii_uppercase().into_boxed_slice()).or_insert(number);
+            }
+            index
+        });
+        index.get(normalized(keyword).as_slice()).and_then(|&number| self.records.get(number))
+    }
+
+    fn at<T>(&self, result: Result<T>) -> Result<T> {
+        match self.place.get() {
+            Some((file, hdu)) => result.in_hdu(*hdu).in_file(file),
+            None => result,
+        }
+    }
+
+    fn place_of(&self, error: Error) -> Error {
+        match self.place.get() {
+            Some((file, hdu)) => error.in_hdu(*hdu).in_file(file),
+            None => error,
+        }
+    }
+}
+
+/// A keyword as the index has it: upper case, without surrounding blanks and without HIERARCH in front.
+fn normalized(keyword: &str) -> Vec<u8> {
+    let upper = keyword.trim().to_ascii_uppercase();
+    match upper.strip_prefix("HIERARCH ") {
+        Some(rest) => rest.trim_start().as_bytes().to_vec(),
+        None => upper.into_bytes(),
+    }
+}
+
+/// Reads of the keywords that the standard itself defines; a missing one is `None`.
+impl Header {
+    /// The integer value of a keyword, also where it is written as a real without fraction.
+    pub(crate) fn integer(&self, keyword: &str) -> Result<Option<i64>> {
+        match self.optional(keyword)? {
+            None | Some(Value::Undefined) => Ok(None),
+            Some(Value::Integer(number)) => Ok(Some(number)),
+            Some(Value::Real(number)) if number.fract() == 0.0 && number.abs() < 2f64.powi(53) => {
+                Ok(Some(number as i64))
+            }
+            Some(other) => self.wrong(keyword, "an integer", &other),
+        }
+    }
+
+    /// The numeric value of a keyword.
+    pub(crate) fn real(&self, keyword: &str) -> Result<Option<f64>> {
+        match self.optional(keyword)? {
+            None | Some(Value::Undefined) => Ok(None),
+            Some(value) => match value.as_f64() {
+                Some(number) => Ok(Some(number)),
+                None => self.wrong(keyword, "a number", &value),
+            },
+        }
+    }
+
+    /// The text of a keyword; one that holds no string counts as missing.
+    pub(crate) fn string(&self, keyword: &str) -> Option<String> {
+        match self.value(keyword) {
+            Ok(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The texts of all cards with the keyword that hold a string, in card order.
+    pub(crate) fn strings<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = String> + 'a {
+        let matching = self.records.iter().filter(move |record| self.keyword(record) == keyword.as_bytes());
+        matching.filter_map(|record| match self.parse_record(record, record.value?).value {
+            Ok(Value::String(text)) => Some(text),
+            _ => None,
+        })
+    }
+
+    /// Whether the keyword is there and T.
+    pub(crate) fn flag(&self, keyword: &str) -> bool {
+        matches!(self.value(keyword), Ok(Value::Logical(true)))
+    }
+
+    fn optional(&self, keyword: &str) -> Result<Option<Value>> {
+        if self.contains(keyword) { self.value(keyword).map(Some) } else { Ok(None) }
+    }
+
+    fn wrong<T>(&self, keyword: &str, wanted: &str, held: &Value) -> Result<T> {
+        let error = Error::illegal(format!("holds {held:?} where the standard wants {wanted}: correct the card"));
+        self.at(Err(error.in_item(|| format!("keyword {keyword}"))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(cards: &[&str]) -> Header {
+        Header::parse(cards.iter().map(|card| format!("{card:<80}")).collect::<String>().as_bytes())
+    }
+
+    #[test]
+    fn long_strings_go_on_and_the_last_ampersand_is_text() {
+        let header = header(&[
+            "LONG    = 'one &'",
+            "CONTINUE  'two&'  / the comment",
+            "CONTINUE  'three&'",
+            "NEXT    = 'kept&'",
+            "OTHER   = 1",
+        ]);
+        assert_eq!(header.get::<String>("LONG").unwrap(), "one twothree&");
+        assert_eq!(header.comment("LONG").unwrap(), "the comment");
+        assert_eq!(header.get::<String>("NEXT").unwrap(), "kept&");
+        assert_eq!(header.keywords().collect::<Vec<_>>(), ["LONG", "NEXT", "OTHER"]);
+    }
+
+    #[test]
+    fn lookups_ignore_case_and_the_first_of_two_wins() {
+        let header =
+            header(&["lower   = 1", "TWICE   = 2", "TWICE   = 3", "HIERARCH Eso Tel = 4", "END", "AFTER   = 5"]);
+        assert_eq!(header.get::<i64>("LOWER").unwrap(), 1);
+        assert_eq!(header.get::<i64>("twice ").unwrap(), 2);
+        assert_eq!(header.get::<i64>("HIERARCH ESO TEL").unwrap(), 4);
+        assert_eq!(header.get::<i64>("eso tel").unwrap(), 4);
+        assert_eq!(header.value("AFTER").unwrap_err().kind(), ErrorKind::Key);
+        assert_eq!(header.len(), 4);
+    }
+
+    #[test]
+    fn one_bad_card_is_refused_alone() {
+        let header = header(&["BAD     = NAN", "GOOD    = 1", "COMMENT hello", "COMMENT  world"]);
+        let error = header.value("BAD").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Illegal);
+        assert!(error.to_string().contains("BAD") && error.to_string().contains("lenient=True"), "{error}");
+        assert_eq!(header.get::<i64>("GOOD").unwrap(), 1);
+        assert_eq!(header.commentary("comment").unwrap(), ["hello", " world"]);
+    }
+}

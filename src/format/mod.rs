@@ -1,0 +1,21 @@
+//! Cards, values, headers, the layout of HDUs, scaling: bytes in, values out. Pure: knows no source and starts no thread.
+
+pub(crate) mod card;
+pub(crate) mod endian;
+pub(crate) mod header;
+mod header_writer;
+mod long;
+mod protected;
+pub(crate) mod scaling;
+pub(crate) mod structure;
+pub(crate) mod value;
+
+pub(crate) use card::{CARD_BYTES, CardKind, classify};
+pub use endian::{DataType, Element};
+pub use header::Header;
+pub(crate) use header_writer::HeaderWriter;
+pub use protected::is_protected_keyword;
+pub(crate) use scaling::{Scaling, ScalingKind};
+pub use structure::HduKind;
+pub(crate) use structure::{BLOCK_BYTES, HduLayout, padded};
+pub use value::{FromValue, Value};

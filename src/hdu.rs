@@ -1,0 +1,86 @@
+//! What an HDU is, without its data.
+
+use std::sync::Arc;
+
+use crate::directory::HduEntry;
+use crate::error::Result;
+use crate::format::{DataType, HduKind, Header};
+use crate::image::ImageShape;
+
+/// An HDU: its kind, its name, its header, and the shape of what it holds.
+#[derive(Clone, Debug)]
+pub struct HduInfo {
+    entry: Arc<HduEntry>,
+}
+
+impl HduInfo {
+    pub(crate) fn new(entry: Arc<HduEntry>) -> Self {
+        Self { entry }
+    }
+
+    /// The number of the HDU, counted from 0.
+    pub fn index(&self) -> usize {
+        self.entry.index
+    }
+
+    /// What the HDU holds.
+    pub fn kind(&self) -> HduKind {
+        self.entry.layout.kind
+    }
+
+    /// EXTNAME, if there is one.
+    pub fn name(&self) -> Option<&str> {
+        self.entry.name.as_deref()
+    }
+
+    /// EXTVER, 1 where it is missing.
+    pub fn version(&self) -> i64 {
+        self.entry.version
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Arc<Header> {
+        &self.entry.header
+    }
+
+    /// Whether there are data: NAXIS > 0 and every NAXISn > 0.
+    pub fn has_data(&self) -> bool {
+        self.entry.layout.has_data()
+    }
+
+    /// The shape of an image, slowest axis first.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no image.
+    pub fn shape(&self) -> Result<Vec<u64>> {
+        Ok(self.image()?.shape)
+    }
+
+    /// The type of an image's values.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::shape`].
+    pub fn data_type(&self) -> Result<DataType> {
+        Ok(self.image()?.scaling.data_type())
+    }
+
+    /// BITPIX of an image: the type in which its values are stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::shape`].
+    pub fn bitpix(&self) -> Result<i64> {
+        Ok(self.image()?.scaling.stored.bitpix())
+    }
+
+    /// BUNIT, if there is one.
+    pub fn unit(&self) -> Option<String> {
+        self.entry.header.string("BUNIT")
+    }
+
+    fn image(&self) -> Result<ImageShape> {
+        ImageShape::new(&self.entry)
+    }
+}

@@ -1,0 +1,10 @@
+//! Images: which bytes a section needs and how they become values (FITS 4.0 §3.3.2, §7.1). Pure: starts no thread.
+
+mod read;
+mod section;
+mod write;
+
+pub(crate) use read::{ImagePlan, ImageRequest, ImageShape};
+pub(crate) use section::{Axis, Selection};
+pub use section::{AxisSection, Section};
+pub(crate) use write::NewImage;

@@ -1,0 +1,111 @@
+//! Writing an image: the header it gets, and how its values become bytes of the file (FITS 4.0 §4.4.1, §5.3).
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::format::endian::swap_copy;
+use crate::format::{DataType, HeaderWriter, padded};
+use crate::source::{Content, EditPlan, Step};
+
+/// The longest EXTNAME that fits one card.
+const LONGEST_NAME: usize = 68;
+const MOST_AXES: usize = 999;
+
+/// An image that is to be written.
+pub(crate) struct NewImage<'a> {
+    pub(crate) data_type: DataType,
+    /// Slowest axis first.
+    pub(crate) shape: &'a [usize],
+    /// The elements in native byte order, slowest axis first.
+    pub(crate) values: &'a [u8],
+    pub(crate) name: Option<&'a str>,
+    pub(crate) version: Option<i64>,
+}
+
+impl<'a> NewImage<'a> {
+    /// Plans to append the image to a file whose HDUs end at byte `at`: as the primary HDU where the file is empty.
+    /// Returns the plan and the header's bytes.
+    pub(crate) fn append(self, at: u64) -> Result<(EditPlan<'a>, Vec<u8>)> {
+        let header = self.header(at == 0)?;
+        let data_start = at + header.len() as u64;
+        let size = self.data_type.size();
+        let flip = self.data_type.bzero() != "0";
+        let values = self.values;
+        let producer = move |span: Range<u64>, output: &mut [u8]| {
+            let input = values.get(span.start as usize..span.end as usize).unwrap_or_default();
+            encode(size, flip, input, output);
+            Ok(())
+        };
+        let len = values.len() as u64;
+        let end = padded(len)
+            .and_then(|len| data_start.checked_add(len))
+            .ok_or_else(|| Error::too_large("the image is too large"))?;
+        let plan = vec![
+            Step::Write { at: data_start, content: Content::Made { len, producer: Box::new(producer) } },
+            Step::SetLen(end),
+            // The header comes last: a killed write leaves bytes that are no HDU, and not an HDU without its data.
+            Step::Write { at, content: Content::Bytes(header.clone()) },
+        ];
+        Ok((plan, header))
+    }
+
+    fn header(&self, primary: bool) -> Result<Vec<u8>> {
+        if self.shape.len() > MOST_AXES {
+            return Err(Error::argument(format!(
+                "the array has {} axes; FITS has at most {MOST_AXES}",
+                self.shape.len()
+            )));
+        }
+        let mut header = HeaderWriter::default();
+        if primary {
+            header.logical("SIMPLE", true, "conforms to FITS standard");
+        } else {
+            header.string("XTENSION", "IMAGE", "image extension");
+        }
+        header.number("BITPIX", self.data_type.bitpix(), "bits per data value");
+        header.number("NAXIS", self.shape.len(), "number of axes");
+        for (axis, length) in self.shape.iter().rev().enumerate() {
+            header.number(&format!("NAXIS{}", axis + 1), length, "");
+        }
+        if primary {
+            header.logical("EXTEND", true, "extensions may follow");
+        } else {
+            header.number("PCOUNT", 0, "no parameters");
+            header.number("GCOUNT", 1, "one group");
+        }
+        if self.data_type.bzero() != "0" {
+            header.number("BSCALE", 1, "");
+            header.number("BZERO", self.data_type.bzero(), "offset of the unsigned (or signed byte) range");
+        }
+        if let Some(name) = self.name {
+            check_name(name)?;
+            header.string("EXTNAME", name, "");
+        }
+        if let Some(version) = self.version {
+            header.number("EXTVER", version, "");
+        }
+        Ok(header.finish())
+    }
+}
+
+/// Turns native values into big-endian stored ones.
+fn encode(size: usize, flip: bool, input: &[u8], output: &mut [u8]) {
+    // Swapping is its own inverse.
+    swap_copy(size, false, input, output);
+    if flip {
+        // The top byte comes first in the file.
+        output.iter_mut().step_by(size).for_each(|top| *top ^= 0x80);
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.replace('\'', "''").len() > LONGEST_NAME {
+        return Err(Error::argument(format!(
+            "extname '{name}' is longer than the {LONGEST_NAME} characters that fit a card"
+        )));
+    }
+    if !name.bytes().all(crate::format::card::is_printable) {
+        return Err(Error::argument(format!("extname {name:?} holds characters that are not printable ASCII")));
+    }
+    Ok(())
+}

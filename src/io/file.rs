@@ -1,0 +1,100 @@
+//! A file on disk: positioned reads and writes, each of them one system call.
+
+use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::source::{ReadAt, Storage, past_the_end};
+
+/// A file on disk.
+#[derive(Debug)]
+pub(crate) struct DiskFile {
+    file: File,
+    len: AtomicU64,
+}
+
+impl DiskFile {
+    /// Takes over an open file.
+    pub(crate) fn new(file: File) -> Result<Self> {
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(Error::new(crate::ErrorKind::Io, "is a directory, not a file"));
+        }
+        Ok(Self { file, len: AtomicU64::new(metadata.len()) })
+    }
+
+    /// Makes sure that what was written survives a loss of power.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.sync_all().map_err(Error::from)
+    }
+}
+
+impl ReadAt for DiskFile {
+    fn len(&self) -> u64 {
+        self.len.load(Ordering::Acquire)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        match read_exact_at(&self.file, buffer, offset) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                let len = self.file.metadata().map_or_else(|_| self.len(), |metadata| metadata.len());
+                Err(past_the_end(offset, buffer.len(), len))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Storage for DiskFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        write_all_at(&self.file, bytes, offset)?;
+        self.len.fetch_max(offset + bytes.len() as u64, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.file.set_len(len)?;
+        self.len.store(len, Ordering::Release);
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+use std::os::unix::fs::FileExt;
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+    file.read_exact_at(buffer, offset)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+#[cfg(windows)]
+use std::os::windows::fs::FileExt;
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> std::io::Result<()> {
+    while !buffer.is_empty() {
+        let count = file.seek_read(buffer, offset)?;
+        if count == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        offset += count as u64;
+        buffer = buffer.get_mut(count..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        let count = file.seek_write(bytes, offset)?;
+        offset += count as u64;
+        bytes = bytes.get(count..).unwrap_or_default();
+    }
+    Ok(())
+}

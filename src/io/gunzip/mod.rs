@@ -1,0 +1,14 @@
+//! Gunzips: a whole buffer at once, or a stream while it arrives.
+//!
+//! Both decode every member, tolerate zero bytes behind the last one, keep the data and warn where other bytes follow,
+//! check length and checksum of each member, and stop at a cap: a few kilobytes of gzip can decode to gigabytes.
+
+mod header;
+mod stream;
+mod whole;
+
+pub(crate) use stream::GunzipStream;
+pub(crate) use whole::{Gunzipped, gunzip_whole};
+
+#[cfg(test)]
+mod tests;

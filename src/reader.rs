@@ -1,0 +1,195 @@
+//! Reading: the async [`FitsReader`] and what it hands out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::{ArrayD, IxDyn};
+
+use crate::directory::HduKey;
+use crate::engine::Op;
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::OpenFile;
+use crate::format::Header;
+use crate::hdu::HduInfo;
+use crate::image::{ImageRequest, Section};
+use crate::image_data::{ImageData, Pixel, read_image};
+use crate::open;
+use crate::options::OpenOptions;
+
+/// A FITS file open for reading. Cloning it is cheap, and many tasks may read one file at once.
+///
+/// # Examples
+///
+/// ```no_run
+/// use rustfits::FitsReader;
+/// use ndarray::{ArrayD, s};
+///
+/// # async fn example() -> rustfits::Result<()> {
+/// let fits = FitsReader::open("https://archive.example/tile.fits.gz").await?;
+/// let image: ArrayD<f32> = fits.image("SCI").read().await?;
+/// let stamp: ArrayD<f32> = fits.image(1).section(s![100..200, 50..150]).read().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct FitsReader {
+    pub(crate) file: Arc<OpenFile>,
+}
+
+impl FitsReader {
+    /// Opens a file by name: a path, `file://`, `http(s)://`, `ftp(s)://`; what the bytes are, plain or gzip, is found out.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be reached, is empty or cut short, or is not FITS.
+    pub fn open(name: impl AsRef<Path>) -> Op<Self> {
+        Self::open_with(name, OpenOptions::default())
+    }
+
+    /// As [`FitsReader::open`], with options.
+    pub fn open_with(name: impl AsRef<Path>, options: OpenOptions) -> Op<Self> {
+        open::open(name.as_ref(), options).map(|file| Ok(Self { file: Arc::new(file) }))
+    }
+
+    /// Opens bytes that are in memory already, plain or gzip.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are empty, cut short or not FITS ([`ErrorKind::Argument`](crate::ErrorKind::Argument)).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::FitsReader;
+    ///
+    /// assert!(FitsReader::from_bytes(&b"not FITS"[..]).wait().is_err());
+    /// ```
+    pub fn from_bytes(bytes: impl Into<bytes::Bytes>) -> Op<Self> {
+        Self::from_bytes_with(bytes, OpenOptions::default())
+    }
+
+    /// As [`FitsReader::from_bytes`], with options.
+    pub fn from_bytes_with(bytes: impl Into<bytes::Bytes>, options: OpenOptions) -> Op<Self> {
+        let bytes = bytes.into();
+        Op::local(move |_| Ok(Self { file: Arc::new(open::from_bytes(bytes, &options)?) }))
+    }
+
+    /// The name that the file was opened under, without credentials.
+    pub fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    /// Something about the file that does not keep it from being read, such as bytes behind the end of a gzip stream.
+    pub fn warning(&self) -> Option<&str> {
+        self.file.warning()
+    }
+
+    /// How many HDUs the file has. Finds them all.
+    pub fn count(&self) -> Op<usize> {
+        self.file.locate(|file, source| file.directory().count(source))
+    }
+
+    /// What the HDU is: kind, name, shape, columns, header. The key is a number, an EXTNAME, or EXTNAME and EXTVER.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Index`](crate::ErrorKind::Index) or [`ErrorKind::Key`](crate::ErrorKind::Key) where there is no such HDU.
+    pub fn hdu(&self, key: impl Into<HduKey>) -> Op<HduInfo> {
+        let key = key.into();
+        self.file.locate(move |file, source| Ok(HduInfo::new(file.find(&key, source)?)))
+    }
+
+    /// Whether there is such an HDU.
+    pub fn contains(&self, key: impl Into<HduKey>) -> Op<bool> {
+        let key = key.into();
+        self.file.locate(move |file, source| match file.find(&key, source) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::Key | ErrorKind::Index) => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// The header of an HDU.
+    pub fn header(&self, key: impl Into<HduKey>) -> Op<Arc<Header>> {
+        let key = key.into();
+        self.file.locate(move |file, source| Ok(Arc::clone(&file.find(&key, source)?.header)))
+    }
+
+    /// An image of the file, to be read whole or by section. Does no I/O.
+    pub fn image(&self, key: impl Into<HduKey>) -> ImageSelector {
+        ImageSelector { file: Arc::clone(&self.file), key: key.into(), request: ImageRequest::default() }
+    }
+
+    /// All bytes of the file, uncompressed.
+    pub fn to_bytes(&self) -> Op<Vec<u8>> {
+        self.file.locate(|_, source| {
+            let len = usize::try_from(source.len()).map_err(|_| Error::too_large("the file is larger than memory"))?;
+            let mut bytes = vec![0; len];
+            source.read_at(0, &mut bytes)?;
+            Ok(bytes)
+        })
+    }
+
+    /// Closes the file: every later operation on it and its clones fails.
+    pub fn close(&self) {
+        self.file.close();
+    }
+
+    /// Whether the file was closed.
+    pub fn is_closed(&self) -> bool {
+        self.file.is_closed()
+    }
+}
+
+impl std::fmt::Debug for FitsReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FitsReader({})", self.name())
+    }
+}
+
+/// An image, or a section of one, that can be read.
+#[derive(Clone)]
+pub struct ImageSelector {
+    file: Arc<OpenFile>,
+    key: HduKey,
+    request: ImageRequest,
+}
+
+impl ImageSelector {
+    /// Only this section: the ranges of [`ndarray::s!`], or a [`Section`]. Slowest axis first.
+    #[must_use]
+    pub fn section(mut self, section: impl Into<Section>) -> Self {
+        self.request.section = Some(section.into());
+        self
+    }
+
+    /// The values as stored, without BSCALE and BZERO.
+    #[must_use]
+    pub fn unscaled(mut self) -> Self {
+        self.request.unscaled = true;
+        self
+    }
+
+    /// Reads into an array of `T`: the file's own type, or one that can hold its values (any number as a float).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Type`](crate::ErrorKind::Type) where `T` can't hold the file's values; use [`ImageSelector::read_dyn`].
+    pub fn read<T: Pixel>(&self) -> Op<ArrayD<T>> {
+        self.read_dyn().map(|image| {
+            let shape = IxDyn(image.shape());
+            let values = T::convert(image.into_buffer())?;
+            ArrayD::from_shape_vec(shape, values).map_err(|error| Error::argument(error.to_string()))
+        })
+    }
+
+    /// Reads the values in the type that the file has them in.
+    pub fn read_dyn(&self) -> Op<ImageData> {
+        read_image(&self.file, self.key.clone(), self.request.clone())
+    }
+
+    /// As [`ImageSelector::read_dyn`], with a mask of the blank pixels.
+    pub fn read_masked(&self) -> Op<ImageData> {
+        read_image(&self.file, self.key.clone(), ImageRequest { mask: true, ..self.request.clone() })
+    }
+}
