@@ -18,7 +18,7 @@ use crate::options::OpenOptions;
 use crate::source::{MemorySource, ReadAt};
 
 /// How many bytes tell what a file is.
-const SNIFF_BYTES: usize = 16;
+const SNIFF_BYTES: usize = crate::format::BLOCK_BYTES as usize;
 /// The name of a file that was given as bytes.
 const BYTES_NAME: &str = "<bytes>";
 

@@ -1,0 +1,210 @@
+//! A file of which only the ranges that are touched are fetched.
+//!
+//! The server is held to what it said first: a part that isn't what was asked, or of another version of the file, is an
+//! error and never taken for the part.
+
+use super::client::{HttpClient, deadline};
+use super::failure::{Failure, status_error};
+use super::request::{ByteRange, Request};
+use super::response::{ContentRange, FileVersion, Head, Response};
+use super::retry::RetryPolicy;
+use crate::error::ResultExt;
+use crate::io::location::display_url;
+use crate::{Error, ErrorKind, Remote, Result};
+use bytes::Bytes;
+use hyper::StatusCode;
+use std::ops::Range;
+use std::time::Duration;
+use tokio::time::Instant;
+use url::Url;
+
+/// A range is asked for at most three times, with short pauses: a read of a remote file must not wait for long.
+const RETRY: RetryPolicy = RetryPolicy {
+    attempts: 3,
+    first_pause: Duration::from_millis(200),
+    longest_pause: Duration::from_secs(2),
+    longest_retry_after: Duration::from_secs(10),
+};
+/// The most memory that is reserved at once for a range.
+const RESERVE_BYTES: u64 = 64 << 20;
+
+/// A remote file that is read by ranges.
+#[derive(Clone, Debug)]
+pub(crate) struct RangedFile {
+    url: Url,
+    name: String,
+    len: u64,
+    version: FileVersion,
+    remote: Remote,
+}
+
+impl RangedFile {
+    /// Asks for the first bytes of a file, `first` at most, and learns its size from the answer.
+    ///
+    /// # Errors
+    ///
+    /// `Status(200)` for a server that ignores ranges, `Truncated` for an empty file, and those of [`HttpClient::get`].
+    pub(crate) async fn open(client: &HttpClient, url: &Url, remote: &Remote, first: u64) -> Result<(Self, Bytes)> {
+        let name = display_url(url);
+        let range = 0..first.max(1);
+        let request = Request { url, range: Some(ByteRange::Part(range.clone())), if_range: None, remote };
+        let deadline = deadline(remote);
+        let (head, bytes) = retrying(deadline, || first_part(client, &request, deadline)).await.in_file(&name)?;
+        let len = head.content_range.map_or(0, |range| range.total);
+        Ok((Self { url: url.clone(), name, len, version: head.version, remote: remote.clone() }, bytes))
+    }
+
+    /// The size of the file.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The URL without credentials, as messages show it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Fetches exactly these bytes; what may succeed is tried again up to twice.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` ("changed on the server") when the file is not the one that was opened, or when the server sends another
+    /// range than the one it was asked for; `Truncated` for a range that reaches behind the end; and those of [`HttpClient::get`].
+    pub(crate) async fn fetch(&self, client: &HttpClient, range: Range<u64>) -> Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        if range.end > self.len {
+            let Range { start, end } = range;
+            let message = format!("bytes {start}..{end} were asked for, the file has {}", self.len);
+            return Err(Error::truncated(message).in_file(&self.name));
+        }
+        let deadline = deadline(&self.remote);
+        retrying(deadline, || self.part(client, range.clone(), deadline)).await.in_file(&self.name)
+    }
+
+    async fn part(&self, client: &HttpClient, range: Range<u64>, deadline: Option<Instant>) -> Result<Bytes, Failure> {
+        let request = Request {
+            url: &self.url,
+            range: Some(ByteRange::Part(range.clone())),
+            if_range: self.version.validator(),
+            remote: &self.remote,
+        };
+        let mut response = match client.try_get(&request, deadline).await {
+            // The file got shorter than this range.
+            Err(failure) if failure.error.kind() == ErrorKind::Status(416) => return Err(changed().into()),
+            answer => answer?,
+        };
+        let head = &response.head;
+        let total = head.content_range.map(|range| range.total).or(head.length.filter(|_| head.status != 206));
+        if !self.version.agrees(&head.version) || total.is_some_and(|total| total != self.len) {
+            return Err(changed().into());
+        }
+        if head.status != 206 {
+            return Err(ignores_ranges(head).into());
+        }
+        check_range(head, &range, self.len)?;
+        Ok(read_body(&mut response, range.end - range.start).await?)
+    }
+}
+
+/// The head and the bytes of the first part of a file.
+async fn first_part(
+    client: &HttpClient,
+    request: &Request<'_>,
+    deadline: Option<Instant>,
+) -> Result<(Head, Bytes), Failure> {
+    let mut response = match client.try_get(request, deadline).await {
+        // Nothing but an empty file has no byte 0.
+        Err(failure) if failure.error.kind() == ErrorKind::Status(416) => {
+            return Err(Error::truncated("the file is empty (0 bytes)").into());
+        }
+        answer => answer?,
+    };
+    // The body of a server that ignores ranges is dropped unread: it may be gigabytes.
+    if response.head.status != 206 {
+        return Err(ignores_ranges(&response.head).into());
+    }
+    let Some(ContentRange { total, .. }) = response.head.content_range else {
+        return Err(no_content_range().into());
+    };
+    let asked = match &request.range {
+        Some(ByteRange::Part(range)) => range.start..range.end.min(total),
+        _ => 0..total,
+    };
+    check_range(&response.head, &asked, total)?;
+    let bytes = read_body(&mut response, asked.end - asked.start).await?;
+    Ok((response.head, bytes))
+}
+
+/// Makes attempts until one succeeds or no more should be made.
+async fn retrying<T, F: Future<Output = Result<T, Failure>>>(
+    deadline: Option<Instant>,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match Box::pin(attempt()).await {
+            Ok(value) => return Ok(value),
+            Err(failure) => RETRY.pause(attempts, failure, deadline).await?,
+        }
+    }
+}
+
+/// Whether an answer is exactly the range that was asked for.
+fn check_range(head: &Head, asked: &Range<u64>, len: u64) -> Result<()> {
+    let Some(sent) = head.content_range else {
+        return Err(no_content_range());
+    };
+    if (sent.start, sent.end, sent.total) != (asked.start, asked.end, len) {
+        return Err(Error::corrupt(format!(
+            "asked for bytes {}..{} of {len}, the server sent {}..{} of {}",
+            asked.start, asked.end, sent.start, sent.end, sent.total
+        )));
+    }
+    match head.length {
+        Some(length) if length != asked.end - asked.start => Err(Error::corrupt(format!(
+            "asked for bytes {}..{}, the server's answer is {length} bytes long",
+            asked.start, asked.end
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a body of which the length is known.
+async fn read_body(response: &mut Response, length: u64) -> Result<Bytes> {
+    let mut bytes = Vec::new();
+    let reserve = usize::try_from(length.min(RESERVE_BYTES)).unwrap_or(usize::MAX);
+    let refused = |_| Error::too_large(format!("a range of {length} bytes is larger than the memory"));
+    bytes.try_reserve_exact(reserve).map_err(refused)?;
+    while let Some(chunk) = response.chunk().await? {
+        if (bytes.len() as u64).saturating_add(chunk.len() as u64) > length {
+            return Err(Error::corrupt(format!("the server sent more than the {length} bytes that were asked for")));
+        }
+        bytes.try_reserve(chunk.len()).map_err(refused)?;
+        bytes.extend_from_slice(&chunk);
+    }
+    if (bytes.len() as u64) < length {
+        return Err(Error::network(format!("the body ended at {} of {length} bytes", bytes.len())));
+    }
+    Ok(bytes.into())
+}
+
+fn changed() -> Error {
+    Error::corrupt("the file changed on the server since it was opened: open it again")
+}
+
+fn no_content_range() -> Error {
+    Error::corrupt("the server sent a part of the file without saying which (Content-Range)")
+}
+
+/// The error of a server that sends all where a part was asked for; its type shows a login page for what it is.
+fn ignores_ranges(head: &Head) -> Error {
+    let content_type = head.content_type.as_deref().unwrap_or("of an unknown type");
+    let message = format!(
+        "the server ignores byte ranges: it sent all of the file ({content_type}); use ranged=False (Rust: RemoteMode::Whole) \
+         to download it whole"
+    );
+    status_error(StatusCode::OK, &message)
+}

@@ -1,0 +1,99 @@
+//! Where a download puts its bytes: the trait that every protocol feeds, and the sink that keeps a whole file in memory.
+
+use super::budget::Budget;
+use crate::{Error, Result};
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+
+/// Takes the bytes of a file as they come: into memory, through gunzip, or elsewhere.
+///
+/// A sink limits the memory it takes: it asks its [`Budget`] before it reserves any, and it knows the largest size
+/// (`max_bytes`) that its owner accepts. Whoever owns it finishes it after the transfer.
+pub(crate) trait Sink: Send {
+    /// The file begins: before its first byte, and again whenever what came so far is of no use. `length` is how many
+    /// bytes the sender announces, which may be wrong.
+    fn restart(&mut self, length: Option<u64>) -> Result<()>;
+
+    /// Takes the next bytes, and waits until there is room for more. An error ends the transfer for good.
+    fn chunk(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<()>>;
+}
+
+/// The most memory that is reserved because a server says how long the body is; more only as it comes.
+const RESERVE_BYTES: u64 = 64 << 20;
+/// What is reserved first where the server doesn't say.
+const FIRST_BYTES: u64 = 64 << 10;
+
+/// Keeps a file in one piece of memory; each chunk is copied once, to its place.
+pub(crate) struct MemorySink<'a> {
+    budget: &'a dyn Budget,
+    max_bytes: Option<u64>,
+    expected: Option<u64>,
+    /// What the budget has admitted; never asked for twice, also when the file begins again.
+    admitted: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'a> MemorySink<'a> {
+    /// A sink that takes at most `max_bytes` (`None`: what memory allows) and asks `budget` before it reserves.
+    pub(crate) fn new(budget: &'a dyn Budget, max_bytes: Option<u64>) -> Self {
+        Self { budget, max_bytes, expected: None, admitted: 0, bytes: Vec::new() }
+    }
+
+    /// The file.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    fn check_limit(&self, bytes: u64) -> Result<()> {
+        match self.max_bytes {
+            Some(limit) if bytes > limit => Err(Error::too_large(format!(
+                "the file has at least {bytes} bytes, more than max_bytes={limit} allows"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// How much to reserve when `needed` bytes have to fit: what the server said, at first no more than it may claim, and
+    /// twice as much each time that it turns out to be true.
+    fn next_capacity(&self, needed: u64) -> u64 {
+        let doubled = (self.bytes.capacity() as u64).saturating_mul(2);
+        let wanted = match self.expected {
+            Some(expected) => expected.min(doubled.max(RESERVE_BYTES)),
+            None => doubled.max(FIRST_BYTES),
+        };
+        let allowed = self.max_bytes.unwrap_or(u64::MAX);
+        wanted.min(allowed).max(needed)
+    }
+
+    async fn append(&mut self, chunk: Bytes) -> Result<()> {
+        let needed = (self.bytes.len() as u64).saturating_add(chunk.len() as u64);
+        self.check_limit(needed)?;
+        if needed > self.bytes.capacity() as u64 {
+            self.reserve(self.next_capacity(needed)).await?;
+        }
+        self.bytes.extend_from_slice(&chunk);
+        Ok(())
+    }
+
+    async fn reserve(&mut self, capacity: u64) -> Result<()> {
+        if capacity > self.admitted {
+            self.budget.admit(capacity - self.admitted).await?;
+            self.admitted = capacity;
+        }
+        let refused = || Error::too_large(format!("the file needs {capacity} bytes of memory, which are not there"));
+        let more = usize::try_from(capacity).map_err(|_| refused())?.saturating_sub(self.bytes.len());
+        self.bytes.try_reserve_exact(more).map_err(|_| refused())
+    }
+}
+
+impl Sink for MemorySink<'_> {
+    fn restart(&mut self, length: Option<u64>) -> Result<()> {
+        self.bytes.clear();
+        self.expected = length;
+        self.check_limit(length.unwrap_or_default())
+    }
+
+    fn chunk(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<()>> {
+        self.append(bytes).boxed()
+    }
+}
