@@ -18,6 +18,7 @@ mod open;
 mod options;
 mod reader;
 mod source;
+mod table;
 mod writer;
 
 pub use directory::HduKey;

@@ -5,6 +5,6 @@ mod section;
 mod write;
 
 pub(crate) use read::{ImagePlan, ImageRequest, ImageShape};
-pub(crate) use section::{Axis, Selection};
+pub(crate) use section::{Axis, Selection, position, slice};
 pub use section::{AxisSection, Section};
 pub(crate) use write::NewImage;

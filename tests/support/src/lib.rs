@@ -30,10 +30,11 @@
 mod background;
 mod certificates;
 mod counters;
-// pub mod ftp;
+mod files;
+pub mod ftp;
 pub mod http;
 
 pub use certificates::{Authority, CertificateKind};
 pub use counters::Connections;
-// pub use ftp::{FtpFault, FtpServer, ScriptedFtpServer};
+pub use ftp::{FtpFault, FtpOptions, FtpServer, ScriptedFtpServer};
 pub use http::{HttpOptions, HttpServer, Request};

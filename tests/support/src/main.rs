@@ -13,7 +13,9 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustfits_loopback::{Authority, CertificateKind, HttpOptions, HttpServer};
+use rustfits_loopback::{
+    Authority, CertificateKind, FtpFault, FtpOptions, FtpServer, HttpOptions, HttpServer, ScriptedFtpServer,
+};
 use serde_json::{Map, Value};
 
 const USAGE: &str = "\
@@ -22,7 +24,10 @@ servers:
   --http  --https           HTTP/1.1 (see the query words of rustfits_loopback::http::Behaviour)
   --https-wrong-host        HTTPS whose certificate is for another host
   --https-expired           HTTPS whose certificate is no longer valid
-  --https-unknown           HTTPS whose certificate is of an authority that is not in the --ca-out file";
+  --https-unknown           HTTPS whose certificate is of an authority that is not in the --ca-out file
+  --ftp  --ftps             FTP, and FTPS by AUTH TLS
+  --ftp-script FAULTS       FTP with faults, joined by +, or `none` (see rustfits_loopback::FtpFault)
+  --ftps-script FAULTS      the same with AUTH TLS";
 
 fn main() {
     let arguments = Arguments::parse(std::env::args().skip(1)).unwrap_or_else(|complaint| {
@@ -44,6 +49,7 @@ struct Arguments {
     latency: Duration,
     user: Option<(String, String)>,
     ca_out: Option<PathBuf>,
+    /// As the keys of the printed JSON.
     servers: Vec<String>,
 }
 
@@ -63,14 +69,25 @@ impl Arguments {
                     let number = value()?.parse().map_err(|_| "--latency-ms needs a number")?;
                     arguments.latency = Duration::from_millis(number);
                 }
-                "--http" | "--https" | "--https-wrong-host" | "--https-expired" | "--https-unknown" => {
-                    arguments.servers.push(word[2..].to_owned());
+                "--ftp-script" | "--ftps-script" => {
+                    let name = value()?;
+                    faults(&name)?;
+                    arguments.servers.push(format!("{}_{name}", word[2..].trim_end_matches("-script")));
+                }
+                "--ftp" | "--ftps" | "--http" | "--https" | "--https-wrong-host" | "--https-expired"
+                | "--https-unknown" => {
+                    arguments.servers.push(word[2..].replace('-', "_"));
                 }
                 _ => return Err(format!("unknown argument {word}")),
             }
         }
         if arguments.servers.is_empty() { Err("no server asked for".to_owned()) } else { Ok(arguments) }
     }
+}
+
+/// The faults of a script's name.
+fn faults(name: &str) -> Result<Vec<FtpFault>, String> {
+    name.split('+').filter(|name| *name != "none").map(str::parse).collect()
 }
 
 fn owned((name, password): (&str, &str)) -> (String, String) {
@@ -81,7 +98,9 @@ fn owned((name, password): (&str, &str)) -> (String, String) {
 #[derive(Default)]
 struct Running {
     urls: Map<String, Value>,
-    _http: Vec<HttpServer>,
+    http: Vec<HttpServer>,
+    ftp: Vec<FtpServer>,
+    scripted: Vec<ScriptedFtpServer>,
 }
 
 impl Running {
@@ -90,7 +109,7 @@ impl Running {
         let mut running = Self::default();
         for name in &arguments.servers {
             let url = running.start_one(name, arguments, &authority);
-            running.urls.insert(name.replace('-', "_"), url.into());
+            running.urls.insert(name.clone(), url.into());
         }
         if let Some(path) = &arguments.ca_out {
             authority.write_pem(path);
@@ -101,6 +120,14 @@ impl Running {
 
     /// Starts a server, keeps it, and gives its URL.
     fn start_one(&mut self, name: &str, arguments: &Arguments, authority: &Authority) -> String {
+        if name.starts_with("ftp") {
+            self.start_ftp(name, arguments, authority)
+        } else {
+            self.start_http(name, arguments, authority)
+        }
+    }
+
+    fn start_http(&mut self, name: &str, arguments: &Arguments, authority: &Authority) -> String {
         let mut options = HttpOptions::new().latency(arguments.latency);
         if let Some(root) = &arguments.root {
             options = options.root(root);
@@ -110,14 +137,38 @@ impl Running {
         }
         let options = match name {
             "https" => options.tls(authority, CertificateKind::Right),
-            "https-wrong-host" => options.tls(authority, CertificateKind::WrongHost),
-            "https-expired" => options.tls(authority, CertificateKind::Expired),
-            "https-unknown" => options.tls(&Authority::new(), CertificateKind::Right),
+            "https_wrong_host" => options.tls(authority, CertificateKind::WrongHost),
+            "https_expired" => options.tls(authority, CertificateKind::Expired),
+            "https_unknown" => options.tls(&Authority::new(), CertificateKind::Right),
             _ => options,
         };
         let server = options.start();
         let url = server.url("");
-        self._http.push(server);
+        self.http.push(server);
+        url
+    }
+
+    fn start_ftp(&mut self, name: &str, arguments: &Arguments, authority: &Authority) -> String {
+        let mut options = FtpOptions::new().latency(arguments.latency);
+        if let Some(root) = &arguments.root {
+            options = options.root(root);
+        }
+        if let Some((name, password)) = &arguments.user {
+            options = options.user(name, password);
+        }
+        let (protocol, script) = name.split_once('_').unwrap_or((name, ""));
+        if protocol == "ftps" {
+            options = options.tls(authority, CertificateKind::Right);
+        }
+        if script.is_empty() {
+            let server = options.start();
+            let url = server.url("");
+            self.ftp.push(server);
+            return url;
+        }
+        let server = options.start_scripted(&faults(script).unwrap());
+        let url = server.url("");
+        self.scripted.push(server);
         url
     }
 }

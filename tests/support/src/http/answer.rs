@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::behaviour::Behaviour;
-use super::files::{Body, Files, Found};
 use super::head::Head;
 use super::range::{Asked, asked};
+use crate::files::{Body, Files, Found};
 
 /// An answer, proper or not.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ fn elsewhere(behaviour: &Behaviour, head: &Head) -> Option<Answer> {
 
 /// The file that the path names, or the part of it asked for.
 fn file(files: &Files, behaviour: &Behaviour, head: &Head, number: u64) -> Answer {
-    let Some(found) = files.find(head.path()) else {
+    let Some(found) = files.find(&head.path()) else {
         return Answer::text(404, "No such file.\n");
     };
     let validators = Validators::of(&found, behaviour, number);
@@ -151,7 +151,7 @@ fn file(files: &Files, behaviour: &Behaviour, head: &Head, number: u64) -> Answe
         answer = answer.with("Content-Disposition", format!("attachment; filename=\"{name}\""));
     }
     answer.headers.extend(validators.headers());
-    answer.with("Content-Type", content_type(head.path()))
+    answer.with("Content-Type", content_type(&head.path()))
 }
 
 /// What tells one state of a file from another.

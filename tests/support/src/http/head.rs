@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::{Buf, BytesMut};
+use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The longest head that is read.
@@ -53,9 +54,9 @@ impl Head {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The part of the target before the query.
-    pub(super) fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or("")
+    /// The part of the target before the query, decoded.
+    pub(super) fn path(&self) -> String {
+        decoded(self.target.split('?').next().unwrap_or(""))
     }
 
     /// The part of the target behind the question mark.
@@ -67,4 +68,9 @@ impl Head {
     pub(super) fn body_length(&self) -> usize {
         self.header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0)
     }
+}
+
+/// A path without its percent signs.
+pub(super) fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
 }

@@ -5,7 +5,6 @@
 mod answer;
 mod behaviour;
 mod connection;
-mod files;
 mod head;
 mod log;
 mod pages;

@@ -22,7 +22,7 @@ struct Counts {
 /// The answer of one of the own pages, if the request is for one.
 pub(super) fn page(shared: &Shared, head: &Head, body: Bytes) -> Option<Answer> {
     let json = |text: String| Answer::page(200, "application/json", text);
-    match (head.method.as_str(), head.path()) {
+    match (head.method.as_str(), head.path().as_str()) {
         ("GET", "/_log") => Some(json(serde_json::to_string(&shared.log.requests()).unwrap())),
         ("GET", "/_connections") => Some(json(counts(shared))),
         ("GET" | "POST", "/_clear") => {

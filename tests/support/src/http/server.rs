@@ -9,11 +9,12 @@ use bytes::Bytes;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::serve;
-use super::files::Files;
+use super::head::decoded;
 use super::log::{Log, Request};
 use crate::background::Background;
 use crate::certificates::{Authority, CertificateKind};
 use crate::counters::{Connections, Counter};
+use crate::files::Files;
 
 /// How to start an [`HttpServer`].
 #[derive(Clone, Default)]
@@ -114,12 +115,12 @@ impl HttpServer {
 
     /// Serves bytes as a file, in place of one of the same path. It gets a new ETag.
     pub fn put(&self, path: &str, bytes: impl Into<Bytes>) {
-        self.shared.files.put(path, bytes.into());
+        self.shared.files.put(&decoded(path), bytes.into());
     }
 
     /// Stops serving a file that was [`put`](Self::put).
     pub fn remove(&self, path: &str) {
-        self.shared.files.remove(path);
+        self.shared.files.remove(&decoded(path));
     }
 
     /// The requests since the log was last cleared, in the order in which they came.

@@ -1,0 +1,195 @@
+//! The cells of one column: from the bytes of rows to values, row after row.
+
+use super::column::{Cell, Column};
+use crate::error::{Error, Result};
+use crate::format::{DataType, Scaling, ScalingKind};
+
+/// How strings come out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum TextForm {
+    /// Each character as its 32-bit code point, as numpy's `U` has it.
+    #[default]
+    Unicode,
+    /// Each character as a byte, as numpy's `S` has it.
+    Bytes,
+}
+
+/// Where rows lie: the distance between them, and where the column starts in each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stride {
+    pub(crate) row: usize,
+    pub(crate) offset: usize,
+}
+
+/// How a column comes out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CellForm {
+    pub(crate) unscaled: bool,
+    pub(crate) text: TextForm,
+    pub(crate) lenient: bool,
+}
+
+impl CellForm {
+    /// The type of the elements, and how many a cell has of them.
+    pub(crate) fn output(self, column: &Column) -> (DataType, usize) {
+        let elements = column.elements();
+        match column.cell {
+            Cell::Logical | Cell::Bits | Cell::Variable => (DataType::U8, elements),
+            Cell::Number(scaling) => (self.scaling(scaling).data_type(), elements),
+            Cell::Complex(part) => (part, 2 * elements),
+            // numpy has no strings of length 0.
+            Cell::Text { width } => match self.text {
+                TextForm::Unicode => (DataType::U32, elements.saturating_mul(width.max(1))),
+                TextForm::Bytes => (DataType::U8, elements.saturating_mul(width.max(1))),
+            },
+        }
+    }
+
+    /// The size of a cell of the result in bytes; `None` past memory.
+    pub(crate) fn output_size(self, column: &Column) -> Option<usize> {
+        let (data_type, elements) = self.output(column);
+        elements.checked_mul(data_type.size())
+    }
+
+    fn scaling(self, scaling: Scaling) -> Scaling {
+        if self.unscaled { scaling.unscaled() } else { scaling }
+    }
+
+    /// Decodes the column's cells of successive rows.
+    pub(crate) fn decode(
+        self,
+        column: &Column,
+        input: &[u8],
+        from: Stride,
+        output: &mut [u8],
+        to: Stride,
+    ) -> Result<()> {
+        let size = self.output_size(column).unwrap_or(usize::MAX);
+        if size == 0 || from.row == 0 || to.row == 0 {
+            return Ok(());
+        }
+        let cells = Cells { input, from, width: column.width, output, to, size };
+        match column.cell {
+            Cell::Logical => cells.each(|stored, value| {
+                stored.iter().zip(value).for_each(|(stored, value)| *value = u8::from(*stored == b'T'));
+                Ok(())
+            }),
+            Cell::Bits => cells.each(|stored, value| {
+                for (index, bit) in value.iter_mut().enumerate() {
+                    *bit = stored.get(index / 8).map_or(0, |byte| byte >> (7 - index % 8) & 1);
+                }
+                Ok(())
+            }),
+            Cell::Number(scaling) => numbers(cells, self.scaling(scaling)),
+            Cell::Complex(part) => numbers(cells, Scaling::new(part, 1.0, 0.0, None)),
+            Cell::Text { width } => cells.each(|stored, value| self.strings(width, stored, value)),
+            Cell::Variable => {
+                Err(Error::unsupported("variable-length columns can't be read yet: name the others in columns="))
+            }
+        }
+    }
+
+    fn strings(self, width: usize, stored: &[u8], value: &mut [u8]) -> Result<()> {
+        if width == 0 {
+            value.fill(0);
+            return Ok(());
+        }
+        let size = if self.text == TextForm::Unicode { 4 * width } else { width };
+        for (stored, value) in stored.chunks_exact(width).zip(value.chunks_exact_mut(size)) {
+            let text = significant(stored);
+            if self.text == TextForm::Bytes {
+                let (start, rest) = value.split_at_mut(text.len());
+                start.copy_from_slice(text);
+                rest.fill(0);
+                continue;
+            }
+            if !self.lenient && !text.is_ascii() {
+                return Err(Error::illegal(format!(
+                    "the text '{}' is not ASCII: read it with read_column(name, as_bytes=True), or open with lenient=True",
+                    text.escape_ascii()
+                )));
+            }
+            let mut characters = value.as_chunks_mut::<4>().0.iter_mut();
+            for (byte, character) in text.iter().zip(characters.by_ref()) {
+                let byte = if byte.is_ascii() { *byte } else { b'_' };
+                *character = u32::from(byte).to_ne_bytes();
+            }
+            characters.for_each(|character| *character = [0; 4]);
+        }
+        Ok(())
+    }
+}
+
+/// A string without what follows its first NUL (§7.3.3.1) and without trailing blanks.
+fn significant(stored: &[u8]) -> &[u8] {
+    let end = memchr::memchr(0, stored).unwrap_or(stored.len());
+    let text = stored.get(..end).unwrap_or_default();
+    let length = text.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
+    text.get(..length).unwrap_or_default()
+}
+
+/// The cells of a column in the bytes of some rows, and their places in the result.
+struct Cells<'a> {
+    input: &'a [u8],
+    from: Stride,
+    width: usize,
+    output: &'a mut [u8],
+    to: Stride,
+    size: usize,
+}
+
+impl Cells<'_> {
+    #[inline(always)]
+    fn each(self, mut decode: impl FnMut(&[u8], &mut [u8]) -> Result<()>) -> Result<()> {
+        let rows = self.input.chunks_exact(self.from.row).zip(self.output.chunks_exact_mut(self.to.row));
+        for (input, output) in rows {
+            let stored = input.get(self.from.offset..self.from.offset + self.width);
+            let value = output.get_mut(self.to.offset..self.to.offset + self.size);
+            if let (Some(stored), Some(value)) = (stored, value) {
+                decode(stored, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn numbers(cells: Cells<'_>, scaling: Scaling) -> Result<()> {
+    let flip = match scaling.kind {
+        ScalingKind::None => false,
+        ScalingKind::Flip => true,
+        ScalingKind::Linear { .. } => {
+            return cells.each(|stored, value| {
+                scaling.decode(stored, value);
+                Ok(())
+            });
+        }
+    };
+    // Single values are most of what tables hold: their loop has no call in it.
+    match cells.width {
+        1 => single::<1>(cells, flip),
+        2 if scaling.stored.size() == 2 => single::<2>(cells, flip),
+        4 if scaling.stored.size() == 4 => single::<4>(cells, flip),
+        8 if scaling.stored.size() == 8 => single::<8>(cells, flip),
+        _ => cells.each(|stored, value| {
+            scaling.decode(stored, value);
+            Ok(())
+        }),
+    }
+}
+
+fn single<const N: usize>(cells: Cells<'_>, flip: bool) -> Result<()> {
+    let top = if flip { 0x80 } else { 0 };
+    cells.each(|stored, value| {
+        if let (Some(stored), Some(value)) = (stored.first_chunk::<N>(), value.first_chunk_mut::<N>()) {
+            let mut bytes = *stored;
+            if let Some(first) = bytes.first_mut() {
+                *first ^= top;
+            }
+            if cfg!(target_endian = "little") {
+                bytes.reverse();
+            }
+            *value = bytes;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,168 @@
+//! The columns of a binary table, from its header (FITS 4.0 §7.3.1, §7.3.2).
+
+use super::form::{Form, FormType, parse_dimensions};
+use crate::directory::HduEntry;
+use crate::error::{Error, Result, ResultExt};
+use crate::format::{DataType, HduKind, Header, Scaling};
+
+/// The most columns that a table can have (§7.3.1).
+const MOST_COLUMNS: i64 = 999;
+
+/// What a cell of a column holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Cell {
+    /// `T`, `F` or 0.
+    Logical,
+    /// Bits, the most significant first.
+    Bits,
+    /// Numbers.
+    Number(Scaling),
+    /// Pairs of numbers of this type.
+    Complex(DataType),
+    /// Strings of `width` bytes.
+    Text { width: usize },
+    /// A descriptor of a variable-length array.
+    Variable,
+}
+
+/// One column.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    /// TTYPE, or `colN` where there is none.
+    pub(crate) name: String,
+    pub(crate) unit: Option<String>,
+    /// Where the column starts in a row.
+    pub(crate) offset: usize,
+    /// How many bytes it takes in a row.
+    pub(crate) width: usize,
+    pub(crate) cell: Cell,
+    /// The shape of a cell, slowest axis first; empty for a single value.
+    pub(crate) shape: Vec<usize>,
+}
+
+impl Column {
+    /// The number of values (strings, bits) in a cell.
+    pub(crate) fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// The columns of a table, its rows, and where they are.
+#[derive(Clone, Debug)]
+pub(crate) struct TableLayout {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: u64,
+    /// The length of a row in bytes.
+    pub(crate) row_len: usize,
+    pub(crate) data_start: u64,
+}
+
+impl TableLayout {
+    /// Of a binary table HDU.
+    pub(crate) fn new(hdu: &HduEntry) -> Result<Self> {
+        match hdu.layout.kind {
+            HduKind::BinaryTable => {}
+            HduKind::AsciiTable => return Err(Error::unsupported("ASCII tables can't be read yet")),
+            HduKind::CompressedTable => return Err(Error::unsupported("compressed tables can't be read yet")),
+            _ => return Err(hdu.expected("a table")),
+        }
+        let [row_len, rows] = hdu.layout.axes.as_slice() else {
+            return Err(Error::illegal(format!("a table has two axes, NAXIS is {}", hdu.layout.axes.len())));
+        };
+        let row_len = usize::try_from(*row_len).map_err(|_| Error::too_large("a row is larger than memory"))?;
+        let fields = hdu.header.integer("TFIELDS")?.unwrap_or(0);
+        if !(0..=MOST_COLUMNS).contains(&fields) {
+            return Err(Error::illegal(format!("TFIELDS is {fields}; a table has 0 to {MOST_COLUMNS} columns")));
+        }
+        let mut columns = Vec::new();
+        let mut offset = 0;
+        for number in 1..=fields {
+            let column = column(&hdu.header, number, offset, row_len).in_item(|| format!("column {number}"))?;
+            offset += column.width;
+            columns.push(column);
+        }
+        Ok(Self { columns, rows: *rows, row_len, data_start: hdu.layout.data_start })
+    }
+
+    /// The number of the column of this name, in any letter case; an exact match goes before.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        let exact = self.columns.iter().position(|column| column.name == name);
+        exact.or_else(|| self.columns.iter().position(|column| column.name.trim().eq_ignore_ascii_case(name.trim())))
+    }
+}
+
+/// Reads the keywords of column `number`, which starts at `offset` in a row of `row_len` bytes.
+fn column(header: &Header, number: i64, offset: usize, row_len: usize) -> Result<Column> {
+    let key = |stem: &str| format!("{stem}{number}");
+    let text = header.string(&key("TFORM")).ok_or_else(|| Error::illegal(format!("TFORM{number} is missing")))?;
+    let form = Form::parse(&text)?;
+    let width = form.width().and_then(|width| usize::try_from(width).ok()).filter(|width| *width <= row_len - offset);
+    let width = width.ok_or_else(|| {
+        Error::illegal(format!(
+            "TFORM '{text}' goes past the end of the row: NAXIS1 is {row_len}, the column starts at {offset}"
+        ))
+    })?;
+    let repeat = usize::try_from(form.repeat).map_err(|_| Error::illegal(format!("TFORM '{text}' is too large")))?;
+    let dimensions = header.string(&key("TDIM")).and_then(|text| dimensions(&text, repeat));
+    let (cell, shape) = match form.element {
+        FormType::Character => strings(&form, repeat, dimensions),
+        FormType::Descriptor { .. } => (Cell::Variable, Vec::new()),
+        element => {
+            let shape = dimensions.unwrap_or_else(|| if repeat == 1 { Vec::new() } else { vec![repeat] });
+            (cell(header, element, &key)?, shape)
+        }
+    };
+    let name = header.string(&key("TTYPE")).filter(|name| !name.is_empty()).unwrap_or_else(|| format!("col{number}"));
+    Ok(Column { name, unit: header.string(&key("TUNIT")), offset, width, cell, shape })
+}
+
+/// TDIM in numpy's order; `None` where it is no list of lengths or does not fit the repeat count: the cell is flat then.
+fn dimensions(text: &str, repeat: usize) -> Option<Vec<usize>> {
+    let lengths = parse_dimensions(text)?;
+    let mut shape = lengths.into_iter().map(|length| usize::try_from(length).ok()).collect::<Option<Vec<_>>>()?;
+    shape.reverse();
+    let product = shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length))?;
+    (product == repeat).then_some(shape)
+}
+
+/// The strings of a cell: one of all bytes, or substrings by TDIM (its fastest axis is the length) or by the `rAw` convention.
+fn strings(form: &Form, repeat: usize, dimensions: Option<Vec<usize>>) -> (Cell, Vec<usize>) {
+    if let Some(mut shape) = dimensions
+        && shape.len() > 1
+    {
+        let width = shape.pop().unwrap_or(repeat);
+        return (Cell::Text { width }, shape);
+    }
+    match form.rest.parse::<usize>() {
+        Ok(width) if width > 0 && width < repeat && repeat.is_multiple_of(width) => {
+            (Cell::Text { width }, vec![repeat / width])
+        }
+        _ => (Cell::Text { width: repeat }, Vec::new()),
+    }
+}
+
+fn cell(header: &Header, element: FormType, key: &impl Fn(&str) -> String) -> Result<Cell> {
+    let stored = match element {
+        FormType::Logical => return Ok(Cell::Logical),
+        FormType::Bit => return Ok(Cell::Bits),
+        FormType::Byte => DataType::U8,
+        FormType::Short => DataType::I16,
+        FormType::Int => DataType::I32,
+        FormType::Long => DataType::I64,
+        FormType::Float | FormType::Complex => DataType::F32,
+        _ => DataType::F64,
+    };
+    let scale = header.real(&key("TSCAL"))?.unwrap_or(1.0);
+    let zero = header.real(&key("TZERO"))?.unwrap_or(0.0);
+    if matches!(element, FormType::Complex | FormType::DoubleComplex) {
+        if scale != 1.0 || zero != 0.0 {
+            return Err(Error::unsupported(
+                "complex columns with TSCAL or TZERO can't be scaled yet: read with scale=False",
+            ));
+        }
+        return Ok(Cell::Complex(stored));
+    }
+    // A null that is no integer can't match any value.
+    let null = header.integer(&key("TNULL")).ok().flatten();
+    Ok(Cell::Number(Scaling::new(stored, scale, zero, null)))
+}

@@ -1,0 +1,11 @@
+//! Binary tables: which bytes rows and columns need and how they become values (FITS 4.0 §7.3). Pure: starts no thread.
+
+mod cell;
+mod column;
+mod form;
+mod read;
+
+pub(crate) use cell::TextForm;
+pub(crate) use column::{Cell, Column, TableLayout};
+pub(crate) use read::{Arrangement, TablePlan, TableRequest};
+pub use read::{ColumnKey, Rows};

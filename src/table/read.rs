@@ -1,0 +1,426 @@
+//! Reading rows and columns of a binary table: bands of rows, decoded column by column while they are in the cache.
+
+use std::ops::Range;
+
+use super::cell::{CellForm, Stride, TextForm};
+use super::column::{Cell, Column, TableLayout};
+use crate::directory::HduEntry;
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::format::DataType;
+use crate::image::{Axis, position, slice as slice_axis};
+use crate::source::{BufferSize, ReadAt, ReadPlan, past_the_end, slice};
+
+/// How many bytes, of the file or of the result, one part handles.
+const PART_BYTES: usize = 1 << 20;
+/// How much is read at a time.
+const READ_BYTES: usize = 128 << 10;
+/// How many bytes of rows are decoded column by column: the rows stay in the processor's first cache.
+const BLOCK_BYTES: usize = 16 << 10;
+/// Rows that are not further apart than this are read in one go: reading a page costs less than a call.
+const GAP_BYTES: u64 = 4 << 10;
+
+/// Which rows are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Rows {
+    /// All of them.
+    #[default]
+    All,
+    /// As a Python slice: `None` is the end, negative counts from the end, what lies outside is clipped.
+    Slice {
+        /// The first row.
+        start: Option<i64>,
+        /// The row before which it ends.
+        stop: Option<i64>,
+        /// The distance, not 0; negative goes backwards.
+        step: i64,
+    },
+    /// These rows, negative from the end, in this order, repeats included.
+    List(Vec<i64>),
+}
+
+impl From<Range<i64>> for Rows {
+    fn from(range: Range<i64>) -> Self {
+        Self::Slice { start: Some(range.start), stop: Some(range.end), step: 1 }
+    }
+}
+
+impl From<Vec<i64>> for Rows {
+    fn from(rows: Vec<i64>) -> Self {
+        Self::List(rows)
+    }
+}
+
+impl Rows {
+    fn resolve(&self, rows: u64) -> Result<Axis> {
+        match self {
+            Self::All => Ok(Axis::whole(rows)),
+            Self::Slice { start, stop, step } => slice_axis(*start, *stop, *step, rows),
+            Self::List(list) => Ok(Axis::List(list.iter().map(|&row| position(row, rows, 0)).collect::<Result<_>>()?)),
+        }
+    }
+}
+
+/// How a column is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnKey {
+    /// By number, counted from 0; negative from the end.
+    Index(i64),
+    /// By name, in any letter case.
+    Name(String),
+}
+
+impl From<&str> for ColumnKey {
+    fn from(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+}
+
+impl From<String> for ColumnKey {
+    fn from(name: String) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl From<i64> for ColumnKey {
+    fn from(index: i64) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// How the values of several columns lie in the result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Arrangement {
+    /// Each column in a buffer of its own.
+    #[default]
+    Columns,
+    /// One buffer of rows, without gaps.
+    Records,
+}
+
+/// What is asked of a table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TableRequest {
+    /// `None`: all columns.
+    pub(crate) columns: Option<Vec<ColumnKey>>,
+    pub(crate) rows: Rows,
+    /// Stored values, without TSCAL and TZERO.
+    pub(crate) unscaled: bool,
+    pub(crate) text: TextForm,
+    pub(crate) arrangement: Arrangement,
+    pub(crate) lenient: bool,
+}
+
+/// A read of a table, ready to run.
+#[derive(Debug)]
+pub(crate) struct TablePlan {
+    /// The columns of the result, in its order.
+    pub(crate) columns: Vec<Column>,
+    pub(crate) form: CellForm,
+    pub(crate) arrangement: Arrangement,
+    rows: Axis,
+    row_len: usize,
+    data_start: u64,
+    /// The part of a row that holds the wanted columns.
+    span: Range<usize>,
+    /// The size of each column's cell in the result.
+    sizes: Vec<usize>,
+}
+
+impl TablePlan {
+    /// Plans a read of the HDU; an error if the file ends before the wanted rows do.
+    pub(crate) fn locate(hdu: &HduEntry, request: &TableRequest, source: &dyn ReadAt) -> Result<Self> {
+        let table = TableLayout::new(hdu)?;
+        let columns = selected(&table, request.columns.as_deref())?;
+        let form = CellForm { unscaled: request.unscaled, text: request.text, lenient: request.lenient };
+        let rows = request.rows.resolve(table.rows)?;
+        let sizes = columns.iter().map(|column| form.output_size(column)).collect::<Option<Vec<_>>>();
+        let sizes = sizes.ok_or_else(|| Error::too_large("a row of the result is larger than memory"))?;
+        let start = columns.iter().filter(|column| column.width > 0).map(|column| column.offset).min().unwrap_or(0);
+        let end = columns.iter().map(|column| column.offset + column.width).max().unwrap_or(0);
+        let plan = Self {
+            columns,
+            form,
+            arrangement: request.arrangement,
+            rows,
+            row_len: table.row_len,
+            data_start: table.data_start,
+            span: start..end.max(start),
+            sizes,
+        };
+        plan.check_complete(source.len())?;
+        Ok(plan)
+    }
+
+    fn check_complete(&self, file_len: u64) -> Result<()> {
+        let total =
+            self.rows.count().checked_mul(self.record_size() as u64).and_then(|total| usize::try_from(total).ok());
+        if total.is_none() {
+            return Err(Error::too_large("the result is larger than memory: read a part of the rows"));
+        }
+        let Some((_, last)) = self.rows.bounds().filter(|_| !self.span.is_empty()) else {
+            return self.check_empty_rows();
+        };
+        let offset = self.row_start(last).saturating_add(self.span.start as u64);
+        if offset.saturating_add(self.span.len() as u64) > file_len {
+            return Err(past_the_end(offset, self.span.len(), file_len));
+        }
+        Ok(())
+    }
+
+    /// Columns of no width take no bytes of the file, so the file's size does not bound the number of their rows.
+    fn check_empty_rows(&self) -> Result<()> {
+        const MOST_EMPTY_BYTES: u64 = 1 << 30;
+        if self.rows.count().saturating_mul(self.record_size() as u64) > MOST_EMPTY_BYTES {
+            return Err(Error::illegal(format!(
+                "{} rows of columns without bytes are more than is plausible",
+                self.rows.count()
+            )));
+        }
+        Ok(())
+    }
+
+    /// How many rows the result has.
+    pub(crate) fn row_count(&self) -> usize {
+        self.rows.count() as usize
+    }
+
+    /// The size of a row of the result in bytes.
+    pub(crate) fn record_size(&self) -> usize {
+        self.sizes.iter().fold(0, |sum, &size| sum.saturating_add(size))
+    }
+
+    fn row_start(&self, row: u64) -> u64 {
+        self.data_start.saturating_add(row.saturating_mul(self.row_len as u64))
+    }
+
+    fn rows_in_part(&self) -> u64 {
+        (PART_BYTES / self.row_len.max(self.record_size()).max(1)).max(1) as u64
+    }
+
+    fn rows_of(&self, index: usize) -> Range<u64> {
+        let start = index as u64 * self.rows_in_part();
+        start..(start + self.rows_in_part()).min(self.rows.count())
+    }
+
+    /// Whether whole rows are read as they lie: all of them wanted, and what is wanted of each not a small piece of a long row.
+    fn is_dense(&self) -> bool {
+        self.rows.is_run() && (self.row_len as u64 <= GAP_BYTES || self.span.len() >= self.row_len / 4)
+    }
+
+    /// Decodes rows that lie packed in `packed`, `row_len` apart, of which byte 0 is byte `start` of a row of the table.
+    fn decode_rows(&self, packed: &[u8], row_len: usize, start: usize, outputs: &mut [&mut [u8]]) -> Result<()> {
+        let rows = packed.len().checked_div(row_len).unwrap_or(0);
+        let block = (BLOCK_BYTES / row_len.max(1)).max(1);
+        let mut done = 0;
+        while done < rows {
+            let count = block.min(rows - done);
+            let input = packed.get(done * row_len..(done + count) * row_len).unwrap_or_default();
+            let mut offset = 0;
+            for (number, (column, &size)) in self.columns.iter().zip(&self.sizes).enumerate() {
+                let from = Stride { row: row_len, offset: column.offset.saturating_sub(start) };
+                let (buffer, to) = match self.arrangement {
+                    Arrangement::Columns => (number, Stride { row: size, offset: 0 }),
+                    Arrangement::Records => (0, Stride { row: self.record_size(), offset }),
+                };
+                offset += size;
+                let output =
+                    outputs.get_mut(buffer).and_then(|output| output.get_mut(done * to.row..(done + count) * to.row));
+                let output = output.ok_or_else(|| Error::argument("the result does not fit the buffer"))?;
+                self.form.decode(column, input, from, output, to).in_item(|| format!("column '{}'", column.name))?;
+            }
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Decodes successive rows, which are read as they lie.
+    fn decode_dense(&self, rows: Range<u64>, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
+        let first = self.row_start(self.rows.position(rows.start));
+        let total = (rows.end - rows.start) as usize;
+        let step = (READ_BYTES / self.row_len.max(1)).max(1);
+        let mut scratch = Vec::new();
+        let mut done = 0;
+        while done < total {
+            let count = step.min(total - done);
+            let at = first + (done * self.row_len) as u64;
+            let len = count * self.row_len;
+            // The last row may end before its padding does: only what is wanted has to be there.
+            let len = if done + count == total { len - self.row_len + self.span.end } else { len };
+            let mut rest = self.advance(outputs, done);
+            if let Some(bytes) = source.bytes() {
+                self.decode_padded(slice(bytes, at, len)?, count, &mut scratch, &mut rest)?;
+            } else {
+                scratch.resize(count * self.row_len, 0);
+                source.read_at(at, scratch.get_mut(..len).unwrap_or_default())?;
+                self.decode_rows(&scratch, self.row_len, 0, &mut rest)?;
+            }
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Decodes rows in memory, the last of which may lack its end.
+    fn decode_padded(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        scratch: &mut Vec<u8>,
+        outputs: &mut [&mut [u8]],
+    ) -> Result<()> {
+        let whole = if bytes.len() == count * self.row_len { count } else { count - 1 };
+        let (head, tail) = bytes.split_at(whole * self.row_len);
+        self.decode_rows(head, self.row_len, 0, outputs)?;
+        if whole < count {
+            scratch.clear();
+            scratch.extend_from_slice(tail);
+            scratch.resize(self.row_len, 0);
+            self.decode_rows(scratch, self.row_len, 0, &mut self.advance(outputs, whole))?;
+        }
+        Ok(())
+    }
+
+    /// Decodes scattered rows: what is wanted of each is packed first.
+    fn decode_scattered(&self, rows: Range<u64>, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
+        let positions: Vec<u64> = rows.map(|index| self.rows.position(index)).collect();
+        let mut packed = Vec::with_capacity(positions.len() * self.span.len());
+        let mut scratch = Vec::new();
+        let mut next = 0;
+        while let Some(&first) = positions.get(next) {
+            let run = self.run_length(positions.get(next..).unwrap_or_default());
+            let run = positions.get(next..next + run).unwrap_or_default();
+            let start = self.row_start(first) + self.span.start as u64;
+            let len = run.last().map_or(0, |last| (last - first) as usize * self.row_len + self.span.len());
+            let bytes = match source.bytes() {
+                Some(bytes) => slice(bytes, start, len)?,
+                None => {
+                    scratch.resize(len, 0);
+                    source.read_at(start, &mut scratch)?;
+                    &scratch
+                }
+            };
+            for row in run {
+                packed.extend_from_slice(slice(bytes, (row - first) * self.row_len as u64, self.span.len())?);
+            }
+            next += run.len();
+        }
+        self.decode_rows(&packed, self.span.len(), self.span.start, outputs)
+    }
+
+    /// How many of the rows are read in one go with the first: those that follow upwards, close enough together.
+    fn run_length(&self, positions: &[u64]) -> usize {
+        let first = positions.first().copied().unwrap_or(0);
+        let near = positions.windows(2).take_while(|pair| {
+            let [before, after] = pair else { return false };
+            let gap = after.checked_sub(*before).map(|rows| rows.saturating_mul(self.row_len as u64));
+            let total = after.saturating_sub(first).saturating_mul(self.row_len as u64);
+            gap.is_some_and(|gap| gap <= GAP_BYTES + self.span.len() as u64) && total <= READ_BYTES as u64
+        });
+        1 + near.count()
+    }
+
+    /// What of the outputs is left behind the first `rows` rows.
+    fn advance<'a>(&self, outputs: &'a mut [&mut [u8]], rows: usize) -> Vec<&'a mut [u8]> {
+        let sizes = self.output_row_sizes();
+        outputs.iter_mut().zip(sizes).map(|(output, size)| output.get_mut(rows * size..).unwrap_or_default()).collect()
+    }
+
+    /// The size of a row in each buffer.
+    fn output_row_sizes(&self) -> Vec<usize> {
+        match self.arrangement {
+            Arrangement::Columns => self.sizes.clone(),
+            Arrangement::Records => vec![self.record_size()],
+        }
+    }
+}
+
+/// The wanted columns; a variable-length one is refused.
+fn selected(table: &TableLayout, keys: Option<&[ColumnKey]>) -> Result<Vec<Column>> {
+    let columns: Vec<Column> = match keys {
+        None => table.columns.clone(),
+        Some(keys) => keys.iter().map(|key| find(table, key).cloned()).collect::<Result<_>>()?,
+    };
+    if let Some(column) = columns.iter().find(|column| column.cell == Cell::Variable) {
+        let error = Error::unsupported("variable-length columns can't be read yet: name the others in columns=");
+        return Err(error.in_item(|| format!("column '{}'", column.name)));
+    }
+    Ok(columns)
+}
+
+fn find<'a>(table: &'a TableLayout, key: &ColumnKey) -> Result<&'a Column> {
+    let count = table.columns.len();
+    match key {
+        ColumnKey::Index(index) => {
+            let wrapped = if *index < 0 { index + count as i64 } else { *index };
+            usize::try_from(wrapped).ok().and_then(|index| table.columns.get(index)).ok_or_else(|| {
+                Error::new(ErrorKind::Index, format!("column {index} is out of range: the table has {count} columns"))
+            })
+        }
+        ColumnKey::Name(name) => table.find(name).and_then(|index| table.columns.get(index)).ok_or_else(|| {
+            let names: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
+            Error::new(ErrorKind::Key, format!("the table has no column '{name}'; there are {names:?}"))
+        }),
+    }
+}
+
+impl ReadPlan for TablePlan {
+    fn buffers(&self) -> Vec<BufferSize> {
+        let rows = self.row_count();
+        match self.arrangement {
+            Arrangement::Records => {
+                vec![BufferSize { data_type: DataType::U8, elements: rows.saturating_mul(self.record_size()) }]
+            }
+            Arrangement::Columns => {
+                let sizes = self.columns.iter().map(|column| self.form.output(column));
+                sizes.map(|(data_type, count)| BufferSize { data_type, elements: rows.saturating_mul(count) }).collect()
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.rows.count().div_ceil(self.rows_in_part()) as usize
+    }
+
+    fn ranges(&self, index: usize) -> Vec<Range<u64>> {
+        let rows = self.rows_of(index);
+        if rows.is_empty() || self.span.is_empty() {
+            return Vec::new();
+        }
+        let wanted = |row: u64| {
+            let start = self.row_start(row);
+            start + self.span.start as u64..start + self.span.end as u64
+        };
+        if self.is_dense() {
+            let first = self.row_start(self.rows.position(rows.start));
+            return vec![first..wanted(self.rows.position(rows.end - 1)).end];
+        }
+        let mut ranges: Vec<Range<u64>> = rows.map(|index| wanted(self.rows.position(index))).collect();
+        // Rows that are read in one go are read with what lies between them.
+        ranges.sort_unstable_by_key(|range| range.start);
+        ranges.dedup_by(|next, last| {
+            let near = next.start <= last.end.saturating_add(GAP_BYTES + self.row_len as u64);
+            if near {
+                last.end = last.end.max(next.end);
+            }
+            near
+        });
+        ranges
+    }
+
+    fn output_sizes(&self, index: usize) -> Vec<usize> {
+        let rows = self.rows_of(index).count();
+        self.output_row_sizes().into_iter().map(|size| size * rows).collect()
+    }
+
+    fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
+        let rows = self.rows_of(index);
+        if self.span.is_empty() || rows.is_empty() {
+            // Nothing of the file: every cell is empty, and the buffers hold zeros.
+            return Ok(());
+        }
+        if self.is_dense() {
+            self.decode_dense(rows, source, outputs)
+        } else {
+            self.decode_scattered(rows, source, outputs)
+        }
+    }
+}
