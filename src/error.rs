@@ -130,6 +130,12 @@ impl Error {
         self
     }
 
+    /// The same error with something added to its message.
+    pub(crate) fn noting(mut self, text: &str) -> Self {
+        self.0.message.push_str(text);
+        self
+    }
+
     pub(crate) fn truncated(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Truncated, message)
     }

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::directory::{Directory, HduEntry, HduKey, placed};
-use crate::engine::{Buffer, Op, run_plan};
+use crate::engine::{Buffer, Op, locate_remote, run_plan, run_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::io::{Fetched, RangedSource};
 use crate::source::{ReadAt, ReadPlan};
 
 /// An open file.
@@ -24,6 +25,8 @@ pub(crate) struct OpenFile {
 pub(crate) enum Source {
     /// At hand: on disk or in memory.
     Local(Arc<dyn ReadAt>),
+    /// On a server that sends ranges.
+    Ranged(Arc<RangedSource>),
 }
 
 impl OpenFile {
@@ -86,6 +89,10 @@ impl OpenFile {
         match self.source() {
             Err(error) => Op::failed(error),
             Ok(Source::Local(source)) => Op::local(move |_| locate(&file, &*source).in_file(&file.name)),
+            Ok(Source::Ranged(source)) => Op::remote(async move {
+                let fetched = Fetched::new(source);
+                locate_remote(&fetched, |fetched| locate(&file, fetched)).await.in_file(&file.name)
+            }),
         }
     }
 
@@ -106,6 +113,17 @@ impl OpenFile {
                     finish(plan, buffers)
                 });
                 placed(result, &file.name, hdu.index)
+            }),
+            Ok(Source::Ranged(source)) => Op::remote(async move {
+                let fetched = Arc::new(Fetched::new(source));
+                let hdu = locate_remote(&fetched, |fetched| file.find(&key, fetched)).await?;
+                let result = async {
+                    let plan = locate_remote(&fetched, |fetched| locate(&hdu, fetched)).await?;
+                    fetched.release();
+                    let (plan, buffers) = run_remote(plan, &fetched).await?;
+                    finish(plan, buffers)
+                };
+                placed(result.await, &file.name, hdu.index)
             }),
         }
     }

@@ -5,16 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use url::Url;
 
 use crate::directory::HduKey;
-use crate::engine::Op;
+use crate::engine::{Op, engine, locate_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Source};
+use crate::io::budget::Unlimited;
 use crate::io::gunzip::gunzip_whole;
-use crate::io::location::{display, parse};
+use crate::io::http::{RangedFile, RetryPolicy};
+use crate::io::location::{display, is_gzip_name, parse};
 use crate::io::sniff::{Content, refuse, sniff};
-use crate::io::{DiskFile, Location};
-use crate::options::OpenOptions;
+use crate::io::{DiskFile, Fetched, Fetching, Location, RangedSource, TransferCounts, WholeFile};
+use crate::options::{OpenOptions, Remote, RemoteMode};
 use crate::source::{MemorySource, ReadAt};
 
 /// How many bytes tell what a file is.
@@ -43,8 +46,63 @@ pub(crate) fn open(name: &Path, options: OpenOptions) -> Op<OpenFile> {
             )
             .in_file(&name.to_string_lossy()),
         ),
-        Location::Http(_) | Location::Ftp(_) => Op::failed(Error::unsupported("remote files")),
+        remote => open_remote(remote, options),
     }
+}
+
+/// How much of a ranged file the opening request brings: enough for the first header of most files.
+const FIRST_RANGE: u64 = 32 << 10;
+
+fn open_remote(location: Location, options: OpenOptions) -> Op<OpenFile> {
+    let remote = options.remote.clone().unwrap_or_default();
+    if remote.mode == RemoteMode::Ranged {
+        let (name, is_gzip) = (display(&location), is_gzip_name(&location));
+        return match (location, is_gzip) {
+            (Location::Http(url), false) => Op::remote(open_ranged(url, remote, options.lenient)),
+            (Location::Http(_), true) => {
+                Op::failed(Error::argument("a .gz file can't be read by ranges: leave remote= out").in_file(&name))
+            }
+            _ => Op::failed(
+                Error::argument("only http(s) files can be read by ranges: leave remote= out").in_file(&name),
+            ),
+        };
+    }
+    Op::remote(async move {
+        let fetching =
+            Fetching { client: engine()?.http(), remote: &remote, retry: &RetryPolicy::none(), budget: &Unlimited };
+        let file = fetching.fetch(&location, &mut TransferCounts::default()).await?;
+        downloaded(&location, file, &options)
+    })
+}
+
+/// Opens a file that was fetched whole.
+pub(crate) fn downloaded(location: &Location, file: WholeFile, options: &OpenOptions) -> Result<OpenFile> {
+    let name = Arc::from(display(location));
+    let page = file.content_type.filter(|content_type| content_type.contains("html"));
+    let opened = in_memory(name, Bytes::from(file.bytes), options, file.warning);
+    opened.map_err(|error| match page {
+        Some(page) => error.noting(&format!("; the server says that it is {page}: check the URL in a browser")),
+        None => error,
+    })
+}
+
+async fn open_ranged(url: Url, remote: Remote, lenient: bool) -> Result<OpenFile> {
+    let (ranged, first) = RangedFile::open(engine()?.http(), &url, &remote, FIRST_RANGE).await?;
+    let name: Arc<str> = Arc::from(ranged.name());
+    match sniff(&first) {
+        Content::Fits => {}
+        Content::Gzip => {
+            return Err(
+                Error::argument("the file is gzip, which can't be read by ranges: leave remote= out").in_file(&name)
+            );
+        }
+        content => return Err(refuse(content, ranged.len(), &first).in_file(&name)),
+    }
+    let source = Arc::new(RangedSource::new(ranged, &first, &remote));
+    let file = OpenFile::open(name, lenient, Source::Ranged(Arc::clone(&source)), None);
+    let fetched = Fetched::new(source);
+    locate_remote(&fetched, |fetched| file.find(&HduKey::Index(0), fetched)).await?;
+    Ok(file)
 }
 
 fn open_path(path: &Path, options: &OpenOptions) -> Result<OpenFile> {
@@ -54,23 +112,22 @@ fn open_path(path: &Path, options: &OpenOptions) -> Result<OpenFile> {
     file.read_at(0, start)?;
     let name: Arc<str> = Arc::from(path.to_string_lossy());
     match sniff(start) {
-        Content::Fits => opened(name, options, Source::Local(Arc::new(file)), None),
-        Content::Gzip => in_memory(name, Bytes::from(std::fs::read(path)?), options),
+        Content::Fits => opened(name, options, Arc::new(file), None),
+        Content::Gzip => in_memory(name, Bytes::from(std::fs::read(path)?), options, None),
         content => Err(refuse(content, file.len(), start)),
     }
 }
 
 /// Opens bytes; what is wrong with them is the argument's fault.
 pub(crate) fn from_bytes(bytes: Bytes, options: &OpenOptions) -> Result<OpenFile> {
-    in_memory(Arc::from(BYTES_NAME), bytes, options).map_err(|error| match error.kind() {
+    in_memory(Arc::from(BYTES_NAME), bytes, options, None).map_err(|error| match error.kind() {
         ErrorKind::Truncated | ErrorKind::Corrupt => error.with_kind(ErrorKind::Argument),
         _ => error,
     })
 }
 
 /// Opens what was read whole: FITS, or FITS within gzip as often as its bytes say.
-pub(crate) fn in_memory(name: Arc<str>, mut bytes: Bytes, options: &OpenOptions) -> Result<OpenFile> {
-    let mut warning = None;
+fn in_memory(name: Arc<str>, mut bytes: Bytes, options: &OpenOptions, mut warning: Option<String>) -> Result<OpenFile> {
     loop {
         match sniff(&bytes) {
             Content::Fits => break,
@@ -86,13 +143,12 @@ pub(crate) fn in_memory(name: Arc<str>, mut bytes: Bytes, options: &OpenOptions)
             }
         }
     }
-    opened(name, options, Source::Local(Arc::new(MemorySource(bytes))), warning)
+    opened(name, options, Arc::new(MemorySource(bytes)), warning)
 }
 
 /// Reads the first header, so that what is no FITS file fails here.
-fn opened(name: Arc<str>, options: &OpenOptions, source: Source, warning: Option<String>) -> Result<OpenFile> {
-    let file = OpenFile::open(name, options.lenient, source, warning);
-    let Source::Local(source) = file.source()?;
+fn opened(name: Arc<str>, options: &OpenOptions, source: Arc<dyn ReadAt>, warning: Option<String>) -> Result<OpenFile> {
+    let file = OpenFile::open(name, options.lenient, Source::Local(Arc::clone(&source)), warning);
     file.find(&HduKey::Index(0), &*source)?;
     Ok(file)
 }

@@ -36,8 +36,8 @@ pub struct Remote {
     pub ca_file: Option<PathBuf>,
     /// The most bytes to accept, after gunzip; `None`: what memory allows.
     pub max_bytes: Option<u64>,
-    /// Ranged: the size to which requested ranges are rounded, in bytes.
-    pub block_bytes: u64,
+    /// Ranged: the size to which requested ranges are rounded, in bytes; `None` asks for just what is needed.
+    pub block_bytes: Option<u64>,
     /// Ranged: how many fetched bytes are kept for later reads; 0 keeps none.
     pub cache_bytes: u64,
 }
@@ -50,7 +50,7 @@ impl Default for Remote {
             timeout: Timeout::default(),
             ca_file: None,
             max_bytes: None,
-            block_bytes: MEBIBYTE,
+            block_bytes: None,
             cache_bytes: 32 * MEBIBYTE,
         }
     }

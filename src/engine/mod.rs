@@ -4,11 +4,13 @@ mod buffer;
 mod drive;
 pub(crate) mod edit;
 mod op;
+mod remote;
 mod runtime;
 mod watch;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use drive::{allocate, run_parts, run_plan};
 pub use op::Op;
+pub(crate) use remote::{locate_remote, run_remote};
 pub(crate) use runtime::engine;
 pub(crate) use watch::{Stop, Watch};

@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cpu::Cpu;
 use crate::error::{Error, ErrorKind, Result};
+use crate::io::http::HttpClient;
 
 /// How many threads move bytes between sockets and memory; decoding has its own.
 const IO_THREADS: usize = 2;
@@ -19,6 +20,7 @@ pub(crate) struct Engine {
     process: u32,
     runtime: OnceLock<Runtime>,
     cpu: OnceLock<Cpu>,
+    http: OnceLock<HttpClient>,
 }
 
 static ENGINE: AtomicPtr<Engine> = AtomicPtr::new(std::ptr::null_mut());
@@ -34,7 +36,7 @@ pub(crate) fn engine() -> Result<&'static Engine> {
         return Ok(engine);
     }
     let fresh: &'static mut Engine =
-        Box::leak(Box::new(Engine { process, runtime: OnceLock::new(), cpu: OnceLock::new() }));
+        Box::leak(Box::new(Engine { process, runtime: OnceLock::new(), cpu: OnceLock::new(), http: OnceLock::new() }));
     match ENGINE.compare_exchange(known, fresh, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => Ok(fresh),
         // Another thread was first; the few bytes of ours stay unused.
@@ -46,6 +48,11 @@ impl Engine {
     /// The thread pool for decoding.
     pub(crate) fn cpu(&self) -> Result<&Cpu> {
         get_or_start(&self.cpu, Cpu::new)
+    }
+
+    /// The client for http, with its connections.
+    pub(crate) fn http(&self) -> &HttpClient {
+        self.http.get_or_init(HttpClient::new)
     }
 
     /// The runtime for everything that waits.

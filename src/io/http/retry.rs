@@ -57,6 +57,11 @@ impl RetryPolicy {
         Ok(())
     }
 
+    /// As [`RetryPolicy::pause`], for an error of another protocol.
+    pub(crate) async fn pause_after_error(&self, attempts: u32, error: Error) -> Result<(), Error> {
+        self.pause(attempts, Failure::from(error), None).await
+    }
+
     /// The pause after so many attempts; `random` is 0 to 1.
     fn pause_after(&self, attempts: u32, retry_after: Option<Duration>, random: f64) -> Duration {
         let doubled = 2u32.saturating_pow(attempts.saturating_sub(1));

@@ -57,8 +57,8 @@ impl Answer {
     }
 }
 
-/// Decides what a request gets. `number` is how many like it came before.
-pub(super) fn decide(files: &Files, user: Option<&str>, behaviour: &Behaviour, head: &Head, number: u64) -> Reply {
+/// Decides what a request gets. `serial` is the request's own number.
+pub(super) fn decide(files: &Files, user: Option<&str>, behaviour: &Behaviour, head: &Head, serial: u64) -> Reply {
     let faults = &behaviour.faults;
     if faults.stall_head {
         return Reply::Silence;
@@ -67,7 +67,7 @@ pub(super) fn decide(files: &Files, user: Option<&str>, behaviour: &Behaviour, h
         return Reply::EndlessHeader;
     }
     let early = refused(user, behaviour, head).or_else(|| elsewhere(behaviour, head));
-    Reply::Answer(early.unwrap_or_else(|| file(files, behaviour, head, number)))
+    Reply::Answer(early.unwrap_or_else(|| file(files, behaviour, head, serial)))
 }
 
 /// The answers that turn a client away.
@@ -112,11 +112,11 @@ fn elsewhere(behaviour: &Behaviour, head: &Head) -> Option<Answer> {
 }
 
 /// The file that the path names, or the part of it asked for.
-fn file(files: &Files, behaviour: &Behaviour, head: &Head, number: u64) -> Answer {
+fn file(files: &Files, behaviour: &Behaviour, head: &Head, serial: u64) -> Answer {
     let Some(found) = files.find(&head.path()) else {
         return Answer::text(404, "No such file.\n");
     };
-    let validators = Validators::of(&found, behaviour, number);
+    let validators = Validators::of(&found, behaviour, serial);
     let mut body = found.body;
     if behaviour.gzip_encoding {
         match body.gzipped() {
@@ -162,15 +162,15 @@ struct Validators {
 }
 
 impl Validators {
-    fn of(found: &Found, behaviour: &Behaviour, number: u64) -> Self {
+    fn of(found: &Found, behaviour: &Behaviour, serial: u64) -> Self {
         if behaviour.no_validator {
             return Self { etag: None, modified: None };
         }
         let since = found.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let change = if behaviour.etag_changes { format!("-{number}") } else { String::new() };
+        let change = if behaviour.etag_changes { format!("-{serial}") } else { String::new() };
         let weak = if behaviour.weak_etag { "W/" } else { "" };
         let etag = format!("{weak}\"{:x}-{:x}{change}\"", since.as_nanos(), found.length);
-        let later = if behaviour.modified_changes { number } else { 0 };
+        let later = if behaviour.modified_changes { serial } else { 0 };
         let modified: SystemTime = found.modified + Duration::from_secs(later);
         Self { etag: Some(etag), modified: Some(httpdate::fmt_http_date(modified)) }
     }

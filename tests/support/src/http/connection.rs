@@ -76,7 +76,7 @@ async fn answer(
     if latency > Duration::ZERO {
         tokio::time::sleep(latency).await;
     }
-    match decide(&shared.files, shared.options.user.as_deref(), &behaviour, head, number) {
+    match decide(&shared.files, shared.options.user.as_deref(), &behaviour, head, noted.serial) {
         Reply::Silence => wait_for_close(stream).await.map(|()| After::Drop),
         Reply::EndlessHeader => send_endless_header(stream, &noted).await.map(|()| After::Drop),
         Reply::Answer(answer) => {

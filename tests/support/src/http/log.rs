@@ -82,7 +82,8 @@ impl Log {
         let count = state.numbers.entry(format!("{} {}", head.method, head.target)).or_default();
         let number = *count;
         *count += 1;
-        (Noted { entry, counted: Some(self.in_flight.begin()) }, number)
+        let counted = self.in_flight.begin();
+        (Noted { entry, serial: counted.number, counted: Some(counted) }, number)
     }
 
     /// The requests in the order in which they came.
@@ -142,6 +143,8 @@ impl Entry {
 #[derive(Debug)]
 pub(super) struct Noted {
     entry: Arc<Entry>,
+    /// No other request of the server has the same.
+    pub(super) serial: u64,
     counted: Option<Counted>,
 }
 

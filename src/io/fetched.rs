@@ -1,0 +1,144 @@
+//! A remote file of which only some ranges are here: what is asked for and missing is noted, then fetched by the engine.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::http::{HttpClient, RangedFile};
+use super::segments::{Segments, coalesce};
+use crate::error::{Error, Result};
+use crate::options::Remote;
+use crate::source::ReadAt;
+
+/// Ranges this close are fetched in one request: what lies between costs less than another round trip.
+const GAP_BYTES: u64 = 64 << 10;
+/// How many ranges are asked for at once.
+const CONCURRENT: usize = 8;
+
+/// A remote file that is read by ranges, with the ranges that were fetched last.
+#[derive(Debug)]
+pub(crate) struct RangedSource {
+    file: RangedFile,
+    cache: Mutex<Segments>,
+    block_bytes: Option<u64>,
+    cache_bytes: u64,
+}
+
+impl RangedSource {
+    /// A file of which the first bytes came with the opening request.
+    pub(crate) fn new(file: RangedFile, first: &Bytes, remote: &Remote) -> Self {
+        let mut cache = Segments::default();
+        cache.insert(0, first);
+        Self { file, cache: Mutex::new(cache), block_bytes: remote.block_bytes, cache_bytes: remote.cache_bytes }
+    }
+
+    /// The ranges to ask for, so that these are there.
+    fn requests(&self, missing: Vec<Range<u64>>) -> Vec<Range<u64>> {
+        let len = self.file.len();
+        let rounded = missing.into_iter().map(|range| match self.block_bytes {
+            Some(block) if block > 0 => range.start / block * block..range.end.next_multiple_of(block).min(len),
+            _ => range,
+        });
+        coalesce(rounded.collect(), GAP_BYTES)
+    }
+}
+
+/// What one operation has of a remote file. What it holds stays, however small the cache is.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    source: Arc<RangedSource>,
+    held: Mutex<Segments>,
+    missing: Mutex<Vec<Range<u64>>>,
+}
+
+impl Fetched {
+    pub(crate) fn new(source: Arc<RangedSource>) -> Self {
+        Self { source, held: Mutex::default(), missing: Mutex::default() }
+    }
+
+    /// What was asked for and is not here, since the last call.
+    pub(crate) fn take_missing(&self) -> Vec<Range<u64>> {
+        std::mem::take(&mut *lock(&self.missing))
+    }
+
+    /// Of the ranges, what is neither held nor in the cache; what is in the cache is held from now on.
+    pub(crate) fn absent(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+        let mut held = lock(&self.held);
+        let cache = lock(&self.source.cache);
+        let mut absent = Vec::new();
+        for range in ranges {
+            for gap in held.gaps(range.clone()) {
+                let cached: Vec<_> = cache.overlapping(&gap).map(|(&start, piece)| (start, piece.clone())).collect();
+                for (start, piece) in cached {
+                    held.insert(start, &piece);
+                }
+                absent.extend(held.gaps(gap));
+            }
+        }
+        absent
+    }
+
+    /// Fetches ranges, several at once.
+    pub(crate) async fn fill(&self, missing: Vec<Range<u64>>, client: &HttpClient) -> Result<()> {
+        let file = &self.source.file;
+        stream::iter(self.source.requests(missing))
+            .map(|range| async move {
+                let start = range.start;
+                Ok::<_, Error>((start, file.fetch(client, range).await?))
+            })
+            .buffer_unordered(CONCURRENT)
+            .try_for_each(|(start, bytes)| {
+                lock(&self.held).insert(start, &bytes);
+                let mut cache = lock(&self.source.cache);
+                cache.insert(start, &bytes);
+                cache.shrink(self.source.cache_bytes);
+                std::future::ready(Ok(()))
+            })
+            .await
+    }
+
+    /// Lets go of what is held; the cache keeps what it has room for.
+    pub(crate) fn release(&self) {
+        lock(&self.held).clear();
+    }
+}
+
+impl ReadAt for Fetched {
+    fn len(&self) -> u64 {
+        self.source.file.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        if lock(&self.held).copy_to(offset, buffer) {
+            return Ok(());
+        }
+        let end = offset.saturating_add(buffer.len() as u64);
+        if end > self.len() {
+            return Err(crate::source::past_the_end(offset, buffer.len(), self.len()));
+        }
+        self.require(std::slice::from_ref(&(offset..end)))?;
+        if lock(&self.held).copy_to(offset, buffer) { Ok(()) } else { Err(not_here()) }
+    }
+
+    fn require(&self, ranges: &[Range<u64>]) -> Result<()> {
+        let len = self.len();
+        let within: Vec<_> = ranges.iter().map(|range| range.start..range.end.min(len)).collect();
+        let absent = self.absent(&within);
+        if absent.is_empty() {
+            return Ok(());
+        }
+        lock(&self.missing).extend(absent);
+        Err(not_here())
+    }
+}
+
+/// Never seen by a user: the engine looks at what is missing, fetches it and runs the operation again.
+fn not_here() -> Error {
+    Error::truncated("these bytes were not fetched yet: this is a defect of rustfits")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,88 @@
+//! What an ftp URL asks for: which server, who logs in, which file.
+
+use percent_encoding::percent_decode_str;
+use suppaftp::Encoding;
+use url::{Host, Url};
+
+use crate::error::{Error, Result};
+use crate::io::location::without_type_code;
+
+/// An ftp URL, taken apart. Its texts hold one character for each byte, see [`RawBytes`].
+pub(super) struct Target {
+    /// The host as TLS and the resolver want it: an IPv6 address without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Whether the connections are to be encrypted.
+    pub(super) secure: bool,
+    pub(super) user: String,
+    pub(super) password: String,
+    pub(super) anonymous: bool,
+    /// Relative to the directory after login, as the URL standard of FTP says; absolute where the URL has `//` or `/%2F`.
+    pub(super) path: String,
+}
+
+impl Target {
+    pub(super) fn new(url: &Url) -> Result<Self> {
+        let host = match url.host() {
+            Some(Host::Domain(name)) => name.to_owned(),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+            None => return Err(Error::argument("the URL names no host")),
+        };
+        let anonymous = url.username().is_empty();
+        let (user, password) = if anonymous {
+            ("anonymous".to_owned(), "rustfits@".to_owned())
+        } else {
+            (byte_text(url.username()), byte_text(url.password().unwrap_or_default()))
+        };
+        let path = without_type_code(url.path());
+        let mut path = byte_text(path.strip_prefix('/').unwrap_or(path));
+        // FTP knows no queries: a question mark is a part of the name.
+        if let Some(query) = url.query() {
+            path = format!("{path}?{}", byte_text(query));
+        }
+        if path.is_empty() || path.ends_with('/') {
+            return Err(Error::argument("the URL names no file"));
+        }
+        if [&user, &password, &path].iter().any(|text| text.contains(['\r', '\n', '\0'])) {
+            return Err(Error::argument("the URL contains an escaped line break or NUL, which FTP can't express"));
+        }
+        let secure = url.scheme() == "ftps";
+        Ok(Self { host, port: url.port().unwrap_or(21), secure, user, password, anonymous, path })
+    }
+
+    /// A server's text without what it may repeat of the login.
+    pub(super) fn without_credentials(&self, text: &str) -> String {
+        if self.anonymous {
+            return text.to_owned();
+        }
+        let mut clean = text.to_owned();
+        for secret in [&self.password, &self.user] {
+            let bytes: Vec<u8> = secret.chars().map(|character| character as u8).collect();
+            if !bytes.is_empty() {
+                clean = clean.replace(String::from_utf8_lossy(&bytes).as_ref(), "***");
+            }
+        }
+        clean
+    }
+}
+
+/// Decodes percent escapes to one character for each byte.
+fn byte_text(escaped: &str) -> String {
+    percent_decode_str(escaped).map(char::from).collect()
+}
+
+/// Sends each character of a command as one byte, so that names need not be UTF-8.
+#[derive(Debug)]
+pub(super) struct RawBytes;
+
+impl Encoding for RawBytes {
+    fn decode(&self, bytes: &[u8]) -> String {
+        bytes.iter().copied().map(char::from).collect()
+    }
+
+    fn encode(&self, text: &str) -> std::io::Result<Vec<u8>> {
+        let byte = |character| u8::try_from(u32::from(character)).map_err(std::io::Error::other);
+        text.chars().map(byte).collect()
+    }
+}
