@@ -12,6 +12,8 @@ use crate::hdu::HduInfo;
 use crate::image::Section;
 use crate::image_data::{ImageData, Pixel};
 use crate::options::OpenOptions;
+use crate::table::{ColumnKey, Rows};
+use crate::table_data::Columns;
 
 /// A FITS file open for reading; see [`crate::FitsReader`].
 ///
@@ -60,6 +62,11 @@ impl FitsReader {
         ImageSelector(self.0.image(key))
     }
 
+    /// See [`crate::FitsReader::table`].
+    pub fn table(&self, key: impl Into<HduKey>) -> TableSelector {
+        TableSelector(self.0.table(key))
+    }
+
     /// See [`crate::FitsReader::to_bytes`].
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.0.to_bytes().wait()
@@ -96,5 +103,28 @@ impl ImageSelector {
     /// See [`crate::ImageSelector::read_dyn`].
     pub fn read_dyn(&self) -> Result<ImageData> {
         self.0.read_dyn().wait()
+    }
+}
+
+/// A table, or some of its columns and rows, that can be read; see [`crate::TableSelector`].
+#[derive(Clone)]
+pub struct TableSelector(crate::TableSelector);
+
+impl TableSelector {
+    /// See [`crate::TableSelector::columns`].
+    #[must_use]
+    pub fn columns<K: Into<ColumnKey>>(self, columns: impl IntoIterator<Item = K>) -> Self {
+        Self(self.0.columns(columns))
+    }
+
+    /// See [`crate::TableSelector::rows`].
+    #[must_use]
+    pub fn rows(self, rows: impl Into<Rows>) -> Self {
+        Self(self.0.rows(rows))
+    }
+
+    /// See [`crate::TableSelector::read`].
+    pub fn read(&self) -> Result<Columns> {
+        self.0.read().wait()
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::directory::HduEntry;
-use crate::error::Result;
+use crate::error::{Result, ResultExt};
 use crate::format::{DataType, HduKind, Header};
 use crate::image::ImageShape;
+use crate::table::TableLayout;
+use crate::table_data::Field;
 
 /// An HDU: its kind, its name, its header, and the shape of what it holds.
 #[derive(Clone, Debug)]
@@ -78,6 +80,38 @@ impl HduInfo {
     /// BUNIT, if there is one.
     pub fn unit(&self) -> Option<String> {
         self.entry.header.string("BUNIT")
+    }
+
+    /// How many rows a table has.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no table, `Illegal` where its columns are not legal.
+    pub fn rows(&self) -> Result<u64> {
+        Ok(self.table()?.rows)
+    }
+
+    /// What the rows of a table consist of.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::rows`].
+    pub fn fields(&self) -> Result<Vec<Field>> {
+        Ok(self.table()?.columns.iter().map(Field::of).collect())
+    }
+
+    /// The names of a table's columns with their units, for those that have one.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::rows`].
+    pub fn units(&self) -> Result<Vec<(String, String)>> {
+        let columns = self.table()?.columns.into_iter();
+        Ok(columns.filter_map(|column| Some((column.name, column.unit?))).collect())
+    }
+
+    fn table(&self) -> Result<TableLayout> {
+        TableLayout::new(&self.entry).in_hdu(self.entry.index)
     }
 
     fn image(&self) -> Result<ImageShape> {

@@ -19,6 +19,7 @@ mod options;
 mod reader;
 mod source;
 mod table;
+mod table_data;
 mod writer;
 
 pub use directory::HduKey;
@@ -30,4 +31,6 @@ pub use image::{AxisSection, Section};
 pub use image_data::{ImageData, Pixel};
 pub use options::{OpenOptions, Remote, RemoteMode, Timeout};
 pub use reader::{FitsReader, ImageSelector};
+pub use table::{ColumnKey, Rows};
+pub use table_data::{ColumnData, ColumnElement, Columns, Field, Records, TableSelector};
 pub use writer::{FitsWriter, ImageOptions};

@@ -15,6 +15,7 @@ use crate::image::{ImageRequest, Section};
 use crate::image_data::{ImageData, Pixel, read_image};
 use crate::open;
 use crate::options::OpenOptions;
+use crate::table_data::TableSelector;
 
 /// A FITS file open for reading. Cloning it is cheap, and many tasks may read one file at once.
 ///
@@ -118,6 +119,11 @@ impl FitsReader {
     /// An image of the file, to be read whole or by section. Does no I/O.
     pub fn image(&self, key: impl Into<HduKey>) -> ImageSelector {
         ImageSelector { file: Arc::clone(&self.file), key: key.into(), request: ImageRequest::default() }
+    }
+
+    /// A binary table of the file, to be read whole or by columns and rows. Does no I/O.
+    pub fn table(&self, key: impl Into<HduKey>) -> TableSelector {
+        TableSelector::new(Arc::clone(&self.file), key.into())
     }
 
     /// All bytes of the file, uncompressed.

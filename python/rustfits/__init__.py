@@ -15,7 +15,9 @@ from rustfits._rustfits import (
     CompressedTableHDU,
     Header,
     ImageHDU,
+    Remote,
     TableHDU,
+    Timeout,
     __version__,
 )
 
@@ -27,6 +29,8 @@ __all__ = [
     "CompressedTableHDU",
     "Header",
     "ImageHDU",
+    "Remote",
     "TableHDU",
+    "Timeout",
     "__version__",
 ]

@@ -2,12 +2,13 @@
 
 use std::ffi::c_int;
 
-use pyo3::exceptions::PyBufferError;
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{ffi, intern};
-use rustfits::ImageData;
+use rustfits::{DataType, ImageData};
 
 static NDARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static MASKED_ARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -92,5 +93,47 @@ impl<'py> IntoPyObject<'py> for Pixels {
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "mask"), mask)?;
         MASKED_ARRAY.import(py, "numpy.ma", "MaskedArray")?.call((values,), Some(&keywords))
+    }
+}
+
+/// An array that is to be written: native byte order, C order, of a dtype that FITS has.
+pub(crate) struct ImageArgument {
+    pub(crate) data_type: DataType,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Lent,
+}
+
+/// The memory of a numpy array that is not copied; the array stays alive as long as this does.
+pub(crate) struct Lent(PyUntypedBuffer);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        if self.0.len_bytes() == 0 {
+            return &[];
+        }
+        // SAFETY: the buffer is C-contiguous (checked when it was taken) and holds this many bytes for as long as it is not released.
+        // A Python thread that writes to the array meanwhile changes the numbers that are written, as with every numpy writer.
+        unsafe { std::slice::from_raw_parts(self.0.buf_ptr().cast(), self.0.len_bytes()) }
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for ImageArgument {
+    type Error = PyErr;
+
+    fn extract(data: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let numpy = data.py().import("numpy")?;
+        let array = numpy.call_method1("asarray", (data,))?;
+        let dtype = array.getattr("dtype")?.call_method1("newbyteorder", ("=",))?;
+        let code: String = dtype.getattr("str")?.extract()?;
+        let data_type = DataType::from_code(code.trim_start_matches(['<', '>', '|', '='])).ok_or_else(|| {
+            PyValueError::new_err(format!("dtype {dtype} is not one that FITS has: u1 i2 i4 i8 f4 f8, and i1 u2 u4 u8"))
+        })?;
+        let shape = array.getattr("shape")?.extract()?;
+        let array = numpy.call_method1("ascontiguousarray", (array, dtype))?;
+        let buffer = PyUntypedBuffer::get(&array)?;
+        if !buffer.is_c_contiguous() {
+            return Err(PyValueError::new_err("the array can't be made contiguous"));
+        }
+        Ok(Self { data_type, shape, values: Lent(buffer) })
     }
 }

@@ -7,10 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::{PyNotImplementedError, PyOSError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator, PyList};
-use rustfits::{FitsReader, FitsWriter, HduInfo, OpenOptions};
+use rustfits::{FitsReader, FitsWriter, HduInfo, ImageOptions};
 
+use crate::array::ImageArgument;
 use crate::hdu::hdu_object;
 use crate::keys::Key;
+use crate::options::{RemoteArgument, open_options};
 use crate::run::wait;
 
 /// An open FITS file.
@@ -58,6 +60,14 @@ fn check_mode(mode: &str) -> PyResult<()> {
     }
 }
 
+/// Keywords that a later version will take.
+pub(crate) fn refuse_options(options: &[(&str, &Option<Py<PyAny>>)]) -> PyResult<()> {
+    match options.iter().find(|(_, value)| value.is_some()) {
+        Some((name, _)) => Err(PyNotImplementedError::new_err(format!("{name}= is not supported yet"))),
+        None => Ok(()),
+    }
+}
+
 impl Fits {
     fn new(py: Python<'_>, handle: Handle, name: Py<PyAny>, mode: &str) -> PyResult<Self> {
         if let Some(warning) = handle.reader().warning() {
@@ -97,21 +107,17 @@ impl Fits {
         filename: Bound<'_, PyAny>,
         mode: &str,
         lenient: bool,
-        remote: Option<Bound<'_, PyAny>>,
+        remote: Option<RemoteArgument>,
         atomic: bool,
         allow_in_place: bool,
     ) -> PyResult<Self> {
         check_mode(mode)?;
-        if remote.is_some() {
-            return Err(PyNotImplementedError::new_err("remote= is not supported yet"));
-        }
         if atomic || allow_in_place {
             return Err(PyNotImplementedError::new_err("atomic= and allow_in_place= are not supported yet"));
         }
         let path: PathBuf = filename.extract()?;
         let handle = if mode == "r" {
-            let options = OpenOptions { lenient, ..OpenOptions::default() };
-            Handle::Reader(wait(py, FitsReader::open_with(path, options))?)
+            Handle::Reader(wait(py, FitsReader::open_with(path, open_options(lenient, remote)))?)
         } else {
             Handle::Writer(wait(py, FitsWriter::create(path))?)
         };
@@ -129,8 +135,7 @@ impl Fits {
         }
         check_mode(mode)?;
         let bytes = py.get_type::<PyBytes>().call1((data,))?.extract::<Vec<u8>>()?;
-        let options = OpenOptions { lenient, ..OpenOptions::default() };
-        let reader = wait(py, FitsReader::from_bytes_with(bytes, options))?;
+        let reader = wait(py, FitsReader::from_bytes_with(bytes, open_options(lenient, None)))?;
         Self::new(py, Handle::Reader(reader), "<bytes>".into_pyobject(py)?.into_any().unbind(), mode)
     }
 
@@ -177,6 +182,42 @@ impl Fits {
     /// Makes what was written durable.
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, self.writer()?.sync())
+    }
+
+    /// Appends an image: as the primary HDU where the file is empty, else as an extension.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : array_like
+    ///     Numbers of any byte order and memory order; dtypes u1 i2 i4 i8 f4 f8 and i1 u2 u4 u8.
+    /// extname : str, optional
+    ///     EXTNAME.
+    /// extver : int, optional
+    ///     EXTVER.
+    /// compress, quantize, blank, header : optional
+    ///     Not supported yet.
+    ///
+    /// Returns
+    /// -------
+    /// ImageHDU
+    ///     The new HDU.
+    #[pyo3(signature = (data, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn write_image(
+        &self,
+        py: Python<'_>,
+        data: ImageArgument,
+        extname: Option<String>,
+        extver: Option<i64>,
+        compress: Option<Py<PyAny>>,
+        quantize: Option<Py<PyAny>>,
+        blank: Option<Py<PyAny>>,
+        header: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        refuse_options(&[("compress", &compress), ("quantize", &quantize), ("blank", &blank), ("header", &header)])?;
+        let options = ImageOptions { name: extname, version: extver };
+        let index = wait(py, self.writer()?.write_image_bytes(data.data_type, data.shape, data.values, options))?;
+        self.__getitem__(py, Key(index.into()))
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

@@ -11,6 +11,7 @@ use crate::error::OrRaise;
 use crate::header::PyHeader;
 use crate::keys::SectionKey;
 use crate::run::wait;
+use crate::table::{AsciiTableHdu, CompressedTableHdu, TableHdu};
 
 /// One HDU of a file.
 #[pyclass(name = "HDU", subclass, frozen, module = "rustfits")]
@@ -176,15 +177,3 @@ impl ImageHdu {
 /// An image in compressed tiles.
 #[pyclass(name = "CompressedImageHDU", extends = ImageHdu, frozen, module = "rustfits")]
 pub(crate) struct CompressedImageHdu;
-
-/// A binary table.
-#[pyclass(name = "TableHDU", extends = Hdu, subclass, frozen, module = "rustfits")]
-pub(crate) struct TableHdu;
-
-/// A table in compressed tiles.
-#[pyclass(name = "CompressedTableHDU", extends = TableHdu, frozen, module = "rustfits")]
-pub(crate) struct CompressedTableHdu;
-
-/// An ASCII table.
-#[pyclass(name = "AsciiTableHDU", extends = Hdu, frozen, module = "rustfits")]
-pub(crate) struct AsciiTableHdu;

@@ -46,7 +46,8 @@ impl<'py> FromPyObject<'_, 'py> for SectionKey {
 
 fn axis(entry: &Bound<'_, PyAny>) -> PyResult<AxisSection> {
     if let Ok(slice) = entry.cast::<PySlice>() {
-        return slice_parts(slice);
+        let (start, stop, step) = slice_parts(slice)?;
+        return Ok(AxisSection::Slice { start, stop, step });
     }
     if entry.is_instance_of::<PyEllipsis>() {
         return Ok(AxisSection::Ellipsis);
@@ -57,7 +58,8 @@ fn axis(entry: &Bound<'_, PyAny>) -> PyResult<AxisSection> {
     integers(entry).map(AxisSection::List)
 }
 
-fn slice_parts(slice: &Bound<'_, PySlice>) -> PyResult<AxisSection> {
+/// Start, stop and step of a slice; a missing step is 1.
+pub(crate) fn slice_parts(slice: &Bound<'_, PySlice>) -> PyResult<(Option<i64>, Option<i64>, i64)> {
     let part = |name: &str| -> PyResult<Option<i64>> {
         let value = slice.getattr(name)?;
         if value.is_none() {
@@ -65,7 +67,7 @@ fn slice_parts(slice: &Bound<'_, PySlice>) -> PyResult<AxisSection> {
         }
         integer(&value).unwrap_or_else(|| Err(unsupported(&value, "the parts of a slice are integers"))).map(Some)
     };
-    Ok(AxisSection::Slice { start: part("start")?, stop: part("stop")?, step: part("step")?.unwrap_or(1) })
+    Ok((part("start")?, part("stop")?, part("step")?.unwrap_or(1)))
 }
 
 /// A list, tuple or one-dimensional array of integers.

@@ -6,7 +6,9 @@ mod fits;
 mod hdu;
 mod header;
 mod keys;
+mod options;
 mod run;
+mod table;
 
 use pyo3::prelude::*;
 
@@ -20,9 +22,14 @@ mod _rustfits {
     #[pymodule_export]
     use super::fits::Fits;
     #[pymodule_export]
-    use super::hdu::{AsciiTableHdu, CompressedImageHdu, CompressedTableHdu, Hdu, ImageHdu, TableHdu};
+    use super::hdu::{CompressedImageHdu, Hdu, ImageHdu};
     #[pymodule_export]
     use super::header::PyHeader;
+
+    #[pymodule_export]
+    use super::options::{PyRemote, PyTimeout};
+    #[pymodule_export]
+    use super::table::{AsciiTableHdu, ColumnSubset, CompressedTableHdu, RowIterator, TableHdu};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

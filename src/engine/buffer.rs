@@ -40,6 +40,14 @@ macro_rules! buffer {
                 }
             }
 
+            /// The memory as a vector of bytes; copied unless the elements are bytes.
+            pub(crate) fn into_bytes(self) -> Vec<u8> {
+                match self {
+                    Self::U8(bytes) => bytes,
+                    other => other.bytes().to_vec(),
+                }
+            }
+
             /// The type of the elements.
             pub(crate) fn data_type(&self) -> DataType {
                 match self {

@@ -5,7 +5,7 @@ mod column;
 mod form;
 mod read;
 
-pub(crate) use cell::TextForm;
+pub(crate) use cell::{CellForm, TextForm};
 pub(crate) use column::{Cell, Column, TableLayout};
 pub(crate) use read::{Arrangement, TablePlan, TableRequest};
 pub use read::{ColumnKey, Rows};

@@ -158,4 +158,5 @@ fn check_options(remote: &Remote) -> Result<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
 mod tests;

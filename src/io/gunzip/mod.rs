@@ -11,4 +11,5 @@ pub(crate) use stream::GunzipStream;
 pub(crate) use whole::{Gunzipped, gunzip_whole};
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
 mod tests;

@@ -1,0 +1,402 @@
+//! The table classes of the blocking API, and what users put in their brackets.
+
+use std::collections::HashSet;
+
+use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyIterator, PyList, PySlice, PyTuple};
+use rustfits::{ColumnKey, Field, FitsReader, HduInfo, Op, Records, Rows, TableSelector};
+
+use crate::array::ndarray;
+use crate::error::OrRaise;
+use crate::hdu::Hdu;
+use crate::keys::{integer, integers, slice_parts, text, unsupported};
+use crate::run::wait;
+
+const ACCEPTED: &str = "a table key is an int, a slice, a list of ints, a column name or a list of names";
+/// How many rows iteration reads at a time.
+const ITERATION_ROWS: i64 = 1024;
+
+/// A binary table.
+#[pyclass(name = "TableHDU", extends = Hdu, subclass, frozen, module = "rustfits")]
+pub(crate) struct TableHdu;
+
+/// A table in compressed tiles.
+#[pyclass(name = "CompressedTableHDU", extends = TableHdu, frozen, module = "rustfits")]
+pub(crate) struct CompressedTableHdu;
+
+/// An ASCII table.
+#[pyclass(name = "AsciiTableHDU", extends = Hdu, frozen, module = "rustfits")]
+pub(crate) struct AsciiTableHdu;
+
+/// Rows as users name them: None, a slice, or integers.
+#[derive(Clone, Default)]
+pub(crate) struct RowsArgument(pub(crate) Rows);
+
+impl<'py> FromPyObject<'_, 'py> for RowsArgument {
+    type Error = PyErr;
+
+    fn extract(rows: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(slice) = rows.cast::<PySlice>() {
+            let (start, stop, step) = slice_parts(&slice)?;
+            return Ok(Self(Rows::Slice { start, stop, step }));
+        }
+        if let Some(index) = integer(&rows) {
+            return Ok(Self(Rows::List(vec![index?])));
+        }
+        integers(&rows).map(|list| Self(Rows::List(list)))
+    }
+}
+
+/// Columns as users name them: one name or number, or a list of them.
+pub(crate) struct ColumnsArgument(pub(crate) Vec<ColumnKey>);
+
+impl<'py> FromPyObject<'_, 'py> for ColumnsArgument {
+    type Error = PyErr;
+
+    fn extract(columns: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Some(key) = column_key(&columns)? {
+            return Ok(Self(vec![key]));
+        }
+        let accepted = "columns= is a name, a number or a list of them";
+        let entries = columns.try_iter().map_err(|_| unsupported(&columns, accepted))?;
+        let keys = entries.map(|entry| {
+            let entry = entry?;
+            column_key(&entry)?.ok_or_else(|| unsupported(&entry, accepted))
+        });
+        Ok(Self(keys.collect::<PyResult<_>>()?))
+    }
+}
+
+fn column_key(key: &Bound<'_, PyAny>) -> PyResult<Option<ColumnKey>> {
+    if let Some(name) = text(key)? {
+        return Ok(Some(ColumnKey::Name(name)));
+    }
+    integer(key).map(|index| Ok(ColumnKey::Index(index?))).transpose()
+}
+
+/// What stands in the brackets of a table.
+pub(crate) enum TableKey {
+    Row(i64),
+    Rows(Rows),
+    Column(String),
+    Columns(Vec<String>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for TableKey {
+    type Error = PyErr;
+
+    fn extract(key: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Some(name) = text(&key)? {
+            return Ok(Self::Column(name));
+        }
+        if let Some(index) = integer(&key) {
+            return Ok(Self::Row(index?));
+        }
+        if let Ok(slice) = key.cast::<PySlice>() {
+            let (start, stop, step) = slice_parts(&slice)?;
+            return Ok(Self::Rows(Rows::Slice { start, stop, step }));
+        }
+        let entries: Vec<_> = key.try_iter().map_err(|_| unsupported(&key, ACCEPTED))?.collect::<PyResult<_>>()?;
+        let names = entries.iter().map(text).collect::<PyResult<Option<Vec<String>>>>()?;
+        match names {
+            Some(names) if !names.is_empty() => Ok(Self::Columns(names)),
+            _ => integers(&key).map(|rows| Self::Rows(Rows::List(rows))),
+        }
+    }
+}
+
+/// What is asked of a table, for every face.
+pub(crate) fn selector(
+    reader: &FitsReader,
+    index: usize,
+    rows: Option<RowsArgument>,
+    columns: Option<ColumnsArgument>,
+    scale: bool,
+) -> TableSelector {
+    let mut table = reader.table(index);
+    if let Some(RowsArgument(rows)) = rows {
+        table = table.rows(rows);
+    }
+    if let Some(ColumnsArgument(columns)) = columns {
+        table = table.columns(columns);
+    }
+    if scale { table } else { table.unscaled() }
+}
+
+/// Masks of null values are not built yet.
+pub(crate) fn refuse_mask(mask_null: bool) -> PyResult<()> {
+    if mask_null { Err(PyNotImplementedError::new_err("mask_null=True is not supported yet")) } else { Ok(()) }
+}
+
+/// Rows as a structured array.
+pub(crate) struct Structured(pub(crate) Records);
+
+/// Rows of one column as a plain array.
+pub(crate) struct Single(pub(crate) Records);
+
+/// One row as a record.
+pub(crate) struct Row(pub(crate) Records);
+
+impl<'py> IntoPyObject<'py> for Structured {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        let dtype = record_dtype(py, &self.0.fields)?;
+        ndarray(py, &[self.0.rows], dtype, self.0.bytes)
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Single {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        let Records { rows, fields, bytes, .. } = self.0;
+        let field = fields.first().ok_or_else(|| PyTypeError::new_err("no column was read"))?;
+        let mut shape = vec![rows];
+        shape.extend(&field.shape);
+        ndarray(py, &shape, field.code.as_str(), bytes)
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Row {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        Structured(self.0).into_pyobject(py)?.get_item(0)
+    }
+}
+
+/// The dtype of a row; numpy wants every field to have a name of its own, so a repeated name gets its number behind it.
+fn record_dtype<'py>(py: Python<'py>, fields: &[Field]) -> PyResult<Bound<'py, PyAny>> {
+    let mut seen = HashSet::new();
+    let mut entries = Vec::with_capacity(fields.len());
+    for (number, field) in fields.iter().enumerate() {
+        let mut name = field.name.clone();
+        if !seen.insert(name.clone()) {
+            name = format!("{name}_{}", number + 1);
+            seen.insert(name.clone());
+        }
+        entries.push((name, field.code.as_str(), PyTuple::new(py, &field.shape)?));
+    }
+    py.import("numpy")?.getattr("dtype")?.call1((PyList::new(py, entries)?,))
+}
+
+/// One column, whole or by rows.
+pub(crate) fn column_op(table: TableSelector, name: ColumnKey, as_bytes: bool) -> Op<Records> {
+    let table = table.columns([name]);
+    if as_bytes { table.text_as_bytes().read_records() } else { table.read_records() }
+}
+
+impl TableHdu {
+    fn info<'a>(slf: &'a PyRef<'_, Self>) -> &'a HduInfo {
+        &slf.as_super().info
+    }
+}
+
+#[pymethods]
+impl TableHdu {
+    /// The number of rows.
+    #[getter]
+    fn nrows(slf: PyRef<'_, Self>) -> PyResult<u64> {
+        Self::info(&slf).rows().or_raise()
+    }
+
+    /// The number of columns.
+    #[getter]
+    fn ncols(slf: PyRef<'_, Self>) -> PyResult<usize> {
+        Ok(Self::info(&slf).fields().or_raise()?.len())
+    }
+
+    /// The names of the columns, as the file has them.
+    #[getter]
+    fn colnames<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let py = slf.py();
+        PyTuple::new(py, Self::info(&slf).fields().or_raise()?.into_iter().map(|field| field.name))
+    }
+
+    /// The dtype of a row.
+    #[getter]
+    fn dtype<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        record_dtype(py, &Self::info(&slf).fields().or_raise()?)
+    }
+
+    /// The units of the columns that have one.
+    #[getter]
+    fn units<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let py = slf.py();
+        let units = PyDict::new(py);
+        for (name, unit) in Self::info(&slf).units().or_raise()? {
+            units.set_item(name, unit)?;
+        }
+        Ok(units)
+    }
+
+    /// The number of rows, as a tuple of one.
+    #[getter]
+    fn shape(slf: PyRef<'_, Self>) -> PyResult<(u64,)> {
+        Ok((Self::info(&slf).rows().or_raise()?,))
+    }
+
+    fn __len__(slf: PyRef<'_, Self>) -> PyResult<usize> {
+        Ok(Self::info(&slf).rows().or_raise()? as usize)
+    }
+
+    /// Reads the table, or some of its rows and columns.
+    ///
+    /// Parameters
+    /// ----------
+    /// rows : slice, int or list of int, optional
+    ///     The rows, in this order, repeats included; all of them unless given.
+    /// columns : str, int or list, optional
+    ///     The columns, in this order, by name in any letter case or by number; all of them unless given.
+    /// scale : bool
+    ///     Apply TSCAL and TZERO; False gives the stored values.
+    /// mask_null : bool
+    ///     Not supported yet.
+    ///
+    /// Returns
+    /// -------
+    /// numpy.ndarray
+    ///     A structured array in native byte order.
+    #[pyo3(signature = (*, rows=None, columns=None, scale=true, mask_null=false))]
+    fn read(
+        slf: PyRef<'_, Self>,
+        rows: Option<RowsArgument>,
+        columns: Option<ColumnsArgument>,
+        scale: bool,
+        mask_null: bool,
+    ) -> PyResult<Structured> {
+        refuse_mask(mask_null)?;
+        let py = slf.py();
+        let hdu = slf.as_super();
+        wait(py, selector(&hdu.reader, hdu.info.index(), rows, columns, scale).read_records()).map(Structured)
+    }
+
+    /// Reads one column as a plain array.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str or int
+    ///     The column.
+    /// rows : slice, int or list of int, optional
+    ///     As for `read`.
+    /// as_bytes : bool
+    ///     Give text as bytes (dtype `S`), whatever characters it holds.
+    /// scale, mask_null : bool
+    ///     As for `read`.
+    #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true, mask_null=false))]
+    fn read_column(
+        slf: PyRef<'_, Self>,
+        name: &Bound<'_, PyAny>,
+        rows: Option<RowsArgument>,
+        as_bytes: bool,
+        scale: bool,
+        mask_null: bool,
+    ) -> PyResult<Single> {
+        refuse_mask(mask_null)?;
+        let py = slf.py();
+        let hdu = slf.as_super();
+        let key = column_key(name)?.ok_or_else(|| unsupported(name, "a column is a name or a number"))?;
+        let table = selector(&hdu.reader, hdu.info.index(), rows, None, scale);
+        wait(py, column_op(table, key, as_bytes)).map(Single)
+    }
+
+    fn __getitem__<'py>(slf: PyRef<'py, Self>, key: TableKey) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let hdu = slf.as_super();
+        let table = hdu.reader.table(hdu.info.index());
+        match key {
+            TableKey::Row(row) => Row(wait(py, table.rows(Rows::List(vec![row])).read_records())?).into_pyobject(py),
+            TableKey::Rows(rows) => Structured(wait(py, table.rows(rows).read_records())?).into_pyobject(py),
+            TableKey::Column(name) => subset(py, table.columns([name]), true),
+            TableKey::Columns(names) => subset(py, table.columns(names), false),
+        }
+    }
+
+    fn __setitem__(&self, _key: &Bound<'_, PyAny>, _value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyNotImplementedError::new_err("writing into a table is not supported yet"))
+    }
+
+    fn __iter__(slf: PyRef<'_, Self>) -> PyResult<RowIterator> {
+        let hdu = slf.as_super();
+        let rows = hdu.info.rows().or_raise()? as i64;
+        Ok(RowIterator { table: hdu.reader.table(hdu.info.index()), next: 0, rows, chunk: None })
+    }
+}
+
+/// Some columns of a table, read when rows are asked of them.
+#[pyclass(frozen, module = "rustfits")]
+pub(crate) struct ColumnSubset {
+    table: TableSelector,
+    single: bool,
+}
+
+fn subset<'py>(py: Python<'py>, table: TableSelector, single: bool) -> PyResult<Bound<'py, PyAny>> {
+    Ok(Bound::new(py, ColumnSubset { table, single })?.into_any())
+}
+
+impl ColumnSubset {
+    fn rows<'py>(&self, py: Python<'py>, rows: Rows) -> PyResult<Bound<'py, PyAny>> {
+        let records = wait(py, self.table.clone().rows(rows).read_records())?;
+        if self.single { Single(records).into_pyobject(py) } else { Structured(records).into_pyobject(py) }
+    }
+}
+
+#[pymethods]
+impl ColumnSubset {
+    /// Reads the rows, all of them unless given.
+    #[pyo3(signature = (*, rows=None))]
+    fn read<'py>(&self, py: Python<'py>, rows: Option<RowsArgument>) -> PyResult<Bound<'py, PyAny>> {
+        self.rows(py, rows.unwrap_or_default().0)
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, rows: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if rows.is(py.Ellipsis()) {
+            return self.rows(py, Rows::All);
+        }
+        let single_row = integer(rows).is_some();
+        let read = self.rows(py, rows.extract::<RowsArgument>()?.0)?;
+        if single_row { read.get_item(0) } else { Ok(read) }
+    }
+}
+
+/// Iterates over the rows of a table, some at a time.
+#[pyclass(module = "rustfits")]
+pub(crate) struct RowIterator {
+    table: TableSelector,
+    next: i64,
+    rows: i64,
+    chunk: Option<Py<PyIterator>>,
+}
+
+#[pymethods]
+impl RowIterator {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        loop {
+            if let Some(chunk) = &self.chunk
+                && let Some(row) = chunk.bind(py).clone().next()
+            {
+                return row.map(Some);
+            }
+            if self.next >= self.rows {
+                return Ok(None);
+            }
+            let end = (self.next + ITERATION_ROWS).min(self.rows);
+            let records = wait(py, self.table.clone().rows(self.next..end).read_records())?;
+            self.chunk = Some(Structured(records).into_pyobject(py)?.try_iter()?.unbind());
+            self.next = end;
+        }
+    }
+}
