@@ -1,0 +1,63 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# They need Rust, Python 3.11 or later with pip, and a C compiler; the rest they install into .venv.
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
+LOOPBACK := $(TARGET)/release/loopback
+CARGO := cargo
+
+export CARGO_TARGET_DIR = $(TARGET)
+export RUSTFITS_LOOPBACK = $(LOOPBACK)
+
+.PHONY: help setup python test test-rust test-python lint demo bench docs clean
+
+help:
+	@echo "make demo   set up, then fetch hundreds of FITS files from loopback servers and show what came"
+	@echo "make test   set up, then check and test everything"
+	@echo "make bench  measure against other packages"
+
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV) || ($(PYTHON) -m pip install --quiet virtualenv && $(PYTHON) -m virtualenv $(VENV))
+
+# The tools and the packages that tests compare with.
+$(VENV)/.tools: $(BIN)/pip python/requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r python/requirements-dev.txt
+	touch $@
+
+setup: $(VENV)/.tools
+
+# The Python package, built in release and installed in place.
+python: setup
+	cd python && VIRTUAL_ENV=$(VENV) PATH=$(BIN):$$PATH $(BIN)/maturin develop --release --quiet
+
+lint: setup
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --release --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff check python
+	$(BIN)/ruff format --check python
+	cd python && $(BIN)/mypy
+	if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo deny is not installed: advisories and licences not checked"; fi
+
+test-rust:
+	$(CARGO) test --release --workspace --exclude rustfits-python --quiet
+
+$(LOOPBACK): $(wildcard tests/support/src/*.rs tests/support/src/*/*.rs)
+	$(CARGO) build --release --quiet -p rustfits-loopback
+
+test-python: python $(LOOPBACK)
+	$(BIN)/python -m pytest -q python/tests
+
+test: lint test-rust test-python
+
+demo: python $(LOOPBACK)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r examples/demo/requirements.txt
+	$(BIN)/python examples/demo/demo.py
+
+bench: python $(LOOPBACK)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
+	$(BIN)/python benches/peers/run.py
+
+clean:
+	rm -rf $(VENV) target demo-output

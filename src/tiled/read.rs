@@ -1,0 +1,210 @@
+//! Reading a compressed image or a section of one: the tiles that it touches, some at a time (FITS 4.0 §10.1).
+
+use std::ops::Range;
+
+use super::copy::{gather, place};
+use super::decode::{Decoding, TileDecoder};
+use super::grid::{Grid, TouchedTile};
+use super::limit::SizeLimit;
+use super::meta::TiledImage;
+use super::reader::TileReader;
+use super::scratch::{Scratch, is_aligned};
+use super::table::{TileEntry, TileTable};
+use super::unpack::PackedTile;
+use crate::directory::HduEntry;
+use crate::error::{Error, Result, ResultExt};
+use crate::format::{DataType, Scaling};
+use crate::image::{ImageRequest, Selection};
+use crate::source::{BufferSize, ReadAt, ReadPlan};
+
+/// How many bytes the tiles of one part decode to, unless one tile is larger: few enough that the parts of a small image
+/// keep all threads busy.
+const PART_OUTPUT: u64 = 512 << 10;
+
+/// A read of a compressed image, ready to run.
+#[derive(Debug)]
+pub(crate) struct TiledPlan {
+    /// The shape of the result, slowest axis first.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) scaling: Scaling,
+    mask: bool,
+    elements: u64,
+    decoding: Decoding,
+    grid: Grid,
+    /// The touched tiles, in the order of the grid.
+    tiles: Vec<TileEntry>,
+    tiles_in_part: usize,
+    scattered: bool,
+}
+
+impl TiledPlan {
+    /// Plans a read of the HDU: finds the touched tiles, and checks that each is in the file.
+    pub(crate) fn locate(hdu: &HduEntry, request: &ImageRequest, source: &dyn ReadAt) -> Result<Self> {
+        let image = TiledImage::new(hdu)?;
+        let scaling = if request.unscaled { image.scaling.unscaled() } else { image.scaling };
+        let (shape, tile_shape) = match image.shape() {
+            [] => ([0].as_slice(), [1].as_slice()),
+            shape => (shape, image.tile_shape()),
+        };
+        let selection = Selection::new(request.section.as_ref(), shape)?;
+        let elements = selection.elements()?;
+        let grid = Grid::new(&selection, shape, tile_shape)?;
+        let table = TileTable::new(hdu, &image)?;
+        let quantized = image.quantized(table.has_scales())?;
+        let tiles = if elements == 0 {
+            Vec::new()
+        } else {
+            table.read(&grid, &SizeLimit::new(&image, quantized.is_some()), source)?
+        };
+        let full_tile = tile_shape
+            .iter()
+            .zip(shape)
+            .fold(1u64, |product, (&tile, &length)| product.saturating_mul(tile.min(length).max(1)));
+        let tile_len = full_tile.saturating_mul(scaling.data_type().size() as u64);
+        Ok(Self {
+            shape: selection.shape,
+            scaling,
+            mask: request.mask,
+            elements,
+            decoding: Decoding { packing: image.packing, scaling, quantized, seed: image.seed, full_tile },
+            scattered: !grid.is_in_order(),
+            grid,
+            tiles,
+            tiles_in_part: (PART_OUTPUT / tile_len.max(1)).max(1) as usize,
+        })
+    }
+
+    /// The numbers among the touched tiles of those of part `index`.
+    fn part(&self, index: usize) -> Range<usize> {
+        let start = index.saturating_mul(self.tiles_in_part).min(self.tiles.len());
+        start..start.saturating_add(self.tiles_in_part).min(self.tiles.len())
+    }
+
+    fn value_size(&self) -> usize {
+        self.scaling.data_type().size()
+    }
+}
+
+impl ReadPlan for TiledPlan {
+    fn buffers(&self) -> Vec<BufferSize> {
+        let elements = usize::try_from(self.elements).unwrap_or(usize::MAX);
+        let values = BufferSize { data_type: self.scaling.data_type(), elements };
+        let mask = BufferSize { data_type: DataType::U8, elements };
+        if self.mask { vec![values, mask] } else { vec![values] }
+    }
+
+    fn len(&self) -> usize {
+        self.tiles.len().div_ceil(self.tiles_in_part)
+    }
+
+    fn ranges(&self, index: usize) -> Vec<Range<u64>> {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for tile in self.tiles.get(self.part(index)).unwrap_or_default() {
+            match ranges.last_mut() {
+                Some(last) if last.end == tile.bytes.start => last.end = tile.bytes.end,
+                _ => ranges.push(tile.bytes.clone()),
+            }
+        }
+        ranges
+    }
+
+    fn output_sizes(&self, index: usize) -> Vec<usize> {
+        let mut touched = TouchedTile::default();
+        let mut elements = 0usize;
+        for number in self.part(index) {
+            self.grid.look(number, &mut touched);
+            elements = elements.saturating_add(touched.count());
+        }
+        let values = elements.saturating_mul(self.value_size());
+        if self.mask { vec![values, elements] } else { vec![values] }
+    }
+
+    fn scattered(&self) -> bool {
+        self.scattered
+    }
+
+    fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
+        let mut outputs = outputs.iter_mut().map(|output| &mut **output);
+        let (Some(mut values), mut mask) = (outputs.next(), outputs.next()) else {
+            return Err(Error::argument("a read needs a buffer"));
+        };
+        let mut run = TileRun {
+            reader: TileReader::new(source),
+            decoder: TileDecoder::new(self.decoding),
+            values: Scratch::default(),
+            mask: Scratch::default(),
+            value_size: self.value_size(),
+        };
+        let mut touched = TouchedTile::default();
+        let part = self.part(index);
+        for number in part.clone() {
+            self.grid.look(number, &mut touched);
+            let count = touched.count();
+            let values = take(&mut values, count.saturating_mul(self.value_size()))?;
+            let mask = mask.as_mut().map(|mask| take(mask, count)).transpose()?;
+            let tiles = self.tiles.get(number..part.end).unwrap_or_default();
+            run.decode(&touched, tiles, values, mask).in_item(|| format!("tile {}", touched.row + 1))?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, index: usize, pieces: &[&mut [u8]], buffers: &mut [&mut [u8]]) -> Result<()> {
+        let mut touched = TouchedTile::default();
+        // Values, then the mask: its pixels have one byte.
+        for ((piece, buffer), size) in pieces.iter().zip(buffers).zip([self.value_size(), 1]) {
+            let mut rest = &**piece;
+            for number in self.part(index) {
+                self.grid.look(number, &mut touched);
+                let block = rest.split_off(..touched.count().saturating_mul(size)).ok_or_else(too_small)?;
+                place(&touched, self.grid.output_strides(), size, block, buffer)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Decodes the tiles of one part with the same memory.
+struct TileRun<'a> {
+    reader: TileReader<'a>,
+    decoder: TileDecoder,
+    values: Scratch,
+    mask: Scratch,
+    value_size: usize,
+}
+
+impl TileRun<'_> {
+    /// Decodes what the section takes of the first of `tiles`.
+    fn decode(
+        &mut self,
+        touched: &TouchedTile<'_>,
+        tiles: &[TileEntry],
+        values: &mut [u8],
+        mask: Option<&mut [u8]>,
+    ) -> Result<()> {
+        let Some(entry) = tiles.first() else { return Ok(()) };
+        let pixels = usize::try_from(touched.pixels()).map_err(|_| Error::too_large("the tile is too large"))?;
+        let tile = PackedTile { entry, bytes: self.reader.bytes(tiles)?, number: touched.row + 1, pixels };
+        if touched.is_whole() && is_aligned(values, self.value_size) {
+            return self.decoder.decode(&tile, values, mask);
+        }
+        let needed = touched.needed();
+        let all_values = self.values.bytes(needed.saturating_mul(self.value_size));
+        let Some(mask) = mask else {
+            self.decoder.decode(&tile, all_values, None)?;
+            return gather(touched, self.value_size, all_values, values);
+        };
+        let all_mask = self.mask.bytes(needed);
+        self.decoder.decode(&tile, all_values, Some(all_mask))?;
+        gather(touched, self.value_size, all_values, values)?;
+        gather(touched, 1, all_mask, mask)
+    }
+}
+
+/// Cuts the first `len` bytes off a buffer that is filled front to back.
+fn take<'a>(buffer: &mut &'a mut [u8], len: usize) -> Result<&'a mut [u8]> {
+    buffer.split_off_mut(..len).ok_or_else(too_small)
+}
+
+fn too_small() -> Error {
+    Error::argument("the result does not fit the buffer")
+}
