@@ -6,6 +6,7 @@ use crate::directory::HduEntry;
 use crate::error::{Result, ResultExt};
 use crate::format::{DataType, HduKind, Header};
 use crate::image::ImageShape;
+use crate::image_plan::image_shape;
 use crate::table::TableLayout;
 use crate::table_data::Field;
 
@@ -115,6 +116,6 @@ impl HduInfo {
     }
 
     fn image(&self) -> Result<ImageShape> {
-        ImageShape::new(&self.entry)
+        image_shape(&self.entry)
     }
 }

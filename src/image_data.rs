@@ -7,7 +7,8 @@ use crate::engine::{Buffer, Op};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::OpenFile;
 use crate::format::{DataType, Element};
-use crate::image::{ImagePlan, ImageRequest};
+use crate::image::ImageRequest;
+use crate::image_plan::AnyImagePlan;
 
 /// The values of an image or a section, in the type that the file has them in.
 #[derive(Debug)]
@@ -62,12 +63,12 @@ impl ImageData {
 pub(crate) fn read_image(file: &Arc<OpenFile>, key: HduKey, request: ImageRequest) -> Op<ImageData> {
     file.read(
         key,
-        move |hdu, source| ImagePlan::locate(hdu, &request, source),
+        move |hdu, source| AnyImagePlan::locate(hdu, &request, source),
         |plan, buffers| {
             let mut buffers = buffers.into_iter();
             let values = buffers.next().ok_or_else(|| Error::argument("the read gave no buffer"))?;
             let mask = buffers.next().map(|mask| mask.bytes().to_vec());
-            Ok(ImageData { shape: plan.shape, values, mask })
+            Ok(ImageData { shape: plan.into_shape(), values, mask })
         },
     )
 }

@@ -4,7 +4,7 @@ mod read;
 mod section;
 mod write;
 
-pub(crate) use read::{ImagePlan, ImageRequest, ImageShape};
+pub(crate) use read::{ImagePlan, ImageRequest, ImageShape, image_scaling};
 pub(crate) use section::{Axis, Selection, position, slice};
 pub use section::{AxisSection, Section};
 pub(crate) use write::NewImage;

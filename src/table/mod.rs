@@ -7,5 +7,6 @@ mod read;
 
 pub(crate) use cell::{CellForm, TextForm};
 pub(crate) use column::{Cell, Column, TableLayout};
+pub(crate) use form::{Form, FormType};
 pub(crate) use read::{Arrangement, TablePlan, TableRequest};
 pub use read::{ColumnKey, Rows};
