@@ -27,6 +27,8 @@ mod writer;
 
 pub use directory::HduKey;
 pub use engine::Op;
+#[doc(hidden)]
+pub use engine::{Task, TaskError, spawn, spawn_blocking};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{Fetch, FetchEvent, FetchOptions, FetchOutcome, FetchQueue, Fetcher, FetcherBuilder, OnEvent};
 pub use format::{DataType, Element, FromValue, HduKind, Header, Value, is_protected_keyword};

@@ -35,13 +35,14 @@ pub(crate) struct Fits {
     hdus: Mutex<HashMap<usize, Py<PyAny>>>,
 }
 
-enum Handle {
+/// A file open for reading, or for writing.
+pub(crate) enum Handle {
     Reader(FitsReader),
     Writer(FitsWriter),
 }
 
 impl Handle {
-    fn reader(&self) -> &FitsReader {
+    pub(crate) fn reader(&self) -> &FitsReader {
         match self {
             Self::Reader(reader) => reader,
             Self::Writer(writer) => writer.reader(),
@@ -50,7 +51,7 @@ impl Handle {
 }
 
 /// What the three modes of a file are; anything else is a ValueError.
-fn check_mode(mode: &str) -> PyResult<()> {
+pub(crate) fn check_mode(mode: &str) -> PyResult<()> {
     match mode {
         "r" | "w+" => Ok(()),
         "r+" => Err(PyNotImplementedError::new_err(

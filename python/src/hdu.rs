@@ -175,5 +175,5 @@ impl ImageHdu {
 }
 
 /// An image in compressed tiles.
-#[pyclass(name = "CompressedImageHDU", extends = ImageHdu, frozen, module = "rustfits")]
+#[pyclass(name = "CompressedImageHDU", extends = ImageHdu, subclass, frozen, module = "rustfits")]
 pub(crate) struct CompressedImageHdu;

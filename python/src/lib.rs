@@ -1,5 +1,6 @@
 //! The Python package: thin classes over the crate, blocking in `rustfits` and awaitable in `rustfits.aio`. No logic lives here.
 
+mod aio;
 mod array;
 mod error;
 mod fits;
@@ -16,6 +17,13 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _rustfits {
     use pyo3::prelude::*;
+
+    /// The classes of `rustfits.aio`.
+    #[pymodule]
+    mod aio {
+        #[pymodule_export]
+        use crate::aio::{AioCompressedImageHdu, AioFits, AioImageHdu, AioTableHdu, HduStream, Selector, open};
+    }
 
     #[pymodule_export]
     use super::array::Memory;

@@ -1,6 +1,12 @@
-//! The one way from an operation to Python: waited for with the GIL released and Ctrl-C working.
+//! The two ways from an operation to Python: waited for with the GIL released and Ctrl-C working, or as an asyncio future.
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
 
 use pyo3::prelude::*;
+use pyo3_async_runtimes::TaskLocals;
+use pyo3_async_runtimes::generic::{ContextExt, JoinError, Runtime, future_into_py};
 use rustfits::Op;
 
 use crate::error::exception;
@@ -21,4 +27,76 @@ pub(crate) fn wait<T: Send + 'static>(py: Python<'_>, op: Op<T>) -> PyResult<T> 
         Some(error) => Err(error),
         None => result.map_err(exception),
     }
+}
+
+/// The engine's runtime, as the bridge to asyncio wants it.
+pub(crate) struct EngineRuntime;
+
+/// Why a task of the bridge ended without finishing.
+pub(crate) struct TaskFailure(rustfits::TaskError);
+
+impl JoinError for TaskFailure {
+    fn is_panic(&self) -> bool {
+        self.0.is_panic()
+    }
+
+    fn into_panic(self) -> Box<dyn Any + Send + 'static> {
+        self.0.into_panic().unwrap_or_else(|| Box::new("a task was cancelled"))
+    }
+}
+
+type BridgeTask = Pin<Box<dyn Future<Output = Result<(), TaskFailure>> + Send>>;
+
+/// A task, or one that never ends where the runtime can't be started: its asyncio future then stays pending, which a time limit ends.
+fn bridged(task: rustfits::Result<rustfits::Task>) -> BridgeTask {
+    match task {
+        Ok(task) => Box::pin(async move { task.await.map_err(TaskFailure) }),
+        Err(_) => Box::pin(std::future::pending()),
+    }
+}
+
+impl Runtime for EngineRuntime {
+    type JoinError = TaskFailure;
+    type JoinHandle = BridgeTask;
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(future: F) -> BridgeTask {
+        bridged(rustfits::spawn(future))
+    }
+
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) -> BridgeTask {
+        bridged(rustfits::spawn_blocking(work))
+    }
+}
+
+impl ContextExt for EngineRuntime {
+    fn scope<F, R>(_locals: TaskLocals, future: F) -> Pin<Box<dyn Future<Output = R> + Send>>
+    where
+        F: Future<Output = R> + Send + 'static,
+    {
+        Box::pin(future)
+    }
+
+    fn get_task_locals() -> Option<TaskLocals> {
+        None
+    }
+}
+
+/// An asyncio future for a Rust one; cancelling it drops the Rust one, which stops its transfer.
+pub(crate) fn awaitable<'py, T>(
+    py: Python<'py>,
+    future: impl Future<Output = PyResult<T>> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: for<'a> IntoPyObject<'a> + Send + 'static,
+{
+    future_into_py::<EngineRuntime, _, _>(py, future)
+}
+
+/// An asyncio future for an operation, with its result as the Python object that `convert` makes of it.
+pub(crate) fn await_op<'py, T, U>(py: Python<'py>, op: Op<T>, convert: fn(T) -> U) -> PyResult<Bound<'py, PyAny>>
+where
+    T: Send + 'static,
+    U: for<'a> IntoPyObject<'a> + Send + 'static,
+{
+    awaitable(py, async move { op.await.map(convert).map_err(exception) })
 }

@@ -68,6 +68,11 @@ impl<'py> FromPyObject<'_, 'py> for ColumnsArgument {
     }
 }
 
+/// One column as users name it.
+pub(crate) fn column_argument(name: &Bound<'_, PyAny>) -> PyResult<ColumnKey> {
+    column_key(name)?.ok_or_else(|| unsupported(name, "a column is a name or a number"))
+}
+
 fn column_key(key: &Bound<'_, PyAny>) -> PyResult<Option<ColumnKey>> {
     if let Some(name) = text(key)? {
         return Ok(Some(ColumnKey::Name(name)));
@@ -304,7 +309,7 @@ impl TableHdu {
         refuse_mask(mask_null)?;
         let py = slf.py();
         let hdu = slf.as_super();
-        let key = column_key(name)?.ok_or_else(|| unsupported(name, "a column is a name or a number"))?;
+        let key = column_argument(name)?;
         let table = selector(&hdu.reader, hdu.info.index(), rows, None, scale);
         wait(py, column_op(table, key, as_bytes)).map(Single)
     }

@@ -6,6 +6,7 @@ pub(crate) mod edit;
 mod op;
 mod remote;
 mod runtime;
+mod spawn;
 mod watch;
 
 pub(crate) use buffer::Buffer;
@@ -13,4 +14,5 @@ pub(crate) use drive::{allocate, run_parts, run_plan};
 pub use op::Op;
 pub(crate) use remote::{locate_remote, run_remote};
 pub(crate) use runtime::engine;
+pub use spawn::{Task, TaskError, spawn, spawn_blocking};
 pub(crate) use watch::{Stop, Watch};

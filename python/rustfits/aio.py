@@ -1,0 +1,17 @@
+"""The asyncio face of rustfits: the same names, and every call that does I/O is awaitable.
+
+>>> from rustfits import aio
+>>> async def stamp(url):
+...     async with aio.FITS(url, remote="ranged") as fits:
+...         return await fits["SCI"][100:200, 50:150]
+"""
+
+from rustfits._rustfits import aio as _native
+
+FITS = _native.FITS
+ImageHDU = _native.ImageHDU
+CompressedImageHDU = _native.CompressedImageHDU
+TableHDU = _native.TableHDU
+open = _native.open
+
+__all__ = ["FITS", "CompressedImageHDU", "ImageHDU", "TableHDU", "open"]

@@ -1,0 +1,122 @@
+//! HDUs whose reads are awaitable. Everything that needs no I/O they inherit from the blocking classes.
+
+use pyo3::prelude::*;
+use rustfits::{FitsReader, HduInfo, HduKind, Rows};
+
+use crate::array::Pixels;
+use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, hdu_object, read_section};
+use crate::keys::SectionKey;
+use crate::run::await_op;
+use crate::table::{
+    ColumnsArgument, Row, RowsArgument, Single, Structured, TableHdu, TableKey, column_argument, column_op,
+    refuse_mask, selector,
+};
+
+/// An HDU with awaitable reads, of the class that fits its kind.
+pub(crate) struct AioHdu(pub(crate) FitsReader, pub(crate) HduInfo);
+
+impl<'py> IntoPyObject<'py> for AioHdu {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        let Self(reader, info) = self;
+        let kind = info.kind();
+        if matches!(kind, HduKind::AsciiTable | HduKind::CompressedTable) {
+            return Ok(hdu_object(py, reader, info)?.into_bound(py));
+        }
+        let base = PyClassInitializer::from(Hdu::new(reader, info));
+        Ok(match kind {
+            HduKind::BinaryTable => Bound::new(py, base.add_subclass(TableHdu).add_subclass(AioTableHdu))?.into_any(),
+            HduKind::CompressedImage => {
+                let image = base.add_subclass(ImageHdu).add_subclass(CompressedImageHdu);
+                Bound::new(py, image.add_subclass(AioCompressedImageHdu))?.into_any()
+            }
+            _ => Bound::new(py, base.add_subclass(ImageHdu).add_subclass(AioImageHdu))?.into_any(),
+        })
+    }
+}
+
+macro_rules! awaitable_image {
+    ($class:ident, $base:ident, $name:literal, $($up:ident)+) => {
+        #[doc = "An image whose reads are awaitable; otherwise as the blocking class."]
+        #[pyclass(name = $name, extends = $base, frozen, module = "rustfits.aio")]
+        pub(crate) struct $class;
+
+        #[pymethods]
+        impl $class {
+            /// Reads the image, or a section of it; an awaitable. Parameters as in the blocking class.
+            #[pyo3(signature = (section=None, *, scale=true, mask_blank=false))]
+            fn read<'py>(
+                slf: PyRef<'py, Self>,
+                section: Option<SectionKey>,
+                scale: bool,
+                mask_blank: bool,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                await_op(py, read_section(slf$(.$up())+, section, scale, mask_blank), Pixels)
+            }
+
+            fn __getitem__<'py>(slf: PyRef<'py, Self>, section: SectionKey) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                await_op(py, read_section(slf$(.$up())+, Some(section), true, false), Pixels)
+            }
+        }
+    };
+}
+
+awaitable_image!(AioImageHdu, ImageHdu, "ImageHDU", as_super as_super);
+awaitable_image!(AioCompressedImageHdu, CompressedImageHdu, "CompressedImageHDU", as_super as_super as_super);
+
+/// A table whose reads are awaitable; otherwise as the blocking class.
+#[pyclass(name = "TableHDU", extends = TableHdu, frozen, module = "rustfits.aio")]
+pub(crate) struct AioTableHdu;
+
+#[pymethods]
+impl AioTableHdu {
+    /// Reads the table, or some of its rows and columns; an awaitable. Parameters as in the blocking class.
+    #[pyo3(signature = (*, rows=None, columns=None, scale=true, mask_null=false))]
+    fn read<'py>(
+        slf: PyRef<'py, Self>,
+        rows: Option<RowsArgument>,
+        columns: Option<ColumnsArgument>,
+        scale: bool,
+        mask_null: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        refuse_mask(mask_null)?;
+        let py = slf.py();
+        let hdu = slf.as_super().as_super();
+        let table = selector(&hdu.reader, hdu.info.index(), rows, columns, scale);
+        await_op(py, table.read_records(), Structured)
+    }
+
+    /// Reads one column as a plain array; an awaitable. Parameters as in the blocking class.
+    #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true, mask_null=false))]
+    fn read_column<'py>(
+        slf: PyRef<'py, Self>,
+        name: &Bound<'py, PyAny>,
+        rows: Option<RowsArgument>,
+        as_bytes: bool,
+        scale: bool,
+        mask_null: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        refuse_mask(mask_null)?;
+        let py = slf.py();
+        let hdu = slf.as_super().as_super();
+        let table = selector(&hdu.reader, hdu.info.index(), rows, None, scale);
+        await_op(py, column_op(table, column_argument(name)?, as_bytes), Single)
+    }
+
+    fn __getitem__<'py>(slf: PyRef<'py, Self>, key: TableKey) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let hdu = slf.as_super().as_super();
+        let table = hdu.reader.table(hdu.info.index());
+        match key {
+            TableKey::Row(row) => await_op(py, table.rows(Rows::List(vec![row])).read_records(), Row),
+            TableKey::Rows(rows) => await_op(py, table.rows(rows).read_records(), Structured),
+            TableKey::Column(name) => await_op(py, table.columns([name]).read_records(), Single),
+            TableKey::Columns(names) => await_op(py, table.columns(names).read_records(), Structured),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What `fits[key]` is in asyncio: no I/O yet; its reads are awaitable, and awaiting it gives the HDU.
+
+use pyo3::exceptions::PyNotImplementedError;
+use pyo3::prelude::*;
+use rustfits::{FitsReader, HduInfo, HduKey, HduKind, ImageData, Op, Records, Rows};
+
+use super::hdu::AioHdu;
+use crate::array::Pixels;
+use crate::error::exception;
+use crate::hdu::{Hdu, read_section};
+use crate::keys::SectionKey;
+use crate::run::{await_op, awaitable};
+use crate::table::{
+    ColumnsArgument, Row, RowsArgument, Single, Structured, TableKey, column_argument, column_op, selector,
+};
+
+/// An HDU that was not looked up yet.
+#[pyclass(frozen, module = "rustfits.aio")]
+pub(crate) struct Selector {
+    pub(crate) reader: FitsReader,
+    pub(crate) key: HduKey,
+}
+
+/// A read of an HDU whose kind is known by now.
+enum Read {
+    Image(Op<ImageData>),
+    Table(Op<Records>, Shape),
+}
+
+/// How the rows that a read gives become one Python object.
+#[derive(Clone, Copy)]
+enum Shape {
+    Structured,
+    Single,
+    Row,
+}
+
+/// The result of a [`Read`].
+enum Data {
+    Image(ImageData),
+    Table(Records, Shape),
+}
+
+impl Read {
+    async fn run(self) -> PyResult<Data> {
+        match self {
+            Self::Image(op) => op.await.map(Data::Image),
+            Self::Table(op, shape) => op.await.map(|records| Data::Table(records, shape)),
+        }
+        .map_err(exception)
+    }
+
+    /// What stands in brackets behind an HDU.
+    fn item(reader: FitsReader, info: HduInfo, key: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if !is_table(&info)? {
+            let section = key.extract::<SectionKey>()?;
+            return Ok(Self::Image(read_section(&Hdu::new(reader, info), Some(section), true, false)));
+        }
+        let table = reader.table(info.index());
+        Ok(match key.extract::<TableKey>()? {
+            TableKey::Row(row) => Self::Table(table.rows(Rows::List(vec![row])).read_records(), Shape::Row),
+            TableKey::Rows(rows) => Self::Table(table.rows(rows).read_records(), Shape::Structured),
+            TableKey::Column(name) => Self::Table(table.columns([name]).read_records(), Shape::Single),
+            TableKey::Columns(names) => Self::Table(table.columns(names).read_records(), Shape::Structured),
+        })
+    }
+}
+
+/// Whether an HDU is a table; one of a kind that can't be read yet is refused.
+fn is_table(info: &HduInfo) -> PyResult<bool> {
+    match info.kind() {
+        HduKind::BinaryTable => Ok(true),
+        HduKind::AsciiTable => Err(PyNotImplementedError::new_err("ASCII tables can't be read yet")),
+        HduKind::CompressedTable => Err(PyNotImplementedError::new_err("compressed tables can't be read yet")),
+        _ => Ok(false),
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Data {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        match self {
+            Self::Image(image) => Pixels(image).into_pyobject(py),
+            Self::Table(records, Shape::Structured) => Structured(records).into_pyobject(py),
+            Self::Table(records, Shape::Single) => Single(records).into_pyobject(py),
+            Self::Table(records, Shape::Row) => Row(records).into_pyobject(py),
+        }
+    }
+}
+
+impl Selector {
+    /// Looks the HDU up, then reads what `choose` makes of it.
+    fn read_chosen<'py>(
+        &self,
+        py: Python<'py>,
+        choose: impl for<'a> FnOnce(Python<'a>, FitsReader, HduInfo) -> PyResult<Read> + Send + 'static,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (reader, key) = (self.reader.clone(), self.key.clone());
+        awaitable(py, async move {
+            let info = reader.hdu(key).await.map_err(exception)?;
+            let read = Python::attach(|py| choose(py, reader, info))?;
+            read.run().await
+        })
+    }
+}
+
+#[pymethods]
+impl Selector {
+    /// Looks the HDU up: `hdu = await fits[key]`.
+    fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (reader, key) = (self.reader.clone(), self.key.clone());
+        let future = awaitable(py, async move {
+            let info = reader.hdu(key).await.map_err(exception)?;
+            Ok(AioHdu(reader, info))
+        })?;
+        future.call_method0("__await__")
+    }
+
+    /// Reads the HDU: an image or a section of it, a table or some of its rows and columns. Parameters as in the blocking classes.
+    #[pyo3(signature = (section=None, *, rows=None, columns=None, scale=true, mask_blank=false))]
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        section: Option<SectionKey>,
+        rows: Option<RowsArgument>,
+        columns: Option<ColumnsArgument>,
+        scale: bool,
+        mask_blank: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.read_chosen(py, move |_, reader, info| {
+            if is_table(&info)? {
+                let table = selector(&reader, info.index(), rows, columns, scale);
+                return Ok(Read::Table(table.read_records(), Shape::Structured));
+            }
+            Ok(Read::Image(read_section(&Hdu::new(reader, info), section, scale, mask_blank)))
+        })
+    }
+
+    /// Reads one column of a table as a plain array. Parameters as in the blocking class.
+    #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true))]
+    fn read_column<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        rows: Option<RowsArgument>,
+        as_bytes: bool,
+        scale: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let name = column_argument(name)?;
+        self.read_chosen(py, move |_, reader, info| {
+            let table = selector(&reader, info.index(), rows, None, scale);
+            Ok(Read::Table(column_op(table, name, as_bytes), Shape::Single))
+        })
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, key: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.read_chosen(py, move |py, reader, info| Read::item(reader, info, key.bind(py)))
+    }
+
+    /// The header of the HDU, awaitable.
+    fn read_header<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        await_op(py, self.reader.header(self.key.clone()), crate::header::PyHeader)
+    }
+}
