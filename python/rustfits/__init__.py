@@ -7,12 +7,15 @@ Names open files as in cfitsio: paths, ``file://``, ``mem://``, ``http(s)://``, 
 ...     stamp = fits["SCI"][100:200, 50:150]
 """
 
+from rustfits import aio
+from rustfits._fetch import fetch_many
 from rustfits._rustfits import (
     FITS,
     HDU,
     AsciiTableHDU,
     CompressedImageHDU,
     CompressedTableHDU,
+    FetchResult,
     Header,
     ImageHDU,
     Remote,
@@ -27,10 +30,13 @@ __all__ = [
     "AsciiTableHDU",
     "CompressedImageHDU",
     "CompressedTableHDU",
+    "FetchResult",
     "Header",
     "ImageHDU",
     "Remote",
     "TableHDU",
     "Timeout",
     "__version__",
+    "aio",
+    "fetch_many",
 ]

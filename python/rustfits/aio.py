@@ -6,6 +6,7 @@
 ...         return await fits["SCI"][100:200, 50:150]
 """
 
+from rustfits._fetch import fetch_many_async as fetch_many
 from rustfits._rustfits import aio as _native
 
 FITS = _native.FITS
@@ -14,4 +15,4 @@ CompressedImageHDU = _native.CompressedImageHDU
 TableHDU = _native.TableHDU
 open = _native.open
 
-__all__ = ["FITS", "CompressedImageHDU", "ImageHDU", "TableHDU", "open"]
+__all__ = ["FITS", "CompressedImageHDU", "ImageHDU", "TableHDU", "fetch_many", "open"]

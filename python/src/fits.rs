@@ -78,6 +78,12 @@ impl Fits {
         Ok(Self { handle, name, mode: mode.to_owned(), hdus: Mutex::default() })
     }
 
+    /// A file that a fetch has opened.
+    pub(crate) fn of_reader(py: Python<'_>, reader: FitsReader) -> PyResult<Self> {
+        let name = reader.name().into_pyobject(py)?.into_any().unbind();
+        Self::new(py, Handle::Reader(reader), name, "r")
+    }
+
     /// The HDU's object: the same one each time.
     fn object(&self, py: Python<'_>, info: HduInfo) -> PyResult<Py<PyAny>> {
         let index = info.index();

@@ -3,6 +3,7 @@
 mod aio;
 mod array;
 mod error;
+mod fetch;
 mod fits;
 mod hdu;
 mod header;
@@ -27,6 +28,8 @@ mod _rustfits {
 
     #[pymodule_export]
     use super::array::Memory;
+    #[pymodule_export]
+    use super::fetch::{FetchResult, Queue};
     #[pymodule_export]
     use super::fits::Fits;
     #[pymodule_export]

@@ -13,9 +13,17 @@ use crate::error::exception;
 
 /// Waits for an operation with the GIL released; a signal (Ctrl-C) stops it.
 pub(crate) fn wait<T: Send + 'static>(py: Python<'_>, op: Op<T>) -> PyResult<T> {
+    watched(py, |check| op.wait_until(check))
+}
+
+/// Runs something that waits, with the GIL released; it is given a check that says whether a signal came in.
+pub(crate) fn watched<T: Send>(
+    py: Python<'_>,
+    run: impl FnOnce(&mut dyn FnMut() -> bool) -> rustfits::Result<T> + Send,
+) -> PyResult<T> {
     let mut raised = None;
     let result = py.detach(|| {
-        op.wait_until(|| match Python::attach(|py| py.check_signals()) {
+        run(&mut || match Python::attach(|py| py.check_signals()) {
             Ok(()) => false,
             Err(error) => {
                 raised = Some(error);

@@ -39,6 +39,12 @@ async fn open_handle(path: PathBuf, mode: String, options: OpenOptions) -> PyRes
 }
 
 impl AioFits {
+    /// A file that a fetch has opened.
+    pub(crate) fn of_reader(name: &str, reader: FitsReader) -> Self {
+        let handle = Arc::new(OnceLock::from(Handle::Reader(reader)));
+        Self { path: name.into(), mode: "r".to_owned(), options: OpenOptions::default(), handle }
+    }
+
     fn opened(&self) -> PyResult<&Handle> {
         self.handle.get().ok_or_else(|| {
             PyRuntimeError::new_err("the file is not open yet: use `async with aio.FITS(...)` or `await aio.open(...)`")

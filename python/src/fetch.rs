@@ -1,0 +1,201 @@
+//! `fetch_many`: results as they complete, for blocking loops and for `async for`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rustfits::{FetchEvent, FetchOptions, FetchOutcome, FetchQueue, OpenOptions, Remote};
+
+use crate::aio::AioFits;
+use crate::error::exception;
+use crate::fits::{Fits, Handle};
+use crate::options::{RemoteArgument, TimeoutArgument};
+use crate::run::{awaitable, watched};
+
+/// The result for one file of `fetch_many`.
+#[pyclass(frozen, module = "rustfits")]
+pub(crate) struct FetchResult {
+    /// The name, without credentials.
+    #[pyo3(get)]
+    url: String,
+    /// The number of the file in the order given.
+    #[pyo3(get)]
+    index: u64,
+    /// The open file, or None.
+    #[pyo3(get)]
+    fits: Option<Py<PyAny>>,
+    /// The exception, or None.
+    #[pyo3(get)]
+    error: Option<Py<PyAny>>,
+    /// How many attempts were made.
+    #[pyo3(get)]
+    attempts: u32,
+    /// How many bytes came over the network.
+    #[pyo3(get)]
+    bytes: u64,
+    /// How long it took, waiting for its turn not counted.
+    #[pyo3(get)]
+    seconds: f64,
+}
+
+#[pymethods]
+impl FetchResult {
+    fn __repr__(&self) -> String {
+        let state = if self.fits.is_some() { "ok" } else { "failed" };
+        format!("<FetchResult {} {}: {state}, {} bytes, {:.3} s>", self.index, self.url, self.bytes, self.seconds)
+    }
+}
+
+fn result(py: Python<'_>, outcome: FetchOutcome, asynchronous: bool) -> PyResult<FetchResult> {
+    let FetchOutcome { url, index, result, attempts, bytes, duration } = outcome;
+    let (fits, error) = match result {
+        Ok(reader) if asynchronous => (Some(Py::new(py, AioFits::of_reader(&url, reader))?.into_any()), None),
+        Ok(reader) => (Some(Py::new(py, Fits::of_reader(py, reader)?)?.into_any()), None),
+        Err(error) => (None, Some(exception(error).into_value(py).into_any())),
+    };
+    Ok(FetchResult { url, index, fits, error, attempts, bytes, seconds: duration.as_secs_f64() })
+}
+
+/// An outcome on its way to an asyncio task.
+struct Arrived(Option<FetchOutcome>);
+
+impl<'py> IntoPyObject<'py> for Arrived {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        match self.0 {
+            Some(outcome) => Ok(Bound::new(py, result(py, outcome, true)?)?.into_any()),
+            None => Ok(py.None().into_bound(py)),
+        }
+    }
+}
+
+/// The fetch of many files: names go in one by one while there is room, results come out.
+///
+/// `rustfits.fetch_many` and `rustfits.aio.fetch_many` feed it from an iterable.
+#[pyclass(frozen, module = "rustfits._rustfits")]
+pub(crate) struct Queue(Arc<Mutex<FetchQueue>>);
+
+impl Queue {
+    fn lock(&self) -> std::sync::MutexGuard<'_, FetchQueue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Queue {
+    #[new]
+    #[pyo3(signature = (*, concurrency, per_host, max_buffered, retries, backoff, timeout, max_bytes, headers, remote, lenient, ordered, on_event))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of fetch_many")]
+    fn py_new(
+        concurrency: usize,
+        per_host: Option<usize>,
+        max_buffered: Option<u64>,
+        retries: u32,
+        backoff: f64,
+        timeout: Option<TimeoutArgument>,
+        max_bytes: Option<u64>,
+        headers: Option<&Bound<'_, PyDict>>,
+        remote: Option<RemoteArgument>,
+        lenient: bool,
+        ordered: bool,
+        on_event: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let defaults = FetchOptions::default();
+        let mut remote = remote.map_or_else(Remote::default, |remote| remote.0);
+        if let Some(timeout) = timeout {
+            remote.timeout = timeout.0.to_rust()?;
+        }
+        remote.max_bytes = max_bytes.or(remote.max_bytes);
+        for (name, value) in headers.into_iter().flatten() {
+            remote.headers.push((name.extract()?, value.extract()?));
+        }
+        let backoff = Duration::try_from_secs_f64(backoff).map_err(|_| PyValueError::new_err("backoff= is seconds"))?;
+        let options = FetchOptions {
+            concurrency,
+            per_host: per_host.unwrap_or(defaults.per_host),
+            max_buffered: max_buffered.unwrap_or(defaults.max_buffered),
+            retries,
+            backoff,
+            ordered,
+            open: OpenOptions { lenient, remote: Some(remote) },
+            on_event: on_event.map(callback),
+            ..defaults
+        };
+        if options.concurrency == 0 || options.per_host == 0 || options.max_buffered == 0 {
+            return Err(PyValueError::new_err("concurrency=, per_host= and max_buffered= must be positive"));
+        }
+        Ok(Self(Arc::new(Mutex::new(FetchQueue::new(options, None)))))
+    }
+
+    /// Whether another name should be pushed now.
+    fn has_room(&self) -> bool {
+        self.lock().has_room()
+    }
+
+    /// Begins to fetch a file.
+    fn push(&self, name: String) {
+        self.lock().push(name);
+    }
+
+    /// The next result, waited for; StopIteration where nothing is under way.
+    fn next(&self, py: Python<'_>) -> PyResult<FetchResult> {
+        let outcome = watched(py, |check| self.lock().wait_until(check))?;
+        match outcome {
+            Some(outcome) => result(py, outcome, false),
+            None => Err(PyStopIteration::new_err(())),
+        }
+    }
+
+    /// The next result, awaitable; StopAsyncIteration where nothing is under way.
+    fn next_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let queue = Arc::clone(&self.0);
+        awaitable(py, async move {
+            let outcome =
+                std::future::poll_fn(|context| queue.lock().unwrap_or_else(PoisonError::into_inner).poll_next(context));
+            match outcome.await {
+                None => Err(PyStopAsyncIteration::new_err(())),
+                outcome => Ok(Arrived(outcome)),
+            }
+        })
+    }
+}
+
+/// A Python callable that is given each event as a dict; what it raises is shown, and the fetch goes on.
+fn callback(callable: Py<PyAny>) -> rustfits::OnEvent {
+    Arc::new(move |event| {
+        Python::attach(|py| {
+            let told = event_dict(py, event).and_then(|event| callable.call1(py, (event,)));
+            if let Err(error) = told {
+                error.write_unraisable(py, Some(callable.bind(py)));
+            }
+        });
+    })
+}
+
+fn event_dict<'py>(py: Python<'py>, event: &FetchEvent) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    match event {
+        FetchEvent::Started { index, url } => {
+            dict.set_item("event", "started")?;
+            dict.set_item("index", index)?;
+            dict.set_item("url", url)?;
+        }
+        FetchEvent::Received { index, bytes } => {
+            dict.set_item("event", "received")?;
+            dict.set_item("index", index)?;
+            dict.set_item("bytes", bytes)?;
+        }
+        FetchEvent::Finished { index, succeeded } => {
+            dict.set_item("event", "finished")?;
+            dict.set_item("index", index)?;
+            dict.set_item("succeeded", succeeded)?;
+        }
+        _ => dict.set_item("event", "other")?,
+    }
+    Ok(dict)
+}
