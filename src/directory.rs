@@ -129,7 +129,7 @@ impl Directory {
 
     /// Adds an HDU that was just written at the end.
     pub(crate) fn push(&mut self, header: &[u8], start: u64) -> Result<Arc<HduEntry>> {
-        let entry = self.entry(header, start, start + header.len() as u64)?;
+        let entry = self.entry(header, start + header.len() as u64)?;
         self.hdus.push(Arc::clone(&entry));
         Ok(entry)
     }
@@ -209,17 +209,17 @@ impl Directory {
             return self.broken(error);
         }
         let data_start = start.saturating_add(padded(bytes.len() as u64).unwrap_or(u64::MAX));
-        match self.entry(&bytes, start, data_start) {
+        match self.entry(&bytes, data_start) {
             Ok(entry) => self.hdus.push(entry),
             Err(error) => return self.broken(error),
         }
         Ok(())
     }
 
-    fn entry(&self, bytes: &[u8], start: u64, data_start: u64) -> Result<Arc<HduEntry>> {
+    fn entry(&self, bytes: &[u8], data_start: u64) -> Result<Arc<HduEntry>> {
         let index = self.hdus.len();
         let header = Header::with_rules(bytes, self.lenient).placed(&self.file, index);
-        let layout = layout_of(&header, index, start, data_start)?;
+        let layout = layout_of(&header, index, data_start)?;
         Ok(Arc::new(HduEntry::new(index, header, layout)))
     }
 
@@ -241,7 +241,7 @@ fn starts_extension(source: &dyn ReadAt, start: u64) -> Result<bool> {
         return Ok(false);
     };
     let ahead = start.saturating_add(FIRST_READ).min(source.len());
-    source.require(&[start..ahead.max(end)])?;
+    source.require(std::slice::from_ref(&(start..ahead.max(end))))?;
     let mut name = [0; NAME.len()];
     source.read_at(start, &mut name)?;
     Ok(name == *NAME)
@@ -255,7 +255,7 @@ fn read_header(source: &dyn ReadAt, start: u64) -> Result<Result<Vec<u8>>> {
     loop {
         let end = start.saturating_add(wanted).min(limit);
         let have = bytes.len();
-        source.require(&[start..end])?;
+        source.require(std::slice::from_ref(&(start..end)))?;
         bytes.resize(usize::try_from(end.saturating_sub(start)).unwrap_or(have), 0);
         if let Some(new) = bytes.get_mut(have..) {
             source.read_at(start + have as u64, new)?;

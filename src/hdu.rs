@@ -9,6 +9,7 @@ use crate::image::ImageShape;
 use crate::image_plan::image_shape;
 use crate::table::TableLayout;
 use crate::table_data::Field;
+use crate::tiled::TiledImage;
 
 /// An HDU: its kind, its name, its header, and the shape of what it holds.
 #[derive(Clone, Debug)]
@@ -81,6 +82,40 @@ impl HduInfo {
     /// BUNIT, if there is one.
     pub fn unit(&self) -> Option<String> {
         self.entry.header.string("BUNIT")
+    }
+
+    /// How the tiles of a compressed image are compressed: `RICE_1`, `GZIP_1`, `GZIP_2` or `NOCOMPRESS`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no compressed image, `Unsupported` for another compression.
+    pub fn compression(&self) -> Result<&'static str> {
+        Ok(self.tiled()?.compression())
+    }
+
+    /// How the floating-point pixels of a compressed image were quantized, such as `SUBTRACTIVE_DITHER_1`; `None` where they were not.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::compression`].
+    pub fn quantization(&self) -> Result<Option<&'static str>> {
+        Ok(self.tiled()?.quantization())
+    }
+
+    /// The shape of a compressed image's tiles, slowest axis first.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::compression`].
+    pub fn tile_shape(&self) -> Result<Vec<u64>> {
+        Ok(self.tiled()?.tile_shape().to_vec())
+    }
+
+    fn tiled(&self) -> Result<TiledImage> {
+        if self.kind() != HduKind::CompressedImage {
+            return Err(self.entry.expected("a compressed image"));
+        }
+        TiledImage::new(&self.entry).in_hdu(self.entry.index)
     }
 
     /// How many rows a table has.

@@ -76,12 +76,8 @@ pub(crate) fn read_image(file: &Arc<OpenFile>, key: HduKey, request: ImageReques
 /// Types that the pixels of an image can be read as.
 pub trait Pixel: Element {
     #[doc(hidden)]
-    fn convert(values: PixelBuffer) -> Result<Vec<Self>>;
+    fn convert(values: Buffer) -> Result<Vec<Self>>;
 }
-
-/// The pixels of an image in the file's own type.
-#[doc(hidden)]
-pub type PixelBuffer = Buffer;
 
 macro_rules! pixel {
     ($type:ty: $own:ident; $($from:ident),*) => {

@@ -1,7 +1,5 @@
 //! Reads and writes FITS files, wherever the bytes live.
 
-#![allow(dead_code)]
-
 pub mod blocking;
 mod codec;
 mod cpu;

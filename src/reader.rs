@@ -7,7 +7,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use crate::directory::HduKey;
 use crate::engine::Op;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::file::OpenFile;
 use crate::format::Header;
 use crate::hdu::HduInfo;

@@ -10,7 +10,7 @@ use rustfits::{FetchEvent, FetchOptions, FetchOutcome, FetchQueue, OpenOptions, 
 
 use crate::aio::AioFits;
 use crate::error::exception;
-use crate::fits::{Fits, Handle};
+use crate::fits::Fits;
 use crate::options::{RemoteArgument, TimeoutArgument};
 use crate::run::{awaitable, watched};
 

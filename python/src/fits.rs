@@ -30,7 +30,6 @@ use crate::run::wait;
 #[pyclass(name = "FITS", frozen, module = "rustfits")]
 pub(crate) struct Fits {
     handle: Handle,
-    name: Py<PyAny>,
     mode: String,
     hdus: Mutex<HashMap<usize, Py<PyAny>>>,
 }
@@ -70,18 +69,17 @@ pub(crate) fn refuse_options(options: &[(&str, &Option<Py<PyAny>>)]) -> PyResult
 }
 
 impl Fits {
-    fn new(py: Python<'_>, handle: Handle, name: Py<PyAny>, mode: &str) -> PyResult<Self> {
+    fn new(py: Python<'_>, handle: Handle, mode: &str) -> PyResult<Self> {
         if let Some(warning) = handle.reader().warning() {
             let text = std::ffi::CString::new(format!("{}: {warning}", handle.reader().name()))?;
             PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)?;
         }
-        Ok(Self { handle, name, mode: mode.to_owned(), hdus: Mutex::default() })
+        Ok(Self { handle, mode: mode.to_owned(), hdus: Mutex::default() })
     }
 
     /// A file that a fetch has opened.
     pub(crate) fn of_reader(py: Python<'_>, reader: FitsReader) -> PyResult<Self> {
-        let name = reader.name().into_pyobject(py)?.into_any().unbind();
-        Self::new(py, Handle::Reader(reader), name, "r")
+        Self::new(py, Handle::Reader(reader), "r")
     }
 
     /// The HDU's object: the same one each time.
@@ -128,7 +126,7 @@ impl Fits {
         } else {
             Handle::Writer(wait(py, FitsWriter::create(path))?)
         };
-        Self::new(py, handle, filename.unbind(), mode)
+        Self::new(py, handle, mode)
     }
 
     /// Opens bytes that are in memory, plain or gzip.
@@ -143,7 +141,7 @@ impl Fits {
         check_mode(mode)?;
         let bytes = py.get_type::<PyBytes>().call1((data,))?.extract::<Vec<u8>>()?;
         let reader = wait(py, FitsReader::from_bytes_with(bytes, open_options(lenient, None)))?;
-        Self::new(py, Handle::Reader(reader), "<bytes>".into_pyobject(py)?.into_any().unbind(), mode)
+        Self::new(py, Handle::Reader(reader), mode)
     }
 
     /// The whole file, uncompressed, as bytes.

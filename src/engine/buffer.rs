@@ -3,7 +3,7 @@
 use bytemuck::Pod;
 
 use crate::error::{Error, Result};
-use crate::format::{DataType, Element};
+use crate::format::DataType;
 use crate::source::BufferSize;
 
 /// From this size on, the memory is asked for in large pages: a page fault for every 2 MiB instead of every 4 KiB.
@@ -14,7 +14,7 @@ macro_rules! buffer {
     ($($variant:ident($type:ty)),*) => {
         /// An array of one of the element types, flat.
         #[derive(Debug)]
-        pub(crate) enum Buffer {
+        pub enum Buffer {
             $(#[doc = concat!("Elements of type ", stringify!($type), ".")] $variant(Vec<$type>),)*
         }
 
@@ -55,22 +55,7 @@ macro_rules! buffer {
                 }
             }
         }
-
-        $(impl FromBuffer for $type {
-            fn from_buffer(buffer: Buffer) -> Result<Vec<Self>, Buffer> {
-                match buffer {
-                    Buffer::$variant(elements) => Ok(elements),
-                    other => Err(other),
-                }
-            }
-        })*
     };
-}
-
-/// Taking the elements out of a buffer of just this type.
-pub(crate) trait FromBuffer: Element {
-    /// The elements, or the buffer back where it is of another type.
-    fn from_buffer(buffer: Buffer) -> Result<Vec<Self>, Buffer>;
 }
 
 buffer!(U8(u8), I8(i8), I16(i16), U16(u16), I32(i32), U32(u32), I64(i64), U64(u64), F32(f32), F64(f64));
@@ -111,7 +96,7 @@ mod tests {
         let mut buffer = Buffer::allocate(BufferSize { data_type: DataType::F64, elements: 1 << 20 }).unwrap();
         assert_eq!(buffer.bytes_mut().len(), 8 << 20);
         assert!(buffer.bytes().iter().all(|&byte| byte == 0));
-        assert!(f64::from_buffer(buffer).is_ok_and(|elements| elements.len() == 1 << 20));
+        assert_eq!(buffer.data_type(), DataType::F64);
         let size = BufferSize { data_type: DataType::U8, elements: usize::MAX / 2 };
         assert!(Buffer::allocate(size).unwrap_err().to_string().contains("section"));
     }

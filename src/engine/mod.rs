@@ -9,10 +9,10 @@ mod runtime;
 mod spawn;
 mod watch;
 
-pub(crate) use buffer::Buffer;
-pub(crate) use drive::{allocate, run_parts, run_plan};
+#[allow(unreachable_pub, reason = "named in the signature of a hidden method of a public trait")]
+pub use buffer::Buffer;
+pub(crate) use drive::run_plan;
 pub use op::Op;
 pub(crate) use remote::{locate_remote, run_remote};
 pub(crate) use runtime::engine;
 pub use spawn::{Task, TaskError, spawn, spawn_blocking};
-pub(crate) use watch::{Stop, Watch};

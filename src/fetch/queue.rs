@@ -87,12 +87,11 @@ impl FetchQueue {
         let job = fetch(Arc::clone(&self.common), self.next_in, name);
         self.next_in += 1;
         match engine().and_then(|engine| engine.runtime()) {
-            Ok(runtime) => self.running.spawn_on(job, runtime.handle()),
-            Err(error) => {
-                tracing::error!("{error}");
-                return;
+            Ok(runtime) => {
+                self.running.spawn_on(job, runtime.handle());
             }
-        };
+            Err(error) => tracing::error!("{error}"),
+        }
     }
 
     /// The next outcome; `None` when there is none under way.

@@ -42,9 +42,6 @@ pub(crate) struct HduLayout {
     pub(crate) stored: DataType,
     /// NAXISn in FITS order: the fastest axis first.
     pub(crate) axes: Vec<u64>,
-    pub(crate) pcount: u64,
-    /// Where the header starts in the file.
-    pub(crate) start: u64,
     /// Where the data unit starts.
     pub(crate) data_start: u64,
     /// How long the data unit is without its padding.
@@ -52,8 +49,8 @@ pub(crate) struct HduLayout {
 }
 
 impl HduLayout {
-    /// Reads the mandatory keywords of a header that starts at byte `start` of the file; its data unit starts at `data_start`.
-    pub(crate) fn new(header: &Header, start: u64, data_start: u64) -> Result<Self> {
+    /// Reads the mandatory keywords of a header whose data unit starts at byte `data_start` of the file.
+    pub(crate) fn new(header: &Header, data_start: u64) -> Result<Self> {
         let bitpix = header.integer("BITPIX")?.ok_or_else(|| missing("BITPIX"))?;
         let stored = DataType::from_bitpix(bitpix)
             .ok_or_else(|| illegal("BITPIX", format!("is {bitpix}; the standard has 8, 16, 32, 64, -32 and -64")))?;
@@ -79,7 +76,7 @@ impl HduLayout {
             extension.is_none() && !groups,
         )
         .ok_or_else(|| illegal("NAXISn", "multiply past 2^63 bytes: no such file can exist".into()))?;
-        Ok(Self { kind, stored, axes, pcount, start, data_start, data_len })
+        Ok(Self { kind, stored, axes, data_start, data_len })
     }
 
     /// Where the next HDU starts, if there is one.
@@ -90,18 +87,6 @@ impl HduLayout {
     /// Whether there are data: NAXIS > 0 and every NAXISn > 0.
     pub(crate) fn has_data(&self) -> bool {
         !self.axes.is_empty() && self.axes.iter().all(|&length| length > 0)
-    }
-
-    /// An error if the file of `file_len` bytes ends before the data unit does.
-    pub(crate) fn check_complete(&self, file_len: u64) -> Result<()> {
-        let end = self.data_start.saturating_add(self.data_len);
-        if end > file_len {
-            return Err(Error::truncated(format!(
-                "the data unit is bytes {}..{end}, the file ends at {file_len}: it is cut short",
-                self.data_start
-            )));
-        }
-        Ok(())
     }
 }
 
@@ -178,8 +163,8 @@ pub(crate) fn check_start(bytes: &[u8], file_len: u64) -> Result<()> {
 }
 
 /// Adds the HDU to an error of its layout.
-pub(crate) fn layout_of(header: &Header, index: usize, start: u64, data_start: u64) -> Result<HduLayout> {
-    HduLayout::new(header, start, data_start).in_hdu(index)
+pub(crate) fn layout_of(header: &Header, index: usize, data_start: u64) -> Result<HduLayout> {
+    HduLayout::new(header, data_start).in_hdu(index)
 }
 
 #[cfg(test)]
@@ -189,7 +174,7 @@ mod tests {
 
     fn layout(cards: &[&str]) -> Result<HduLayout> {
         let bytes: String = cards.iter().map(|card| format!("{card:<80}")).collect();
-        HduLayout::new(&Header::parse(bytes.as_bytes()), 0, BLOCK_BYTES)
+        HduLayout::new(&Header::parse(bytes.as_bytes()), BLOCK_BYTES)
     }
 
     #[test]

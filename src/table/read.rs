@@ -391,7 +391,8 @@ impl ReadPlan for TablePlan {
         };
         if self.is_dense() {
             let first = self.row_start(self.rows.position(rows.start));
-            return vec![first..wanted(self.rows.position(rows.end - 1)).end];
+            let all = first..wanted(self.rows.position(rows.end - 1)).end;
+            return Vec::from([all]);
         }
         let mut ranges: Vec<Range<u64>> = rows.map(|index| wanted(self.rows.position(index))).collect();
         // Rows that are read in one go are read with what lies between them.

@@ -91,11 +91,6 @@ impl TiledImage {
         self.scaling
     }
 
-    /// The type of the values.
-    pub(crate) fn data_type(&self) -> DataType {
-        self.scaling.data_type()
-    }
-
     /// The name that the standard has for the compression.
     pub(crate) fn compression(&self) -> &'static str {
         match self.packing {

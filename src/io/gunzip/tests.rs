@@ -3,7 +3,8 @@ use std::io::Write;
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 
-use super::{GunzipStream, Gunzipped, gunzip_whole};
+use super::whole::Gunzipped;
+use super::{GunzipStream, gunzip_whole};
 use crate::{ErrorKind, Result};
 
 const NO_LIMIT: u64 = u64::MAX;

@@ -3,7 +3,9 @@
 use super::address::{redirect_target, request_uri, same_host};
 use super::connect::{Answered, Connector, step_limit};
 use super::failure::{Failure, is_parse, request_error, status_error};
-use super::request::{ByteRange, Headers, Request};
+#[cfg(test)]
+use super::request::ByteRange;
+use super::request::{Headers, Request};
 use super::response::{Limits, Response};
 use crate::io::location::display_url;
 use crate::{Error, Remote, Result};
@@ -84,6 +86,7 @@ impl HttpClient {
     /// # Cancel safety
     ///
     /// Dropping the future drops the request.
+    #[cfg(test)]
     pub(crate) async fn get(
         &self,
         url: &Url,

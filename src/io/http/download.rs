@@ -12,18 +12,8 @@ use crate::{Error, Remote, Result};
 use tokio::time::Instant;
 use url::Url;
 
-/// What is known about a file that is complete.
-#[derive(Clone, Debug)]
-pub(crate) struct Downloaded {
-    /// The head of the answer that the file began with.
-    pub(crate) head: Head,
-    /// The size of the file as it was sent, before any gunzip.
-    pub(crate) bytes: u64,
-    /// How many requests were made, the first among them.
-    pub(crate) attempts: u32,
-}
-
 /// Downloads a whole file into `sink`; see [`Transfer::run`].
+#[cfg(test)]
 pub(crate) async fn download(
     client: &HttpClient,
     url: &Url,
@@ -31,7 +21,7 @@ pub(crate) async fn download(
     retry: &RetryPolicy,
     budget: &dyn Budget,
     sink: &mut dyn Sink,
-) -> Result<Downloaded> {
+) -> Result<()> {
     Transfer::new(client, url, remote, retry, budget).run(sink).await
 }
 
@@ -86,11 +76,11 @@ impl<'a> Transfer<'a> {
     /// # Errors
     ///
     /// The last error, when no attempt is left or none would help; any error of the sink.
-    pub(crate) async fn run(&mut self, sink: &mut dyn Sink) -> Result<Downloaded> {
+    pub(crate) async fn run(&mut self, sink: &mut dyn Sink) -> Result<()> {
         loop {
             self.attempts = self.attempts.saturating_add(1);
             match Box::pin(self.attempt(sink)).await {
-                Ok(head) => return Ok(Downloaded { head, bytes: self.position, attempts: self.attempts }),
+                Ok(_) => return Ok(()),
                 Err(failure) => {
                     let failure = failure.in_file(&display_url(self.url));
                     self.retry.pause(self.attempts, failure, self.deadline).await?;

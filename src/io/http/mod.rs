@@ -26,8 +26,8 @@ mod retry;
 mod tests;
 
 pub(crate) use client::HttpClient;
-pub(crate) use download::{Downloaded, Transfer, download};
+pub(crate) use download::Transfer;
 pub(crate) use ranges::RangedFile;
-pub(crate) use request::ByteRange;
-pub(crate) use response::{ContentRange, FileVersion, Head, Response};
 pub(crate) use retry::RetryPolicy;
+#[cfg(test)]
+use {download::download, request::ByteRange, response::Response};

@@ -64,6 +64,7 @@ impl FileVersion {
 
 /// The head of a good answer.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(test), allow(dead_code, reason = "for the tests of a response"))]
 pub(crate) struct Head {
     /// The status, 200 to 299.
     pub(crate) status: u16,

@@ -25,7 +25,7 @@ fn headers_are_understood() {
         describe(&["ZCMPTYPE= 'RICE_ONE'", "ZBITPIX = -32", "ZNAXIS  = 2", "ZNAXIS1 = 30", "ZNAXIS2 = 20"]).unwrap();
     assert_eq!((image.shape(), image.tile_shape()), ([20, 30].as_slice(), [1, 30].as_slice()));
     assert_eq!((image.compression(), image.quantization()), ("RICE_1", Some("NO_DITHER")));
-    assert_eq!(image.data_type(), DataType::F32);
+    assert_eq!(image.scaling().data_type(), DataType::F32);
     let twice = describe(&[
         "ZCMPTYPE= 'GZIP_2'",
         "ZBITPIX = 16",
@@ -34,7 +34,7 @@ fn headers_are_understood() {
         "ZQUANTIZ= 'NONE'",
         "ZQUANTIZ= 'SUBTRACTIVE_DITHER_1'",
     ]);
-    assert_eq!(twice.as_ref().unwrap().data_type(), DataType::U16);
+    assert_eq!(twice.as_ref().unwrap().scaling().data_type(), DataType::U16);
     assert_eq!(twice.unwrap().quantization(), None);
     for (cards, kind, name) in [
         (vec!["ZCMPTYPE= 'PLIO_1'", "ZBITPIX = 16", "ZNAXIS  = 0"], ErrorKind::Unsupported, "PLIO_1"),
