@@ -234,6 +234,15 @@ impl Fits {
         self.close(py)
     }
 
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let reader = self.handle.reader();
+        if reader.is_closed() {
+            return Ok(crate::repr::file(reader.name(), &self.mode, None));
+        }
+        let infos = (0..self.__len__(py)?).map(|index| wait(py, reader.hdu(index))).collect::<PyResult<Vec<_>>>()?;
+        Ok(crate::repr::file(reader.name(), &self.mode, Some(&infos)))
+    }
+
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         wait(py, self.handle.reader().count())
     }

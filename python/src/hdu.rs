@@ -46,6 +46,10 @@ pub(crate) fn hdu_object(py: Python<'_>, reader: FitsReader, info: HduInfo) -> P
 
 #[pymethods]
 impl Hdu {
+    fn __repr__(&self) -> String {
+        crate::repr::hdu(self.reader.name(), &self.info)
+    }
+
     /// The header of the HDU.
     #[getter]
     fn header(&self, py: Python<'_>) -> PyResult<Py<PyHeader>> {

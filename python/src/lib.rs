@@ -9,6 +9,7 @@ mod hdu;
 mod header;
 mod keys;
 mod options;
+mod repr;
 mod run;
 mod table;
 

@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn near_ranges_are_joined() {
         assert_eq!(coalesce(vec![10..20, 0..5, 24..30, 40..40], 4), [0..5, 10..30]);
-        assert_eq!(coalesce(vec![0..100, 10..20], 0), Vec::from([0..100]));
+        assert_eq!(coalesce(vec![0..100, 10..20], 0), [0..100; 1]);
     }
 
     #[test]
@@ -135,6 +135,6 @@ mod tests {
         segments.insert(0, &Bytes::from_static(b"old"));
         segments.insert(10, &Bytes::from_static(b"new"));
         segments.shrink(3);
-        assert_eq!(segments.gaps(0..13), Vec::from([0..10]));
+        assert_eq!(segments.gaps(0..13), [0..10; 1]);
     }
 }
