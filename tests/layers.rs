@@ -174,8 +174,7 @@ fn no_module_uses_one_that_lies_below() {
     let lib = &sources.iter().find(|(path, _)| path == "lib.rs").unwrap().1;
     let exports = exports(lib);
     assert_eq!(exports.get("FitsReader").map(String::as_str), Some("reader"));
-    let found: Vec<String> =
-        sources.iter().flat_map(|(path, source)| breaches(path, source, &exports)).collect();
+    let found: Vec<String> = sources.iter().flat_map(|(path, source)| breaches(path, source, &exports)).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 

@@ -4,6 +4,9 @@ use super::column::{Cell, Column};
 use crate::error::{Error, Result};
 use crate::format::{DataType, Scaling, ScalingKind};
 
+/// Strings up to this length are searched byte by byte.
+const SHORT_TEXT: usize = 24;
+
 /// How strings come out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TextForm {
@@ -109,12 +112,11 @@ impl CellForm {
                     text.escape_ascii()
                 )));
             }
-            let mut characters = value.as_chunks_mut::<4>().0.iter_mut();
-            for (byte, character) in text.iter().zip(characters.by_ref()) {
-                let byte = if byte.is_ascii() { *byte } else { b'_' };
-                *character = u32::from(byte).to_ne_bytes();
+            let characters = value.as_chunks_mut::<4>().0;
+            for (byte, character) in stored.iter().zip(characters.iter_mut()) {
+                *character = u32::from(if byte.is_ascii() { *byte } else { b'_' }).to_ne_bytes();
             }
-            characters.for_each(|character| *character = [0; 4]);
+            characters.get_mut(text.len()..).unwrap_or_default().fill([0; 4]);
         }
         Ok(())
     }
@@ -122,7 +124,12 @@ impl CellForm {
 
 /// A string without what follows its first NUL (§7.3.3.1) and without trailing blanks.
 fn significant(stored: &[u8]) -> &[u8] {
-    let end = memchr::memchr(0, stored).unwrap_or(stored.len());
+    let end = match stored.len() {
+        // A call costs more than a look at a few bytes.
+        0..=SHORT_TEXT => stored.iter().position(|&byte| byte == 0),
+        _ => memchr::memchr(0, stored),
+    };
+    let end = end.unwrap_or(stored.len());
     let text = stored.get(..end).unwrap_or_default();
     let length = text.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
     text.get(..length).unwrap_or_default()
@@ -141,10 +148,12 @@ struct Cells<'a> {
 impl Cells<'_> {
     #[inline(always)]
     fn each(self, mut decode: impl FnMut(&[u8], &mut [u8]) -> Result<()>) -> Result<()> {
+        let from = self.from.offset..self.from.offset + self.width;
+        let to = self.to.offset..self.to.offset + self.size;
         let rows = self.input.chunks_exact(self.from.row).zip(self.output.chunks_exact_mut(self.to.row));
         for (input, output) in rows {
-            let stored = input.get(self.from.offset..self.from.offset + self.width);
-            let value = output.get_mut(self.to.offset..self.to.offset + self.size);
+            let stored = input.get(from.clone());
+            let value = output.get_mut(to.clone());
             if let (Some(stored), Some(value)) = (stored, value) {
                 decode(stored, value)?;
             }
@@ -165,11 +174,11 @@ fn numbers(cells: Cells<'_>, scaling: Scaling) -> Result<()> {
         }
     };
     // Single values are most of what tables hold: their loop has no call in it.
-    match cells.width {
-        1 => single::<1>(cells, flip),
-        2 if scaling.stored.size() == 2 => single::<2>(cells, flip),
-        4 if scaling.stored.size() == 4 => single::<4>(cells, flip),
-        8 if scaling.stored.size() == 8 => single::<8>(cells, flip),
+    match (cells.width, scaling.stored.size()) {
+        (1, 1) => single::<u8, 1>(cells, flip, |bytes, top| (u8::from_be_bytes(bytes) ^ top).to_ne_bytes()),
+        (2, 2) => single::<u16, 2>(cells, flip, |bytes, top| (u16::from_be_bytes(bytes) ^ top).to_ne_bytes()),
+        (4, 4) => single::<u32, 4>(cells, flip, |bytes, top| (u32::from_be_bytes(bytes) ^ top).to_ne_bytes()),
+        (8, 8) => single::<u64, 8>(cells, flip, |bytes, top| (u64::from_be_bytes(bytes) ^ top).to_ne_bytes()),
         _ => cells.each(|stored, value| {
             scaling.decode(stored, value);
             Ok(())
@@ -177,18 +186,17 @@ fn numbers(cells: Cells<'_>, scaling: Scaling) -> Result<()> {
     }
 }
 
-fn single<const N: usize>(cells: Cells<'_>, flip: bool) -> Result<()> {
-    let top = if flip { 0x80 } else { 0 };
+/// Single values of `N` bytes; with `flip` their top bit is turned.
+#[inline(always)]
+fn single<T: From<u8> + std::ops::Shl<u32, Output = T> + Copy, const N: usize>(
+    cells: Cells<'_>,
+    flip: bool,
+    native: impl Fn([u8; N], T) -> [u8; N],
+) -> Result<()> {
+    let top = T::from(u8::from(flip)) << (8 * N as u32 - 1);
     cells.each(|stored, value| {
         if let (Some(stored), Some(value)) = (stored.first_chunk::<N>(), value.first_chunk_mut::<N>()) {
-            let mut bytes = *stored;
-            if let Some(first) = bytes.first_mut() {
-                *first ^= top;
-            }
-            if cfg!(target_endian = "little") {
-                bytes.reverse();
-            }
-            *value = bytes;
+            *value = native(*stored, top);
         }
         Ok(())
     })

@@ -1,0 +1,240 @@
+//! Files that lie about sizes: an error, and never the memory that they ask for.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::*;
+use proptest::prelude::*;
+use rustfits::{ErrorKind, FitsReader};
+use rustfits_loopback::HttpServer;
+
+/// Notes the largest piece of memory that anything in this process asks for.
+struct Watching;
+
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Watching {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        LARGEST.fetch_max(size, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Watching = Watching;
+
+/// What no test of this file has a reason to ask for at once; `Content-Length` may reserve 64 MiB.
+const BOUND: usize = 80 << 20;
+
+fn assert_modest() {
+    let largest = LARGEST.load(Ordering::Relaxed);
+    assert!(largest < BOUND, "{largest} bytes were asked for at once");
+}
+
+/// A file of one header, and 100 bytes behind it.
+fn file(cards: &[&str]) -> Vec<u8> {
+    let mut bytes = header(cards);
+    bytes.extend([0; 100]);
+    bytes
+}
+
+fn primary(bitpix: &str, axes: &[&str]) -> Vec<u8> {
+    let (bitpix, naxis) = (format!("BITPIX  = {bitpix}"), format!("NAXIS   = {}", axes.len()));
+    let axes: Vec<String> = axes.iter().enumerate().map(|(i, n)| format!("{:<8}= {n}", format!("NAXIS{}", i + 1))).collect();
+    let mut cards = vec!["SIMPLE  = T", &bitpix, &naxis];
+    cards.extend(axes.iter().map(String::as_str));
+    file(&cards)
+}
+
+/// A file with a table as its second HDU, of which the header is all there is.
+fn table(cards: &[&str]) -> FitsReader {
+    let start = ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2"];
+    let bytes = [empty_primary(), header(&[&start[..], cards].concat()), vec![0; 100]].concat();
+    FitsReader::from_bytes(bytes).wait().unwrap()
+}
+
+#[test]
+fn images_larger_than_their_file_are_truncated() {
+    for (bitpix, axes) in [
+        ("-64", &["1000000", "1000000"][..]),
+        ("8", &["3000000000"]),
+        ("64", &["1152921504606846975"]),
+        ("16", &["1", "1", "1", "4000000000"]),
+    ] {
+        let fits = FitsReader::from_bytes(primary(bitpix, axes)).wait().unwrap();
+        let error = failure(fits.image(0).read_dyn().wait());
+        assert_eq!((error.kind(), error.hdu()), (ErrorKind::Truncated, Some(0)), "{axes:?}: {error:?}");
+        assert_eq!(failure(fits.image(0).read_masked().wait()).kind(), ErrorKind::Truncated);
+        assert_eq!(fits.count().wait().unwrap(), 1);
+    }
+    assert_modest();
+}
+
+#[test]
+fn a_little_of_a_huge_image_that_is_there_reads() {
+    let fits = FitsReader::from_bytes(primary("8", &["3000000000"])).wait().unwrap();
+    let read = fits.image(0).section(ndarray::s![..10]).read::<u8>().wait().unwrap();
+    assert_eq!(read.len(), 10);
+    assert!(fits.image(0).section(ndarray::s![-10..]).read::<u8>().wait().is_err());
+    assert_modest();
+}
+
+#[test]
+fn sizes_past_all_bounds_are_illegal() {
+    for (bitpix, axes) in [
+        ("64", &["4294967296", "4294967296"][..]),
+        ("8", &["9223372036854775807", "2"]),
+        ("64", &["9223372036854775807"]),
+        ("8", &["-1"]),
+        ("8", &["99999999999999999999999"]),
+        ("8", &["1.5"]),
+        ("7", &["1"]),
+    ] {
+        let error = failure(FitsReader::from_bytes(primary(bitpix, axes)).wait());
+        assert_eq!((error.kind(), error.hdu()), (ErrorKind::Illegal, Some(0)), "{axes:?}: {error:?}");
+    }
+    for naxis in ["NAXIS   = 1000", "NAXIS   = -1", "NAXIS   = 9223372036854775807"] {
+        let error = failure(FitsReader::from_bytes(file(&["SIMPLE  = T", "BITPIX  = 8", naxis])).wait());
+        assert_eq!(error.kind(), ErrorKind::Illegal, "{error:?}");
+        assert_says(&error, &["NAXIS"]);
+    }
+    assert_modest();
+}
+
+#[test]
+fn tables_larger_than_their_file_are_truncated() {
+    for cards in [
+        ["NAXIS1  = 8", "NAXIS2  = 1000000000000", "PCOUNT  = 0", "GCOUNT  = 1", "TFIELDS = 1", "TFORM1  = '1D'"],
+        ["NAXIS1  = 4000000000", "NAXIS2  = 2", "PCOUNT  = 0", "GCOUNT  = 1", "TFIELDS = 1", "TFORM1  = '500000000D'"],
+    ] {
+        let error = failure(table(&cards).table(1).read().wait());
+        assert_eq!((error.kind(), error.hdu()), (ErrorKind::Truncated, Some(1)), "{error:?}");
+    }
+    assert_modest();
+}
+
+#[test]
+fn table_headers_that_cannot_be_are_refused() {
+    for cards in [
+        ["NAXIS1  = 8", "NAXIS2  = 9223372036854775807", "TFIELDS = 1", "TFORM1  = '1D'"],
+        ["NAXIS1  = 8", "NAXIS2  = 1", "TFIELDS = 1", "TFORM1  = '9223372036854775807D'"],
+        ["NAXIS1  = 8", "NAXIS2  = 1", "TFIELDS = 1", "TFORM1  = '99999999999999999999D'"],
+        ["NAXIS1  = 8", "NAXIS2  = 1", "TFIELDS = 1000", "TFORM1  = '1D'"],
+        ["NAXIS1  = 8", "NAXIS2  = 1", "TFIELDS = -1", "TFORM1  = '1D'"],
+        ["NAXIS1  = 8", "NAXIS2  = 1", "TFIELDS = 2", "TFORM1  = '1D'"],
+        ["NAXIS1  = 8", "NAXIS2  = 1", "TFIELDS = 1", "TFORM1  = '2D'"],
+        ["NAXIS1  = 8", "NAXIS2  = 1", "TFIELDS = 1", "TFORM1  = '1Z'"],
+    ] {
+        let error = failure(table(&cards).table(1).read().wait());
+        assert_eq!((error.kind(), error.hdu()), (ErrorKind::Illegal, Some(1)), "{cards:?}: {error:?}");
+    }
+    assert_modest();
+}
+
+#[test]
+fn groups_and_counts_past_all_bounds_are_refused() {
+    for (pcount, gcount) in [("9223372036854775807", "2"), ("1", "9223372036854775807"), ("-1", "1"), ("0", "-1")] {
+        let counts = [format!("PCOUNT  = {pcount}"), format!("GCOUNT  = {gcount}")];
+        let cards = ["XTENSION= 'IMAGE   '", "BITPIX  = 16", "NAXIS   = 1", "NAXIS1  = 10", &counts[0], &counts[1]];
+        let fits = FitsReader::from_bytes([empty_primary(), file(&cards)].concat()).wait().unwrap();
+        let error = failure(fits.hdu(1).wait());
+        assert_eq!((error.kind(), error.hdu()), (ErrorKind::Illegal, Some(1)), "{error:?}");
+    }
+    assert_modest();
+}
+
+#[test]
+fn a_gzip_trailer_that_claims_gigabytes_reserves_none() {
+    let mut packed = gzip(&sample());
+    let at = packed.len() - 4;
+    packed[at..].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(FitsReader::from_bytes(packed).wait().is_err());
+    assert_modest();
+}
+
+#[test]
+fn a_gzip_bomb_stops_at_the_limit() {
+    // 200 MB of zeros in 200 kB; the limit applies while it is unpacked, also twice packed.
+    let bomb = [gzip(&sample()), gzip(&vec![0; 20 << 20]).repeat(10)].concat();
+    LARGEST.store(0, Ordering::Relaxed);
+    let server = HttpServer::start();
+    for (path, bytes) in [("/once.gz", bomb.clone()), ("/twice.gz", gzip(&bomb))] {
+        let options = with_remote(|remote| remote.max_bytes = Some(4 << 20));
+        server.put(path, bytes.clone());
+        let error = failure(FitsReader::open_with(server.url(path), options.clone()).wait());
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{path}: {error:?}");
+        assert_eq!(failure(FitsReader::from_bytes_with(bytes, options).wait()).kind(), ErrorKind::TooLarge);
+    }
+    assert_modest();
+}
+
+#[test]
+fn a_server_that_claims_terabytes_gets_no_more_than_it_sends() {
+    let server = HttpServer::start();
+    server.put("/a.fits", sample());
+    for length in ["3000000000", "9000000000000000000"] {
+        let error = failure(FitsReader::open(server.url(&format!("/a.fits?wronglength={length}"))).wait());
+        assert_eq!(error.kind(), ErrorKind::Network, "{error:?}");
+        assert_says(&error, &[length]);
+    }
+    assert_modest();
+}
+
+/// Reads all that there is, whatever it is; only that it ends is asked.
+fn read_everything(bytes: Vec<u8>) {
+    let Ok(fits) = FitsReader::from_bytes(bytes).wait() else { return };
+    let count = fits.count().wait().unwrap();
+    for index in 0..count {
+        let Ok(hdu) = fits.hdu(index).wait() else { continue };
+        hdu.header().keywords().for_each(|keyword| drop(hdu.header().value(&keyword)));
+        let _ = (hdu.shape(), hdu.rows(), hdu.fields(), hdu.compression());
+        let _ = (fits.image(index).read_dyn().wait(), fits.table(index).read().wait());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damage_never_panics_and_never_takes_memory(
+        places in prop::collection::vec((0usize..14 * BLOCK, any::<u8>()), 1..20),
+        digits in prop::collection::vec((0usize..30, 10usize..30, b'0'..=b'9'), 0..6),
+        cut in 0usize..40_000,
+    ) {
+        let mut bytes = sample();
+        for (card, column, digit) in digits {
+            bytes[card * 80 + column] = digit;
+        }
+        for (place, byte) in places {
+            if let Some(at) = bytes.get_mut(place) {
+                *at = byte;
+            }
+        }
+        bytes.truncate(cut.max(BLOCK));
+        read_everything(bytes);
+        assert_modest();
+    }
+}
