@@ -41,7 +41,8 @@ fn card(keyword: &'static str, value: impl ToString) -> (&'static str, String) {
 }
 
 fn image(bitpix: i64, more: &[(&'static str, String)]) -> Bytes {
-    let mut cards = vec![card("SIMPLE", "T"), card("BITPIX", bitpix), card("NAXIS", 2), card("NAXIS1", SIDE), card("NAXIS2", SIDE)];
+    let mut cards =
+        vec![card("SIMPLE", "T"), card("BITPIX", bitpix), card("NAXIS", 2), card("NAXIS1", SIDE), card("NAXIS2", SIDE)];
     cards.extend_from_slice(more);
     let mut file = header(&cards);
     let bytes = SIDE * SIDE * usize::try_from(bitpix.abs() / 8).unwrap();
@@ -53,8 +54,14 @@ fn image(bitpix: i64, more: &[(&'static str, String)]) -> Bytes {
 fn table(forms: &[&str], row_bytes: usize, rows: &[u8], heap: &[u8], more: &[(&'static str, String)]) -> Bytes {
     let mut file = header(&[card("SIMPLE", "T"), card("BITPIX", 8), card("NAXIS", 0)]);
     let keywords: Vec<_> = (1..=forms.len()).map(|i| (format!("TFORM{i}"), format!("TTYPE{i}"))).collect();
-    let mut cards = vec![card("XTENSION", "'BINTABLE'"), card("BITPIX", 8), card("NAXIS", 2), card("NAXIS1", row_bytes)];
-    cards.extend([card("NAXIS2", rows.len() / row_bytes), card("PCOUNT", heap.len()), card("GCOUNT", 1), card("TFIELDS", forms.len())]);
+    let mut cards =
+        vec![card("XTENSION", "'BINTABLE'"), card("BITPIX", 8), card("NAXIS", 2), card("NAXIS1", row_bytes)];
+    cards.extend([
+        card("NAXIS2", rows.len() / row_bytes),
+        card("PCOUNT", heap.len()),
+        card("GCOUNT", 1),
+        card("TFIELDS", forms.len()),
+    ]);
     let mut cards: Vec<(&str, String)> = cards;
     for (i, (form, (tform, ttype))) in forms.iter().zip(&keywords).enumerate() {
         let name = match (more.is_empty(), i) {

@@ -118,7 +118,7 @@ fn no_executor_of_tokios_is_needed() {
     let server = server();
     block_on(async {
         let (remote, memory) =
-            futures_util::join!(FitsReader::open(server.url("/a.fits")), FitsReader::from_bytes(sample()));
+            futures_util::future::join(FitsReader::open(server.url("/a.fits")), FitsReader::from_bytes(sample())).await;
         for fits in [remote.unwrap(), memory.unwrap()] {
             assert_eq!(fits.image(0).read::<f32>().await.unwrap(), sample_primary().into_dyn());
         }

@@ -121,9 +121,7 @@ fn a_server_that_behaves_gets_the_commands_that_are_needed() {
         assert_eq!(verbs.iter().filter(|known| **known == verb).count(), 1, "{commands:?}");
     }
     assert!(!verbs.contains(&"PASV"), "{commands:?}");
-    eventually("the connections are closed", || {
-        server.connections().open == 0 && server.data_connections().open == 0
-    });
+    eventually("the connections are closed", || server.connections().open == 0 && server.data_connections().open == 0);
 }
 
 #[test]
@@ -143,7 +141,10 @@ fn faults_that_have_a_way_around() {
         let fits = promptly(move || FitsReader::open_with(url, patient()).wait());
         assert_sample(&fits.unwrap_or_else(|error| panic!("{faults:?}: {error}")));
         let passive = server.commands().iter().any(|command| command == "PASV");
-        assert_eq!(passive, !faults.contains(&FtpFault::SizeUnsupported) && faults != [FtpFault::RestUnsupported] || faults.len() > 1);
+        assert_eq!(
+            passive,
+            !faults.contains(&FtpFault::SizeUnsupported) && faults != [FtpFault::RestUnsupported] || faults.len() > 1
+        );
     }
 }
 

@@ -63,7 +63,8 @@ fn file(cards: &[&str]) -> Vec<u8> {
 
 fn primary(bitpix: &str, axes: &[&str]) -> Vec<u8> {
     let (bitpix, naxis) = (format!("BITPIX  = {bitpix}"), format!("NAXIS   = {}", axes.len()));
-    let axes: Vec<String> = axes.iter().enumerate().map(|(i, n)| format!("{:<8}= {n}", format!("NAXIS{}", i + 1))).collect();
+    let axes: Vec<String> =
+        axes.iter().enumerate().map(|(i, n)| format!("{:<8}= {n}", format!("NAXIS{}", i + 1))).collect();
     let mut cards = vec!["SIMPLE  = T", &bitpix, &naxis];
     cards.extend(axes.iter().map(String::as_str));
     file(&cards)

@@ -138,7 +138,9 @@ fn a_body_of_unknown_length_that_ends_early_is_found_out() {
 #[test]
 fn every_silence_has_its_time_limit() {
     let server = server();
-    for (words, kind) in [("stall_head", "answer"), ("stall=0", "idle"), ("stall=5000", "5000"), ("stall=5000&chunked", "5000")] {
+    for (words, kind) in
+        [("stall_head", "answer"), ("stall=0", "idle"), ("stall=5000", "5000"), ("stall=5000&chunked", "5000")]
+    {
         let error = refused(&server, &format!("/a.fits?{words}"), impatient());
         assert_eq!(error.kind(), ErrorKind::Timeout, "{words}: {error:?}");
         assert_says(&error, &[kind, "0.3"]);

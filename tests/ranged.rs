@@ -290,7 +290,10 @@ fn blocks_and_cache_are_as_set() {
     let section = s![1000..1002, 10..12];
     fits.image(0).section(section).read::<f32>().wait().unwrap();
     let ranges = asked(&server);
-    assert!(ranges.len() == 1 && ranges.iter().all(|range| range.0 % 65_536 == 0 && range.1 % 65_536 == 0), "{ranges:?}");
+    assert!(
+        ranges.len() == 1 && ranges.iter().all(|range| range.0 % 65_536 == 0 && range.1 % 65_536 == 0),
+        "{ranges:?}"
+    );
     // Without a cache every read asks again, and the values stay right.
     let fits = open_with(&server, |remote| remote.cache_bytes = 0);
     server.clear_log();

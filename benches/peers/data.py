@@ -12,6 +12,8 @@ import numpy as np
 
 RNG_SEED = 7
 MIB = 1 << 20
+# The 20 columns of the table, as numpy names them.
+KINDS = "i2,i4,i8,f4,f8,S10,?,3f4,u1,u2,i4,f8,f4,i2,S4,f8,i8,2i4,f4,f8"
 
 
 class Data:
@@ -91,7 +93,7 @@ class Data:
 
     def table(self, rows: int) -> str:
         rows //= self.scale
-        kinds = "i2 i4 i8 f4 f8 S10 ? 3f4 u1 u2 i4 f8 f4 i2 S4 f8 i8 2i4 f4 f8".split()
+        kinds = KINDS.split(",")
 
         def write(path: str) -> None:
             rng = np.random.default_rng(RNG_SEED)

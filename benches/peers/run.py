@@ -142,7 +142,9 @@ def main() -> None:
             times = measure(work, rounds)
             wanted = MEMORY.search(work.name) and not (options.quick or options.no_memory)
             wanted = wanted and Path("/proc/self/clear_refs").exists()
-            text, reached = line(work, times, {r: memory(work, r, options) for r in times if times[r] < 1500} if wanted else {})
+            text, reached = line(
+                work, times, {r: memory(work, r, options) for r in times if times[r] < 1500} if wanted else {}
+            )
             print(text, flush=True)
             missed += not reached
         print(f"\n{missed} targets missed", flush=True)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 NGINX = """
 daemon off; master_process off; pid {run}/nginx.pid; error_log {run}/nginx.log;
@@ -80,7 +81,7 @@ class Servers:
         self._run.mkdir(parents=True, exist_ok=True)
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Servers:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,6 +14,7 @@ import fitsio
 import numpy as np
 import rustfits
 from astropy.io import fits
+
 from data import Data
 from servers import Servers
 
@@ -106,7 +107,10 @@ def _stamps(name: str, target: float, path: str, hdu: int) -> Work:
     with rustfits.FITS(path) as f:
         height, width = f[hdu].shape
     rng = np.random.default_rng(3)
-    corners = [(int(y), int(x)) for y, x in zip(rng.integers(0, height - 32, 300), rng.integers(0, width - 32, 300), strict=True)]
+    corners = [
+        (int(y), int(x))
+        for y, x in zip(rng.integers(0, height - 32, 300), rng.integers(0, width - 32, 300), strict=True)
+    ]
 
     def cut(image: Any) -> Any:
         return [image[y : y + 32, x : x + 32] for y, x in corners]
@@ -241,7 +245,9 @@ def tables(data: Data) -> list[Work]:
         count = f[1].nrows
     three = ["C3", "C4", "C5"]
     tenth = slice(count // 2, count // 2 + count // 10)
-    scattered = np.sort(np.random.default_rng(5).choice(count, 10_000 if count >= 100_000 else count // 10, replace=False))
+    scattered = np.sort(
+        np.random.default_rng(5).choice(count, 10_000 if count >= 100_000 else count // 10, replace=False)
+    )
 
     def ours(**options: Any) -> Reader:
         def read() -> Any:

@@ -152,7 +152,8 @@ async def _names(urls: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]
 def fetch_many_async(urls: Iterable[str] | AsyncIterable[str], **options: Any) -> AsyncIterator[FetchResult]:
     """Fetch many files concurrently: ``async for r in aio.fetch_many(urls)``.
 
-    Parameters are those of `rustfits.fetch_many`; the iterable may be an async one. The files of the results are `aio.FITS`.
+    Parameters are those of `rustfits.fetch_many`; the iterable may be an async one.
+    The files of the results are `aio.FITS`.
     """
     queue, shown = _options(**options)
     return _fetch_async(queue, urls, _Progress(_length(urls)) if shown else None)
