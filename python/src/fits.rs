@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyNotImplementedError, PyOSError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyIterator, PyList};
+use pyo3::types::{PyBytes, PyIterator, PyList, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, HduInfo, ImageOptions};
 
 use crate::array::ImageArgument;
@@ -72,7 +72,7 @@ impl Fits {
     fn new(py: Python<'_>, handle: Handle, mode: &str) -> PyResult<Self> {
         if let Some(warning) = handle.reader().warning() {
             let text = std::ffi::CString::new(format!("{}: {warning}", handle.reader().name()))?;
-            PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)?;
+            PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 1)?;
         }
         Ok(Self { handle, mode: mode.to_owned(), hdus: Mutex::default() })
     }
@@ -139,7 +139,7 @@ impl Fits {
             ));
         }
         check_mode(mode)?;
-        let bytes = py.get_type::<PyBytes>().call1((data,))?.extract::<Vec<u8>>()?;
+        let bytes = PyMemoryView::from(data)?.call_method0("tobytes")?.extract::<Vec<u8>>()?;
         let reader = wait(py, FitsReader::from_bytes_with(bytes, open_options(lenient, None)))?;
         Self::new(py, Handle::Reader(reader), mode)
     }

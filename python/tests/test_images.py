@@ -41,6 +41,8 @@ def by_fitsio(path, data):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_dtype(tmp_path, dtype, writer):
     data = sample(dtype)
+    if writer is by_fitsio:
+        data[data == -np.inf] = 0  # It writes infinities as NaN.
     path = tmp_path / "image.fits"
     writer(path, data)
     with rustfits.FITS(path) as file:
@@ -127,15 +129,11 @@ def test_random_sections_as_numpy():
         same(hdu[key], data[key])
 
 
-def test_two_lists_give_the_rectangle_or_are_refused():
+def test_two_lists_give_the_rectangle():
     data = np.arange(30, dtype="i2").reshape(5, 6)
     hdu = rustfits.FITS.from_bytes(image_bytes(data))[0]
-    # numpy would pair them; an image has no use for that, so what comes is either that or an error.
-    try:
-        ours = hdu[[0, 1], [2, 3]]
-    except (NotImplementedError, ValueError, IndexError, TypeError):
-        return
-    same(ours, data[[0, 1], [2, 3]])
+    # Lists along axes, as slices are; numpy would pair them.
+    same(hdu[[0, 4], [2, 3, 2]], data[np.ix_([0, 4], [2, 3, 2])])
 
 
 @pytest.mark.parametrize("section", [8, -9, np.s_[0, 6], np.s_[..., 10], np.s_[[0, 8]], np.s_[0, 0, 0, 0], 2**70])

@@ -1,0 +1,68 @@
+"""What the demo wants to know of each fetched file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import rustfits
+
+THUMBNAIL = 150
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    name: str
+    protocol: str
+    bytes: int
+    seconds: float
+    attempts: int
+    hdus: int | None = None
+    shape: tuple[int, ...] | None = None
+    statistics: tuple[float, float, float] | None = None
+    thumbnail: np.ndarray | None = None
+    error: str | None = None
+
+
+def first_image(fits: rustfits.FITS) -> np.ndarray | None:
+    """The pixels of the first HDU that has an image."""
+    for hdu in fits:
+        if isinstance(hdu, rustfits.ImageHDU) and hdu.has_data:
+            return hdu.read()
+    return None
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray | None:
+    """A small square of the image, each pixel a mean; None where there is no picture in it."""
+    while image.ndim > 2:
+        image = image[0]
+    side = min(image.shape, default=0)
+    if image.ndim != 2 or side < 40:
+        return None
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    bin_ = max(side // THUMBNAIL, 1)
+    count = side // bin_
+    square = image[top : top + count * bin_, left : left + count * bin_]
+    return square.reshape(count, bin_, count, bin_).mean(axis=(1, 3), dtype="f4")
+
+
+def look(result: rustfits.FetchResult) -> Row:
+    protocol, _, rest = result.url.partition("://")
+    row = Row(rest.rpartition("/")[2], protocol, result.bytes, result.seconds, result.attempts)
+    if result.error is not None:
+        row.error = f"{type(result.error).__name__}: {result.error}"
+        return row
+    try:
+        row.hdus = len(result.fits)
+        image = first_image(result.fits)
+        if image is not None:
+            row.shape = image.shape
+            finite = image[np.isfinite(image)] if image.dtype.kind == "f" else image.ravel()
+            if finite.size:
+                row.statistics = (float(finite.min()), float(np.median(finite)), float(finite.max()))
+            row.thumbnail = thumbnail(image)
+    except (OSError, ValueError, NotImplementedError) as error:
+        row.error = f"{type(error).__name__}: {error}"
+    return row
