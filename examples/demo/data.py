@@ -1,4 +1,7 @@
-"""Makes the files that the demo serves: ``python data.py DIRECTORY``. A process of its own, so that its memory isn't the demo's."""
+"""Makes the files that the demo serves: ``python data.py DIRECTORY``.
+
+A process of its own, so that its memory isn't the demo's.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ CUTOUT = 200
 
 
 def mosaic(directory: Path, number: int) -> None:
-    """One mosaic of 1 to 8 MB: every fourth .gz, every eighth tile-compressed, several types, some with a second HDU."""
+    """One mosaic of 1 to 8 MB: some .gz or tile-compressed, of several types, some with a second HDU."""
     rng = np.random.default_rng(number)
     kind = list(scenes.SCENES)[number % len(scenes.SCENES)]
     dtype = np.dtype(["f4", "u2", "i2", "f4", "i4"][number % 5])

@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import data
+import listing
 import look
 import rustfits
 import sheet
-import table
 from server import Servers
 
 OUTPUT = Path("demo-output").absolute()
@@ -61,11 +61,12 @@ def fetch_all(servers: Servers) -> list[look.Row]:
     remote = rustfits.Remote(ca_file=servers.ca_file)
     rows = [look.look(result) for result in rustfits.fetch_many(urls, remote=remote, progress=True, **OPTIONS)]
     seconds = time.perf_counter() - started
-    table.show(rows)
+    listing.show(rows)
     size = sum(row.bytes for row in rows) / 1e6
     failed = sum(row.error is not None for row in rows)
     print(
-        f"\n{len(rows) - failed} files read and {failed} failed, {size:,.0f} MB moved, in {seconds:.1f} s, every pixel looked at:"
+        f"\n{len(rows) - failed} files read and {failed} failed, {size:,.0f} MB moved, in {seconds:.1f} s,"
+        " a table line and a thumbnail of each made meanwhile:"
         f" {len(rows) / seconds:.0f} files/s, {size / seconds:.0f} MB/s"
     )
     print(f"peak memory {peak_memory():.0f} MB, of which {before:.0f} MB before the first file")
@@ -96,14 +97,14 @@ def compare(servers: Servers, rows: list[look.Row]) -> None:
 
 
 def cutouts(servers: Servers) -> list[tuple[str, object]]:
-    size = (DATA / data.BIG).stat().st_size
+    size, side = (DATA / data.BIG).stat().st_size, data.CUTOUT
     corners = json.loads((DATA / "targets.json").read_text())
-    headline(f"Taking {len(corners)} cutouts of {data.CUTOUT}x{data.CUTOUT} out of a remote file of {size / 1e6:.0f} MB, by ranges")
+    headline(f"Taking {len(corners)} cutouts of {side}x{side} out of a remote file of {size / 1e6:.0f} MB")
     servers.clear_log()
     started = time.perf_counter()
     with rustfits.FITS(servers.url("http", data.BIG), remote="ranged") as fits:
         image = fits["SCI"]
-        stamps = [image[y : y + data.CUTOUT, x : x + data.CUTOUT] for y, x in corners]
+        stamps = [image[y : y + side, x : x + side] for y, x in corners]
     seconds = time.perf_counter() - started
     log = servers.log()
     moved = sum(request["body_sent"] for request in log)
@@ -123,7 +124,8 @@ def main() -> None:
         rows = fetch_all(servers)
         compare(servers, rows)
         stamps = cutouts(servers)
-    pictures = [(row.name, row.thumbnail) for row in sorted(rows, key=lambda row: row.name) if row.thumbnail is not None]
+    rows.sort(key=lambda row: (row.name.startswith("astropy"), row.name))
+    pictures = [(row.name, row.thumbnail) for row in rows if row.thumbnail is not None]
     path = OUTPUT / "contact-sheet.png"
     sheet.write(
         path,

@@ -45,7 +45,16 @@ def thumbnail(image: np.ndarray) -> np.ndarray | None:
     bin_ = max(side // THUMBNAIL, 1)
     count = side // bin_
     square = image[top : top + count * bin_, left : left + count * bin_]
-    return square.reshape(count, bin_, count, bin_).mean(axis=(1, 3), dtype="f4")
+    rows = square.reshape(count, bin_, -1).mean(axis=1, dtype="f4")
+    return rows.reshape(count, count, bin_).mean(axis=2)
+
+
+def statistics(image: np.ndarray) -> tuple[float, float, float] | None:
+    """The lowest, the median and the highest of the finite values."""
+    values = image.ravel()
+    if values.dtype.kind == "f" and not np.isfinite([values.min(), values.max()]).all():
+        values = values[np.isfinite(values)]
+    return (float(values.min()), float(np.median(values)), float(values.max())) if values.size else None
 
 
 def look(result: rustfits.FetchResult) -> Row:
@@ -57,11 +66,9 @@ def look(result: rustfits.FetchResult) -> Row:
     try:
         row.hdus = len(result.fits)
         image = first_image(result.fits)
-        if image is not None:
+        if image is not None and image.size:
             row.shape = image.shape
-            finite = image[np.isfinite(image)] if image.dtype.kind == "f" else image.ravel()
-            if finite.size:
-                row.statistics = (float(finite.min()), float(np.median(finite)), float(finite.max()))
+            row.statistics = statistics(image)
             row.thumbnail = thumbnail(image)
     except (OSError, ValueError, NotImplementedError) as error:
         row.error = f"{type(error).__name__}: {error}"

@@ -12,7 +12,8 @@ from pathlib import Path
 class Servers:
     def __init__(self, root: Path, latency_ms: int) -> None:
         program = os.environ.get("RUSTFITS_LOOPBACK", "target/release/loopback")
-        words = ["--root", root, "--latency-ms", latency_ms, "--http", "--https", "--ftp", "--ca-out", root.parent / "ca.pem"]
+        options = {"--root": root, "--latency-ms": latency_ms, "--ca-out": root.parent / "ca.pem"}
+        words = [*(word for option in options.items() for word in option), "--http", "--https", "--ftp"]
         self._process = subprocess.Popen([program, *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         self.urls: dict[str, str] = json.loads(self._process.stdout.readline())

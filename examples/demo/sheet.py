@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-CELL, LABEL, GAP, COLUMNS, MARGIN, TITLE = 150, 16, 8, 16, 24, 56
+CELL, LABEL, GAP, COLUMNS, MARGIN, TITLE = 150, 16, 8, 20, 24, 56
 BACKGROUND, INK, FAINT = (16, 17, 22), (236, 236, 240), (150, 152, 164)
 # From the sky to the brightest pixel.
 COLOURS = np.array([(6, 7, 16), (33, 30, 72), (106, 55, 110), (196, 98, 92), (246, 178, 112), (255, 250, 232)], "f4")

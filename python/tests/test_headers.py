@@ -7,9 +7,10 @@ import math
 import fitsio
 import numpy as np
 import pytest
-import rustfits
 from astropy.io import fits as astropy_fits
 from conftest import hdu_bytes, raw_file
+
+import rustfits
 
 START = ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0"]
 
@@ -143,9 +144,14 @@ def test_bytes_outside_ascii():
 
 
 def test_keywords_with_illegal_characters_are_readable():
-    header = header_of("FRA.ZP  =                  1.5", "lower   =                    2", "A*      =                    3")
+    header = header_of(
+        "FRA.ZP  =                  1.5", "lower   =                    2", "A*      =                    3"
+    )
     lenient = header_of(
-        "FRA.ZP  =                  1.5", "lower   =                    2", "A*      =                    3", lenient=True
+        "FRA.ZP  =                  1.5",
+        "lower   =                    2",
+        "A*      =                    3",
+        lenient=True,
     )
     for keyword, value in [("FRA.ZP", 1.5), ("lower", 2), ("LOWER", 2), ("A*", 3)]:
         assert header[keyword] == value
@@ -249,7 +255,9 @@ def test_no_value_indicator_is_commentary():
 
 
 def test_the_same_keyword_twice():
-    header = header_of("KEY     =                    1 / a", "OTHER   =                    2", "KEY     =                    3 / b")
+    header = header_of(
+        "KEY     =                    1 / a", "OTHER   =                    2", "KEY     =                    3 / b"
+    )
     assert header["KEY"] == 1
     assert header.comment_of("KEY") == "a"
     assert list(header).count("KEY") == 1

@@ -12,9 +12,10 @@ import warnings
 
 import numpy as np
 import pytest
-import rustfits
 from astropy.io import fits as astropy_fits
 from conftest import hdu_bytes, image_bytes, same
+
+import rustfits
 
 DATA = np.arange(12, dtype="i2").reshape(3, 4)
 
@@ -208,7 +209,14 @@ def test_broken_gzip(write, content):
     corrupt[-6] ^= 1
     flipped = bytearray(packed)
     flipped[len(packed) // 2] ^= 0xFF
-    for data in [packed[:-4], packed[: len(packed) // 2], bytes(corrupt), bytes(flipped), packed[:10], gzip.compress(b"not FITS")]:
+    for data in [
+        packed[:-4],
+        packed[: len(packed) // 2],
+        bytes(corrupt),
+        bytes(flipped),
+        packed[:10],
+        gzip.compress(b"not FITS"),
+    ]:
         path = write(data, "broken.fits.gz")
         with pytest.raises(OSError, match="broken.fits.gz"), rustfits.FITS(path) as file:
             file.to_bytes()
@@ -287,7 +295,9 @@ def test_keys_that_are_not_there(content, key, error):
 
 
 @pytest.mark.parametrize(
-    "key", [True, np.True_, 1.0, None, [1], slice(0, 1), ("SCI",), ("SCI", 1.0), ("SCI", True), (1, 1), {}, ...], ids=repr
+    "key",
+    [True, np.True_, 1.0, None, [1], slice(0, 1), ("SCI",), ("SCI", 1.0), ("SCI", True), (1, 1), {}, ...],
+    ids=repr,
 )
 def test_keys_of_unsupported_types(content, key):
     file = rustfits.FITS.from_bytes(content)

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::card::{CARD_BYTES, CardKind, KEYWORD_BYTES, classify, is_printable, text, trimmed_length};
 use super::long::{parse_long, record_length};
-use super::value::{FromValue, Value, ValueAndComment, parse, refused};
+use super::value::{FromValue, Value, ValueAndComment, parse, parse_number, refused};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 
 /// The header of one HDU: keywords with values and comments, in card order.
@@ -232,7 +232,8 @@ impl Header {
     pub(crate) fn real(&self, keyword: &str) -> Result<Option<f64>> {
         match self.optional(keyword)? {
             None | Some(Value::Undefined) => Ok(None),
-            Some(value) => match value.as_f64() {
+            // A number in quotes means its number: no program that wrote it meant anything else.
+            Some(value) => match value.as_f64().or_else(|| quoted_number(&value)) {
                 Some(number) => Ok(Some(number)),
                 None => self.wrong(keyword, "a number", &value),
             },
@@ -269,6 +270,10 @@ impl Header {
         let error = Error::illegal(format!("holds {held:?} where the standard wants {wanted}: correct the card"));
         self.at(Err(error.in_item(|| format!("keyword {keyword}"))))
     }
+}
+
+fn quoted_number(value: &Value) -> Option<f64> {
+    parse_number(value.as_str()?.trim().as_bytes(), false)?.as_f64()
 }
 
 #[cfg(test)]

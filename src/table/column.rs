@@ -38,6 +38,8 @@ pub(crate) struct Column {
     pub(crate) cell: Cell,
     /// The shape of a cell, slowest axis first; empty for a single value.
     pub(crate) shape: Vec<usize>,
+    /// Whether TSCAL or TZERO are to be applied to complex values, which is not built yet.
+    pub(crate) scaled_complex: bool,
 }
 
 impl Column {
@@ -112,8 +114,11 @@ fn column(header: &Header, number: i64, offset: usize, row_len: usize) -> Result
             (cell(header, element, &key)?, shape)
         }
     };
+    let scaled = header.real(&key("TSCAL"))?.is_some_and(|scale| scale != 1.0)
+        || header.real(&key("TZERO"))?.is_some_and(|zero| zero != 0.0);
+    let scaled_complex = scaled && matches!(cell, Cell::Complex(_));
     let name = header.string(&key("TTYPE")).filter(|name| !name.is_empty()).unwrap_or_else(|| format!("col{number}"));
-    Ok(Column { name, unit: header.string(&key("TUNIT")), offset, width, cell, shape })
+    Ok(Column { name, unit: header.string(&key("TUNIT")), offset, width, cell, shape, scaled_complex })
 }
 
 /// TDIM in numpy's order; `None` where it is no list of lengths or does not fit the repeat count: the cell is flat then.
@@ -155,11 +160,6 @@ fn cell(header: &Header, element: FormType, key: &impl Fn(&str) -> String) -> Re
     let scale = header.real(&key("TSCAL"))?.unwrap_or(1.0);
     let zero = header.real(&key("TZERO"))?.unwrap_or(0.0);
     if matches!(element, FormType::Complex | FormType::DoubleComplex) {
-        if scale != 1.0 || zero != 0.0 {
-            return Err(Error::unsupported(
-                "complex columns with TSCAL or TZERO can't be scaled yet: read with scale=False",
-            ));
-        }
         return Ok(Cell::Complex(stored));
     }
     // A null that is no integer can't match any value.

@@ -28,7 +28,8 @@ def show(rows: list[Row]) -> None:
     failed = [row for row in rows if row.error]
     fine = [row for row in rows if not row.error]
     step = -(-len(fine) // max(LINES - len(failed), 10))
-    head = f"{'file':<34} {'by':<5} {'HDUs':>4} {'shape':>12} {'min':>10} {'median':>10} {'max':>10} {'bytes':>10} {'ms':>6} try"
+    numbers = f"{'min':>10} {'median':>10} {'max':>10} {'bytes':>10} {'ms':>6} {'att':>3}"
+    head = f"{'file':<34} {'by':<5} {'HDUs':>4} {'shape':>12} {numbers}"
     print(head)
     print("-" * len(head))
     for row in fine[::step]:
