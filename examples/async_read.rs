@@ -6,7 +6,7 @@ mod common;
 
 use futures_util::future::try_join_all;
 use ndarray::s;
-use rustfits::{FitsReader, Result};
+use rustfits::{Error, ErrorKind, FitsReader, Result};
 
 #[tokio::main]
 async fn main() -> common::Outcome {
@@ -23,17 +23,17 @@ async fn corners(name: &str) -> Result<String> {
     let image = fits.image(first_image(&fits).await?);
     let top = image.clone().section(s![-16.., ..16]);
     let bottom = image.section(s![..16, ..16]);
-    let (top, bottom) = futures_util::try_join!(top.read::<f32>(), bottom.read::<f32>())?;
+    let (top, bottom) = tokio::try_join!(top.read::<f32>(), bottom.read::<f32>())?;
     let mean = |corner: &ndarray::ArrayD<f32>| corner.mean().unwrap_or(f32::NAN);
     Ok(format!("{name}: {} HDUs, corner means {:.2} and {:.2}", fits.count().await?, mean(&bottom), mean(&top)))
 }
 
 /// The number of the first HDU that has a two-dimensional image.
 async fn first_image(fits: &FitsReader) -> Result<i64> {
-    for index in 0.. {
+    for index in 0..fits.count().await? as i64 {
         if fits.hdu(index).await?.shape().is_ok_and(|shape| shape.len() == 2) {
             return Ok(index);
         }
     }
-    Ok(0)
+    Err(Error::new(ErrorKind::Key, format!("{}: there is no image of two axes", fits.name())))
 }

@@ -17,7 +17,7 @@ async fn main() -> common::Outcome {
         [url, hdu, x, y, size] => (None, url.clone(), key(hdu), [x.parse()?, y.parse()?, size.parse()?], "cutout.fits"),
         [] => {
             let (server, urls) = common::serve(1, 4096)?;
-            (Some(server), urls.concat(), key("SCI"), [1000, 3000, 200], "mem://")
+            (Some(server), urls.concat(), key("SCI"), [1000_usize, 3000, 200], "mem://")
         }
         _ => return Err("usage: ranged_cutout [URL HDU X Y SIZE]".into()),
     };

@@ -12,7 +12,7 @@ use rustfits_loopback::HttpServer;
 /// An image that has the ends of its type and values of all bytes.
 fn cube<T: Pixel + PartialEq>() -> Array3<T> {
     let size = size_of::<T>();
-    let byte = |number: usize| (number * 2_654_435_761 >> 7) as u8;
+    let byte = |number: usize| ((number * 2_654_435_761) >> 7) as u8;
     let mut bytes: Vec<u8> = (0..6 * 11 * 13 * size).map(byte).collect();
     // Floats must not be NaN, which is not equal to itself.
     if [DataType::F32, DataType::F64].contains(&T::DATA_TYPE) {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::task::{Context, Poll};
 
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::runtime::engine;
 use super::watch::{CHECK_EVERY, Stop, Watch};
@@ -103,7 +103,7 @@ impl<T: Send + 'static> Op<T> {
             State::Local(work) => work(&mut watch),
             State::Remote(transfer) => wait_for(transfer, &mut watch),
             State::Running(handle, stop) => {
-                let _guard = StopOnDrop(stop);
+                let _guard = StopOnDrop(stop, (!self.lasting).then(|| handle.abort_handle()));
                 wait_for(Box::pin(async move { joined(handle.await) }), &mut watch)
             }
             State::Ended => Err(finished_before()),
@@ -111,12 +111,15 @@ impl<T: Send + 'static> Op<T> {
     }
 }
 
-/// Sets the flag when the waiting ends, however it ends.
-struct StopOnDrop(Stop);
+/// Sets the flag and ends the task, if it still runs, when the waiting ends, however it ends.
+struct StopOnDrop(Stop, Option<AbortHandle>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.set();
+        if let Some(task) = &self.1 {
+            task.abort();
+        }
     }
 }
 
