@@ -1,5 +1,7 @@
 //! Many files at once: limits, retries, order, cancelling, memory.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

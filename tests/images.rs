@@ -196,10 +196,14 @@ fn blank_alone_changes_no_integer() {
 }
 
 #[test]
-fn a_zero_that_is_a_string_is_refused_by_name_and_stored_values_still_read() {
+fn a_zero_in_quotes_counts_and_one_that_is_no_number_is_refused_by_name() {
     let fits = four_numbers(&["BZERO   = '32768   '"]);
+    assert_eq!(fits.image(0).read::<u16>().wait().unwrap().as_slice().unwrap(), [32_759, 32_768, 32_769, 32_868]);
+    let fits = four_numbers(&["BZERO   = 'unknown '"]);
     let error = failure(fits.image(0).read::<f64>().wait());
+    assert_eq!(error.kind(), ErrorKind::Illegal);
     assert_says(&error, &["BZERO", "HDU 0"]);
+    // The stored values are there all the same.
     let stored = fits.image(0).unscaled().read::<i16>().wait().unwrap();
     assert_eq!(stored.as_slice().unwrap(), [-9, 0, 1, 100]);
 }

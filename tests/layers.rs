@@ -36,7 +36,7 @@ fn breaches(path: &str, source: &str, exports: &HashMap<String, String>) -> Vec<
     for used in paths(source) {
         let outside = used[0].as_str();
         let complaint = if is_family(outside, &["tokio", "hyper"]) {
-            (own != "io" && own != "engine" && own_layer < PUBLIC).then(|| "only in io, engine and the public API")
+            (own != "io" && own != "engine" && own_layer < PUBLIC).then_some("only in io, engine and the public API")
         } else if is_family(outside, &["rayon"]) {
             (own != "cpu").then_some("only in cpu")
         } else if is_family(outside, &["pyo3", "numpy"]) {

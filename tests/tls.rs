@@ -91,14 +91,15 @@ fn a_file_that_is_no_authority_is_named() {
     let error = refused(server.url("/a.fits"), trusting(&pem));
     assert_eq!(error.kind(), ErrorKind::Argument, "{error:?}");
     assert_says(&error, &["ca.pem", "no certificate"]);
-    assert_eq!(server.connections().accepted, 0);
+    assert!(server.requests().is_empty());
 }
 
 #[test]
 fn the_wrong_protocol_on_a_port() {
     let plain = HttpServer::start();
-    let error = refused(plain.url("/a.fits").replace("http:", "https:"), OpenOptions::default());
-    assert_eq!(error.kind(), ErrorKind::Network, "{error:?}");
+    // It waits for the end of a header that never comes.
+    let error = refused(plain.url("/a.fits").replace("http:", "https:"), impatient());
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     let (secure, _directory, _) = server(CertificateKind::Right);
     let error = refused(secure.url("/a.fits").replace("https:", "http:"), OpenOptions::default());
     assert!(matches!(error.kind(), ErrorKind::Network | ErrorKind::Corrupt), "{error:?}");
@@ -131,7 +132,8 @@ fn the_environment_names_an_authority() {
     let child = |file: &std::path::Path| {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "child_reads_the_url_of_its_environment"]);
-        let output = command.env("SSL_CERT_FILE", file).env(URL, server.url("/a.fits")).output().unwrap();
+        command.env("SSL_CERT_FILE", file).env_remove("SSL_CERT_DIR").env(URL, server.url("/a.fits"));
+        let output = command.output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let (success, output) = child(&pem);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 /// What is supported, for the messages that refuse a name.
 const SUPPORTED: &str = "supported are paths and file://, mem://, http://, https://, ftp:// and ftps:// names";
@@ -45,6 +45,11 @@ pub(crate) enum Location {
 /// `Unsupported` for names that are known but not built, with the workaround; `Argument` for any other scheme, for a
 /// malformed URL and for control characters, which would let a name smuggle a second line into a request.
 pub(crate) fn parse(name: &Path) -> Result<Location> {
+    // Named here, because callers would show the name as it is, and it may hold a password.
+    parse_name(name).in_file(&safe_excerpt(&name.to_string_lossy()))
+}
+
+fn parse_name(name: &Path) -> Result<Location> {
     let Some(text) = name.to_str() else {
         return parse_bytes_that_are_not_text(name);
     };
