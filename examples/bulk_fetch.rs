@@ -13,10 +13,10 @@ use rustfits::{FetchOutcome, Fetcher};
 async fn main() -> common::Outcome {
     let (server, mut names) = common::names(100, 256)?;
     if let Some(server) = &server {
-        // So that something happens: a file that isn't there, one that breaks off at first, one that always does.
+        // So that something happens: a file that is not there, one that breaks off at first (and is resumed), one that does so too often.
         names.push(server.url("/missing.fits"));
         names.push(server.url("/sky-0.fits?cut=100000&cut_times=1"));
-        names.push(server.url("/sky-1.fits?cut=100000"));
+        names.push(server.url("/sky-1.fits?cut=50000"));
     }
 
     let fetcher =

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyBufferError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyNotImplementedError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
@@ -121,6 +121,11 @@ impl<'py> FromPyObject<'_, 'py> for ImageArgument {
     type Error = PyErr;
 
     fn extract(data: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if data.py().import("numpy.ma")?.call_method1("is_masked", (data,))?.is_truthy()? {
+            let message =
+                "masked arrays can't be written yet: put values into the masked pixels first (data.filled(...))";
+            return Err(PyNotImplementedError::new_err(message));
+        }
         let numpy = data.py().import("numpy")?;
         let array = numpy.call_method1("asarray", (data,))?;
         let dtype = array.getattr("dtype")?.call_method1("newbyteorder", ("=",))?;
