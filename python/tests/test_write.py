@@ -292,15 +292,6 @@ def test_what_is_not_there_yet_says_so():
         assert len(file) == 0
 
 
-def test_masked_arrays_are_not_written_as_if_they_had_no_mask():
-    data = np.ma.MaskedArray(np.arange(4, dtype="i2"), mask=[0, 1, 0, 0])
-    with rustfits.FITS("mem://", "w+") as file, pytest.raises((NotImplementedError, ValueError)):
-        file.write_image(data)
-    with rustfits.FITS("mem://", "w+") as file:
-        file.write_image(np.ma.MaskedArray(np.arange(4, dtype="i2")))
-        same(file[0].read(), np.arange(4, dtype="i2"))
-
-
 def test_an_image_without_pixels():
     with rustfits.FITS("mem://", "w+") as file:
         hdu = file.write_image(np.zeros((0, 3), "i2"))
