@@ -11,10 +11,11 @@ import sys
 import fitsio
 import numpy as np
 import pytest
-import rustfits
 from astropy.io import fits as astropy_fits
 from conftest import same
 from test_images import DTYPES, sample
+
+import rustfits
 
 LAYOUTS = {
     "plain": lambda data: data,
@@ -105,7 +106,10 @@ def test_what_is_no_array_but_array_like():
         same(file.write_image([1.5, 2]).read(), np.array([1.5, 2]))
 
 
-@pytest.mark.parametrize("data", [np.zeros(3, "c8"), np.zeros(3, "f2"), np.array(["a"]), np.zeros(3, "M8[s]"), np.zeros(2, "i4,f4"), [object()]])
+@pytest.mark.parametrize(
+    "data",
+    [np.zeros(3, "c8"), np.zeros(3, "f2"), np.array(["a"]), np.zeros(3, "M8[s]"), np.zeros(2, "i4,f4"), [object()]],
+)
 def test_dtypes_that_fits_does_not_have(data):
     with rustfits.FITS("mem://", "w+") as file, pytest.raises(ValueError, match="dtype"):
         file.write_image(data)
