@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from rustfits._rustfits import FetchResult, Queue
+
+if TYPE_CHECKING:
+    from rustfits._rustfits import FITS, Name, Remote, Timeout
+    from rustfits.aio import FITS as AioFITS
 
 _LOG_EVERY_FILES = 100
 
@@ -24,7 +28,7 @@ class _Progress:
 
             self._bar = tqdm(total=total, unit="file")
 
-    def add(self, result: FetchResult) -> None:
+    def add(self, result: FetchResult[Any]) -> None:
         self._files += 1
         self._bytes += result.bytes
         if self._bar is not None:
@@ -43,19 +47,36 @@ class _Progress:
         print(f"fetched {self._files} files, {self._bytes / 1e6:.1f} MB", file=sys.stderr)
 
 
+class _Options(TypedDict, total=False):
+    """The keywords of `fetch_many`."""
+
+    concurrency: int
+    per_host: int | None
+    max_buffered: int | None
+    retries: int
+    backoff: float
+    timeout: float | Timeout | None
+    max_bytes: int | None
+    headers: dict[str, str] | None
+    remote: str | Remote | None
+    lenient: bool
+    ordered: bool
+    progress: bool | Callable[[dict[str, Any]], object]
+
+
 def _options(
     concurrency: int = 32,
     per_host: int | None = None,
     max_buffered: int | None = None,
     retries: int = 4,
     backoff: float = 1.0,
-    timeout: Any = None,
+    timeout: float | Timeout | None = None,
     max_bytes: int | None = None,
     headers: dict[str, str] | None = None,
-    remote: Any = None,
+    remote: str | Remote | None = None,
     lenient: bool = False,
     ordered: bool = False,
-    progress: bool | Callable[[dict[str, Any]], None] = False,
+    progress: bool | Callable[[dict[str, Any]], object] = False,
 ) -> tuple[Queue, bool]:
     queue = Queue(
         concurrency=concurrency,
@@ -81,7 +102,7 @@ def _length(urls: object) -> int | None:
         return None
 
 
-def fetch_many(urls: Iterable[str], **options: Any) -> Iterator[FetchResult]:
+def fetch_many(urls: Iterable[Name], **options: Unpack[_Options]) -> Generator[FetchResult[FITS], None, None]:
     """Fetch many files concurrently and yield each as it completes.
 
     Parameters
@@ -122,7 +143,7 @@ def fetch_many(urls: Iterable[str], **options: Any) -> Iterator[FetchResult]:
     return _fetch(queue, urls, _Progress(_length(urls)) if shown else None)
 
 
-def _fetch(queue: Queue, urls: Iterable[str], progress: _Progress | None) -> Iterator[FetchResult]:
+def _fetch(queue: Queue, urls: Iterable[Name], progress: _Progress | None) -> Generator[FetchResult[FITS], None, None]:
     names = iter(urls)
     try:
         while True:
@@ -140,7 +161,7 @@ def _fetch(queue: Queue, urls: Iterable[str], progress: _Progress | None) -> Ite
             progress.close()
 
 
-async def _names(urls: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]:
+async def _names(urls: Iterable[Name] | AsyncIterable[Name]) -> AsyncIterator[Name]:
     if isinstance(urls, AsyncIterable):
         async for name in urls:
             yield name
@@ -149,7 +170,9 @@ async def _names(urls: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]
             yield name
 
 
-def fetch_many_async(urls: Iterable[str] | AsyncIterable[str], **options: Any) -> AsyncIterator[FetchResult]:
+def fetch_many_async(
+    urls: Iterable[Name] | AsyncIterable[Name], **options: Unpack[_Options]
+) -> AsyncGenerator[FetchResult[AioFITS], None]:
     """Fetch many files concurrently: ``async for r in aio.fetch_many(urls)``.
 
     Parameters are those of `rustfits.fetch_many`; the iterable may be an async one.
@@ -160,8 +183,8 @@ def fetch_many_async(urls: Iterable[str] | AsyncIterable[str], **options: Any) -
 
 
 async def _fetch_async(
-    queue: Queue, urls: Iterable[str] | AsyncIterable[str], progress: _Progress | None
-) -> AsyncIterator[FetchResult]:
+    queue: Queue, urls: Iterable[Name] | AsyncIterable[Name], progress: _Progress | None
+) -> AsyncGenerator[FetchResult[AioFITS], None]:
     names = _names(urls)
     try:
         while True:

@@ -1,42 +1,46 @@
-"""The native module: the classes that `rustfits` and `rustfits.aio` export."""
+"""The native module: the classes that `rustfits` exports. What each does is said in its runtime docstring."""
 
 import os
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import EllipsisType, TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Generic, Literal, Self, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Buffer, TypeVar
 
 __version__: str
+aio: Any
 
 Array: TypeAlias = npt.NDArray[Any]
-HduKey: TypeAlias = int | np.integer[Any] | str | bytes | tuple[str | bytes, int]
-AxisKey: TypeAlias = int | np.integer[Any] | slice | EllipsisType | Sequence[int] | npt.NDArray[np.integer[Any]]
+MaskedArray: TypeAlias = np.ma.MaskedArray[Any, Any]
+Integer: TypeAlias = int | np.integer[Any]
+# No Sequence[int]: bytes would be one.
+Integers: TypeAlias = list[int] | list[np.integer[Any]] | tuple[Integer, ...] | range | npt.NDArray[np.integer[Any]]
+HduKey: TypeAlias = Integer | str | bytes | tuple[str | bytes, Integer]
+AxisKey: TypeAlias = Integer | slice | EllipsisType | Integers
 SectionKey: TypeAlias = AxisKey | tuple[AxisKey, ...]
-Rows: TypeAlias = int | slice | Sequence[int] | npt.NDArray[np.integer[Any]]
-Columns: TypeAlias = str | int | Sequence[str | int]
+Rows: TypeAlias = Integer | slice | Integers
+Column: TypeAlias = str | bytes | Integer
+Columns: TypeAlias = Column | Sequence[str] | Sequence[Column]
 Name: TypeAlias = str | os.PathLike[str]
+Mode: TypeAlias = Literal["r", "r+", "w+"]
 
 class Timeout:
     """Time limits of a transfer, in seconds."""
 
-    connect: float
-    idle: float
-    total: float | None
     def __init__(self, *, connect: float = 30.0, idle: float = 60.0, total: float | None = None) -> None: ...
+    @property
+    def connect(self) -> float: ...
+    @property
+    def idle(self) -> float: ...
+    @property
+    def total(self) -> float | None: ...
 
 class Remote:
     """How a remote file is fetched."""
 
-    ranged: bool
-    mode: str | None
-    headers: dict[str, str]
-    timeout: Timeout | None
-    ca_file: str | os.PathLike[str] | None
-    max_bytes: int | None
-    block_bytes: int | None
-    cache_bytes: int | None
     def __init__(
         self,
         *,
@@ -52,6 +56,22 @@ class Remote:
         block_bytes: int | None = None,
         cache_bytes: int | None = None,
     ) -> None: ...
+    @property
+    def ranged(self) -> bool: ...
+    @property
+    def mode(self) -> str | None: ...
+    @property
+    def headers(self) -> dict[str, str]: ...
+    @property
+    def timeout(self) -> Timeout | None: ...
+    @property
+    def ca_file(self) -> Path | None: ...
+    @property
+    def max_bytes(self) -> int | None: ...
+    @property
+    def block_bytes(self) -> int | None: ...
+    @property
+    def cache_bytes(self) -> int | None: ...
 
 class Header:
     """The header of an HDU: a mapping from keyword to value, in card order, found in any letter case."""
@@ -101,8 +121,14 @@ class ImageHDU(HDU):
     @property
     def unit(self) -> str | None: ...
     def __len__(self) -> int: ...
+    # An array, or a scalar where every axis has an integer.
     def __getitem__(self, section: SectionKey, /) -> Any: ...
-    def __setitem__(self, key: SectionKey, value: object, /) -> None: ...
+    def __setitem__(self, section: SectionKey, value: object, /) -> None: ...
+    @overload
+    def read(self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False) -> Array: ...
+    @overload
+    def read(self, section: None = None, *, scale: bool = True, mask_blank: Literal[True]) -> MaskedArray: ...
+    @overload
     def read(self, section: SectionKey | None = None, *, scale: bool = True, mask_blank: bool = False) -> Any: ...
 
 class CompressedImageHDU(ImageHDU):
@@ -112,7 +138,10 @@ class ColumnSubset:
     """Some columns of a table, read when rows are asked of them."""
 
     def read(self, *, rows: Rows | None = None) -> Array: ...
-    def __getitem__(self, rows: Rows | EllipsisType, /) -> Any: ...
+    @overload
+    def __getitem__(self, rows: Integer, /) -> Any: ...
+    @overload
+    def __getitem__(self, rows: slice | EllipsisType | Integers, /) -> Array: ...
 
 class RowIterator:
     """Iterates over the rows of a table, some at a time."""
@@ -136,15 +165,20 @@ class TableHDU(HDU):
     @property
     def shape(self) -> tuple[int]: ...
     def __len__(self) -> int: ...
-    def __getitem__(self, key: Any, /) -> Any: ...
-    def __setitem__(self, key: Any, value: object, /) -> None: ...
+    @overload
+    def __getitem__(self, key: Integer, /) -> np.void: ...
+    @overload
+    def __getitem__(self, key: str | bytes | list[str], /) -> ColumnSubset: ...
+    @overload
+    def __getitem__(self, key: slice | Integers, /) -> Array: ...
+    def __setitem__(self, key: object, value: object, /) -> None: ...
     def __iter__(self) -> RowIterator: ...
     def read(
         self, *, rows: Rows | None = None, columns: Columns | None = None, scale: bool = True, mask_null: bool = False
     ) -> Array: ...
     def read_column(
         self,
-        name: str | int,
+        name: Column,
         *,
         rows: Rows | None = None,
         as_bytes: bool = False,
@@ -164,7 +198,7 @@ class FITS:
     def __init__(
         self,
         filename: Name,
-        mode: str = "r",
+        mode: Mode = "r",
         *,
         lenient: bool = False,
         remote: str | Remote | None = None,
@@ -172,7 +206,7 @@ class FITS:
         allow_in_place: bool = False,
     ) -> None: ...
     @staticmethod
-    def from_bytes(data: bytes | bytearray | memoryview, mode: str = "r", lenient: bool = False) -> FITS: ...
+    def from_bytes(data: Buffer, mode: Mode = "r", lenient: bool = False) -> FITS: ...
     def to_bytes(self) -> bytes: ...
     @property
     def filename(self) -> str: ...
@@ -180,6 +214,7 @@ class FITS:
     def mode(self) -> str: ...
     @property
     def closed(self) -> bool: ...
+    # Of the class that fits each: an image, or a table. Any, so that no cast is needed before each read.
     @property
     def hdus(self) -> list[Any]: ...
     def close(self) -> None: ...
@@ -194,7 +229,7 @@ class FITS:
         quantize: object = None,
         blank: object = None,
         header: object = None,
-    ) -> Any: ...
+    ) -> ImageHDU: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
@@ -204,16 +239,26 @@ class FITS:
     def __contains__(self, key: HduKey, /) -> bool: ...
     def __iter__(self) -> Iterator[Any]: ...
 
-class FetchResult:
+_File = TypeVar("_File", covariant=True, default=FITS)
+
+class FetchResult(Generic[_File]):
     """The result for one file of `fetch_many`."""
 
-    url: str
-    index: int
-    fits: Any
-    error: BaseException | None
-    attempts: int
-    bytes: int
-    seconds: float
+    @property
+    def url(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+    # Not None where `error` is None; said so here, so that no assert is needed before each use.
+    @property
+    def fits(self) -> _File: ...
+    @property
+    def error(self) -> Exception | None: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
 
 class Queue:
     """The fetch of many files: names go in one by one while there is room, results come out."""
@@ -232,75 +277,9 @@ class Queue:
         remote: str | Remote | None,
         lenient: bool,
         ordered: bool,
-        on_event: Callable[[dict[str, Any]], None] | None,
+        on_event: Callable[[dict[str, Any]], object] | None,
     ) -> None: ...
     def has_room(self) -> bool: ...
     def push(self, name: str) -> None: ...
-    def next(self) -> FetchResult: ...
-    def next_async(self) -> Awaitable[FetchResult]: ...
-
-class aio:
-    """The classes of `rustfits.aio`."""
-
-    class Selector:
-        """An HDU that was not looked up yet."""
-
-        def __await__(self) -> Generator[Any, None, Any]: ...
-        def __getitem__(self, key: Any, /) -> Awaitable[Any]: ...
-        def read(
-            self,
-            section: SectionKey | None = None,
-            *,
-            rows: Rows | None = None,
-            columns: Columns | None = None,
-            scale: bool = True,
-            mask_blank: bool = False,
-        ) -> Awaitable[Any]: ...
-        def read_column(
-            self, name: str | int, *, rows: Rows | None = None, as_bytes: bool = False, scale: bool = True
-        ) -> Awaitable[Array]: ...
-        def read_header(self) -> Awaitable[Header]: ...
-
-    class ImageHDU: ...
-    class CompressedImageHDU: ...
-    class TableHDU: ...
-
-    class FITS:
-        """An open FITS file whose every operation is awaitable."""
-
-        def __init__(
-            self, filename: Name, mode: str = "r", *, lenient: bool = False, remote: str | Remote | None = None
-        ) -> None: ...
-        @property
-        def filename(self) -> str: ...
-        @property
-        def mode(self) -> str: ...
-        @property
-        def closed(self) -> bool: ...
-        async def __aenter__(self) -> Self: ...
-        async def __aexit__(
-            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-        ) -> None: ...
-        def __getitem__(self, key: HduKey, /) -> aio.Selector: ...
-        def __aiter__(self) -> Any: ...
-        def count(self) -> Awaitable[int]: ...
-        def contains(self, key: HduKey) -> Awaitable[bool]: ...
-        def to_bytes(self) -> Awaitable[bytes]: ...
-        def close(self) -> Awaitable[None]: ...
-        def sync(self) -> Awaitable[None]: ...
-        def write_image(
-            self,
-            data: npt.ArrayLike,
-            *,
-            extname: str | None = None,
-            extver: int | None = None,
-            compress: object = None,
-            quantize: object = None,
-            blank: object = None,
-            header: object = None,
-        ) -> Awaitable[Any]: ...
-
-    @staticmethod
-    def open(
-        filename: Name, mode: str = "r", *, lenient: bool = False, remote: str | Remote | None = None
-    ) -> Awaitable[aio.FITS]: ...
+    def next(self) -> FetchResult[Any]: ...
+    def next_async(self) -> Awaitable[FetchResult[Any]]: ...

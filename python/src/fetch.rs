@@ -168,7 +168,8 @@ impl Queue {
 /// A Python callable that is given each event as a dict; what it raises is shown, and the fetch goes on.
 fn callback(callable: Py<PyAny>) -> rustfits::OnEvent {
     Arc::new(move |event| {
-        Python::attach(|py| {
+        // Nobody is told once the interpreter has ended.
+        Python::try_attach(|py| {
             let told = event_dict(py, event).and_then(|event| callable.call1(py, (event,)));
             if let Err(error) = told {
                 error.write_unraisable(py, Some(callable.bind(py)));

@@ -25,8 +25,10 @@ use crate::run::wait;
 ///     `r` reads; `w+` creates the file or empties it.
 /// lenient : bool
 ///     Take cards that break the rules of the standard.
-/// remote : optional
-///     How a remote file is fetched.
+/// remote : 'ranged' or Remote, optional
+///     How a remote file is fetched; whole unless given.
+/// atomic, allow_in_place : bool
+///     Not supported yet.
 #[pyclass(name = "FITS", frozen, module = "rustfits")]
 pub(crate) struct Fits {
     handle: Handle,

@@ -21,10 +21,13 @@ use rustfits::{OpenOptions, RemoteMode};
 #[pyclass(name = "Timeout", frozen, eq, from_py_object, module = "rustfits")]
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct PyTimeout {
+    /// Seconds for each step up to the response's head.
     #[pyo3(get)]
     connect: f64,
+    /// Seconds for each silence after that.
     #[pyo3(get)]
     idle: f64,
+    /// Seconds for the whole transfer, or None.
     #[pyo3(get)]
     total: Option<f64>,
 }
@@ -98,17 +101,23 @@ impl<'py> FromPyObject<'_, 'py> for TimeoutArgument {
 #[pyclass(name = "Remote", frozen, eq, from_py_object, module = "rustfits")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyRemote {
+    /// Whether only the byte ranges that are touched are fetched.
     #[pyo3(get)]
     ranged: bool,
     headers: Vec<(String, String)>,
+    /// The time limits, or None for the default ones.
     #[pyo3(get)]
     timeout: Option<PyTimeout>,
+    /// The file of further certificate authorities, or None.
     #[pyo3(get)]
     ca_file: Option<PathBuf>,
+    /// The most bytes to accept, or None.
     #[pyo3(get)]
     max_bytes: Option<u64>,
+    /// The size to which requested ranges are rounded, or None for the default one.
     #[pyo3(get)]
     block_bytes: Option<u64>,
+    /// How many fetched bytes are kept, or None for the default number.
     #[pyo3(get)]
     cache_bytes: Option<u64>,
 }

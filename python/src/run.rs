@@ -23,9 +23,10 @@ pub(crate) fn watched<T: Send>(
 ) -> PyResult<T> {
     let mut raised = None;
     let result = py.detach(|| {
-        run(&mut || match Python::attach(|py| py.check_signals()) {
-            Ok(()) => false,
-            Err(error) => {
+        run(&mut || match Python::try_attach(|py| py.check_signals()) {
+            // In a daemon thread, after the interpreter has ended: the process is about to.
+            None | Some(Ok(())) => false,
+            Some(Err(error)) => {
                 raised = Some(error);
                 true
             }

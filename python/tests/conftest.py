@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import itertools
@@ -70,23 +71,29 @@ def image() -> np.ndarray:
     return np.random.default_rng(6).normal(size=(120, 90)).astype("f4")
 
 
-@pytest.fixture(scope="session")
-def loopback(tmp_path_factory: pytest.TempPathFactory, image: np.ndarray) -> Iterator[Loopback]:
+@contextlib.contextmanager
+def started(*arguments: str | Path) -> Iterator[dict[str, str]]:
+    """The server program with these arguments, while the context lasts; gives the URLs that it prints."""
     binary = loopback_binary()
     if not binary.exists():
         pytest.fail(f"{binary} is missing: cargo build --release -p rustfits-loopback")
+    # It ends when its standard input does.
+    with subprocess.Popen([binary, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        yield json.loads(process.stdout.readline())
+        process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def loopback(tmp_path_factory: pytest.TempPathFactory, image: np.ndarray) -> Iterator[Loopback]:
     root = tmp_path_factory.mktemp("served")
     whole = hdu_bytes(astropy_fits.PrimaryHDU(), astropy_fits.ImageHDU(image, name="SCI"))
     (root / "a.fits").write_bytes(whole)
     (root / "a.fits.gz").write_bytes(gzip.compress(whole))
     (root / "page.fits").write_text("<!DOCTYPE html>\n<html><body>Please log in.</body></html>\n")
     ca = tmp_path_factory.mktemp("authority") / "ca.pem"
-    command = [binary, "--root", root, "--ca-out", ca, "--http", "--https", "--ftp", "--ftps"]
-    # It ends when its standard input does.
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None and process.stdout is not None
-        yield Loopback(root, **json.loads(process.stdout.readline()))
-        process.stdin.close()
+    with started("--root", root, "--ca-out", ca, "--http", "--https", "--ftp", "--ftps") as urls:
+        yield Loopback(root, **urls)
 
 
 def image_bytes(data: np.ndarray | None, **cards: Any) -> bytes:

@@ -24,6 +24,7 @@ pub(super) struct Shared {
 struct State {
     /// Bytes in downloads that run and in results that nobody took yet.
     held: u64,
+    /// Files that are under way, or in line.
     running: BTreeSet<u64>,
     /// Finished files that nobody took yet.
     untaken: BTreeSet<u64>,
@@ -34,13 +35,7 @@ struct State {
 impl State {
     /// Whether this download is the one that may go on however much is held.
     fn may_always(&self, index: u64, ordered: bool) -> bool {
-        let oldest = self.running.first() == Some(&index);
-        if !ordered {
-            return oldest && self.untaken.is_empty();
-        }
-        // Where the next in order has not begun, because it waits for its host, the oldest stands in for it.
-        let next_is_waiting = !self.running.contains(&self.next) && !self.untaken.contains(&self.next);
-        index == self.next || (oldest && next_is_waiting)
+        if ordered { index == self.next } else { self.running.first() == Some(&index) && self.untaken.is_empty() }
     }
 }
 

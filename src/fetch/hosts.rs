@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::error::{Error, ErrorKind, Result};
+use super::turn::Turn;
 use crate::io::Location;
 
 /// A limit for each host.
@@ -19,15 +19,11 @@ impl Hosts {
         Self { limit, hosts: Mutex::default() }
     }
 
-    /// Waits until the host of a URL may be asked; local files have no host to spare.
-    pub(super) async fn enter(&self, location: &Location) -> Result<Option<OwnedSemaphorePermit>> {
-        let (Location::Http(url) | Location::Ftp(url)) = location else { return Ok(None) };
+    /// Gets in line for the host of a URL; local files have no host to spare.
+    pub(super) fn line_up(&self, location: &Location) -> Option<Turn> {
+        let (Location::Http(url) | Location::Ftp(url)) = location else { return None };
         let host = format!("{}:{:?}", url.host_str().unwrap_or_default(), url.port_or_known_default());
-        let semaphore = {
-            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(self.limit))))
-        };
-        let permit = semaphore.acquire_owned().await;
-        permit.map(Some).map_err(|_| Error::new(ErrorKind::Cancelled, "the fetch was cancelled"))
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Turn::take(hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(self.limit)))))
     }
 }

@@ -7,6 +7,7 @@
 //! | `job` | what is done for one file |
 //! | `budget` | the memory that all of them share |
 //! | `hosts` | how many downloads a host sees at once |
+//! | `turn` | places in line, in the order of the files |
 //! | `progress` | the bar |
 
 mod budget;
@@ -15,6 +16,7 @@ mod job;
 mod options;
 mod progress;
 mod queue;
+mod turn;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::budget::{Share, Shared};
 use super::hosts::Hosts;
-use super::job::{Common, fetch};
+use super::job::{Common, Job};
 use super::options::FetchOptions;
 use super::progress::bar;
 use crate::engine::{Op, engine};
@@ -84,7 +84,7 @@ impl FetchQueue {
 
     /// Begins to fetch a file.
     pub fn push(&mut self, name: String) {
-        let job = fetch(Arc::clone(&self.common), self.next_in, name);
+        let job = Job::new(&self.common, self.next_in, name).run();
         self.next_in += 1;
         match engine().and_then(|engine| engine.runtime()) {
             Ok(runtime) => {

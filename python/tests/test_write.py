@@ -46,8 +46,9 @@ def read_by_others(path, index=0):
     with astropy_fits.open(path) as file:
         file.verify("exception")
         theirs = np.array(file[index].data)
-        header = file[index].header.copy()
-    return theirs, fitsio.read(str(path), ext=index), header
+    # fitsio does not read a u8 beyond 2**63, not even its own.
+    beyond = theirs.dtype.kind == "u" and theirs.size and int(theirs.max()) >= 2**63
+    return theirs, theirs if beyond else fitsio.read(str(path), ext=index)
 
 
 @pytest.mark.parametrize("backend", ["disk", "mem", "gz"])
@@ -66,8 +67,7 @@ def test_every_dtype(tmp_path, dtype, backend):
         path.write_bytes(whole)
     assert len(whole) % 2880 == 0
     assert (gzip.decompress(path.read_bytes()) if backend == "gz" else path.read_bytes()) == whole
-    by_astropy, by_fitsio, _ = read_by_others(path)
-    for theirs in [by_astropy, by_fitsio]:
+    for theirs in read_by_others(path):
         np.testing.assert_array_equal(theirs, data)
         assert theirs.dtype.newbyteorder("=") == data.dtype
     with rustfits.FITS(path) as file:
@@ -94,7 +94,7 @@ def test_shapes(tmp_path, shape):
     path = tmp_path / "a.fits"
     with rustfits.FITS(path, "w+") as file:
         file.write_image(data)
-    for theirs in read_by_others(path)[:2]:
+    for theirs in read_by_others(path):
         assert theirs.shape == shape
         np.testing.assert_array_equal(theirs, data)
 
@@ -113,6 +113,14 @@ def test_what_is_no_array_but_array_like():
 def test_dtypes_that_fits_does_not_have(data):
     with rustfits.FITS("mem://", "w+") as file, pytest.raises(ValueError, match="dtype"):
         file.write_image(data)
+
+
+def test_unsigned_of_64_bits_as_fitsio_reads_it(tmp_path):
+    path = tmp_path / "a.fits"
+    data = np.array([0, 1, 2**63 - 1], "u8")
+    with rustfits.FITS(path, "w+") as file:
+        file.write_image(data)
+    np.testing.assert_array_equal(fitsio.read(str(path)), data)
 
 
 def test_several_images_with_names(tmp_path):
@@ -280,11 +288,11 @@ def test_nothing_is_written_to_a_closed_file():
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ftp", "ftps"])
-@pytest.mark.parametrize("mode", ["r+", "w+"])
-def test_remote_files_are_read_only(scheme, mode):
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_remote_files_are_read_only(scheme, suffix):
     # Nothing listens there, and nobody has to.
     with pytest.raises(OSError, match="read-only") as raised:
-        rustfits.FITS(f"{scheme}://user:hidden@127.0.0.1:1/a.fits", mode)
+        rustfits.FITS(f"{scheme}://user:hidden@127.0.0.1:1/a.fits{suffix}", "w+")
     assert "hidden" not in str(raised.value)
 
 
@@ -294,6 +302,15 @@ def test_what_is_not_there_yet_says_so():
             with pytest.raises(NotImplementedError, match=option):
                 file.write_image(np.zeros(3), **{option: 1})
         assert len(file) == 0
+
+
+def test_masked_arrays_are_not_written_as_if_they_had_no_mask():
+    data = np.ma.MaskedArray(np.arange(4, dtype="i2"), mask=[0, 1, 0, 0])
+    with rustfits.FITS("mem://", "w+") as file:
+        with pytest.raises(NotImplementedError, match="masked"):
+            file.write_image(data)
+        file.write_image(np.ma.MaskedArray(np.arange(4, dtype="i2")))
+        same(file[0].read(), np.arange(4, dtype="i2"))
 
 
 def test_an_image_without_pixels():

@@ -1,0 +1,131 @@
+"""The asyncio face of rustfits: the same names, and every call that does I/O is awaitable."""
+
+from asyncio import Future
+from collections.abc import AsyncIterator, Generator
+from types import TracebackType
+from typing import Any, Literal, Self, overload
+
+import numpy.typing as npt
+
+import rustfits
+from rustfits._fetch import fetch_many_async as fetch_many
+from rustfits._rustfits import (
+    Array,
+    Column,
+    Columns,
+    HduKey,
+    Header,
+    MaskedArray,
+    Mode,
+    Name,
+    Remote,
+    Rows,
+    SectionKey,
+)
+
+__all__ = ["FITS", "CompressedImageHDU", "ImageHDU", "TableHDU", "fetch_many", "open"]
+
+class ImageHDU(rustfits.ImageHDU):
+    """An image whose reads are awaitable; otherwise as the blocking class."""
+
+    def __getitem__(self, section: SectionKey, /) -> Future[Any]: ...
+    @overload  # type: ignore[override]
+    def read(
+        self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False
+    ) -> Future[Array]: ...
+    @overload
+    def read(self, section: None = None, *, scale: bool = True, mask_blank: Literal[True]) -> Future[MaskedArray]: ...
+    @overload
+    def read(
+        self, section: SectionKey | None = None, *, scale: bool = True, mask_blank: bool = False
+    ) -> Future[Any]: ...
+
+class CompressedImageHDU(rustfits.CompressedImageHDU):
+    """An image in compressed tiles whose reads are awaitable; otherwise as the blocking class."""
+
+    def __getitem__(self, section: SectionKey, /) -> Future[Any]: ...
+    @overload  # type: ignore[override]
+    def read(
+        self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False
+    ) -> Future[Array]: ...
+    @overload
+    def read(self, section: None = None, *, scale: bool = True, mask_blank: Literal[True]) -> Future[MaskedArray]: ...
+    @overload
+    def read(
+        self, section: SectionKey | None = None, *, scale: bool = True, mask_blank: bool = False
+    ) -> Future[Any]: ...
+
+class TableHDU(rustfits.TableHDU):
+    """A table whose reads are awaitable; otherwise as the blocking class."""
+
+    def __getitem__(self, key: Any, /) -> Future[Any]: ...  # type: ignore[override]
+    def read(  # type: ignore[override]
+        self, *, rows: Rows | None = None, columns: Columns | None = None, scale: bool = True, mask_null: bool = False
+    ) -> Future[Array]: ...
+    def read_column(  # type: ignore[override]
+        self,
+        name: Column,
+        *,
+        rows: Rows | None = None,
+        as_bytes: bool = False,
+        scale: bool = True,
+        mask_null: bool = False,
+    ) -> Future[Array]: ...
+
+class Selector:
+    """An HDU that was not looked up yet: `fits[key]`. Awaited, it is the HDU."""
+
+    def __await__(self) -> Generator[Any, None, Any]: ...
+    def __getitem__(self, key: Any, /) -> Future[Any]: ...
+    def read(
+        self,
+        section: SectionKey | None = None,
+        *,
+        rows: Rows | None = None,
+        columns: Columns | None = None,
+        scale: bool = True,
+        mask_blank: bool = False,
+    ) -> Future[Any]: ...
+    def read_column(
+        self, name: Column, *, rows: Rows | None = None, as_bytes: bool = False, scale: bool = True
+    ) -> Future[Array]: ...
+    def read_header(self) -> Future[Header]: ...
+
+class FITS:
+    """An open FITS file whose every operation is awaitable."""
+
+    def __init__(
+        self, filename: Name, mode: Mode = "r", *, lenient: bool = False, remote: str | Remote | None = None
+    ) -> None: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    def __getitem__(self, key: HduKey, /) -> Selector: ...
+    def __aiter__(self) -> AsyncIterator[Any]: ...
+    def count(self) -> Future[int]: ...
+    def contains(self, key: HduKey) -> Future[bool]: ...
+    def to_bytes(self) -> Future[bytes]: ...
+    def close(self) -> Future[None]: ...
+    def sync(self) -> Future[None]: ...
+    def write_image(
+        self,
+        data: npt.ArrayLike,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        compress: object = None,
+        quantize: object = None,
+        blank: object = None,
+        header: object = None,
+    ) -> Future[ImageHDU]: ...
+
+def open(
+    filename: Name, mode: Mode = "r", *, lenient: bool = False, remote: str | Remote | None = None
+) -> Future[FITS]: ...
