@@ -47,6 +47,6 @@ mod tests {
         drop(first.come().await.unwrap());
         assert!(!third.is_finished());
         drop(second.come().await.unwrap());
-        third.await.unwrap().unwrap();
+        drop(third.await.unwrap().unwrap());
     }
 }
