@@ -62,6 +62,11 @@ impl OpenFile {
             .ok_or_else(|| Error::new(ErrorKind::Closed, "the file is closed: open it again").in_file(&self.name))
     }
 
+    /// Whether only the touched ranges of the file are fetched.
+    pub(crate) fn is_ranged(&self) -> bool {
+        matches!(self.source(), Ok(Source::Ranged(_)))
+    }
+
     /// Lets go of the source; what runs goes on with it to its end.
     pub(crate) fn close(&self) {
         *self.source.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -119,7 +124,7 @@ impl OpenFile {
                 let hdu = locate_remote(&fetched, |fetched| file.find(&key, fetched)).await?;
                 let result = async {
                     let plan = locate_remote(&fetched, |fetched| locate(&hdu, fetched)).await?;
-                    fetched.release();
+                    fetched.keep_only(&[]);
                     let (plan, buffers) = run_remote(plan, &fetched).await?;
                     finish(plan, buffers)
                 };

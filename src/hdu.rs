@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::directory::HduEntry;
 use crate::error::{Result, ResultExt};
 use crate::format::{DataType, HduKind, Header};
-use crate::image::ImageShape;
 use crate::image_plan::image_shape;
 use crate::table::TableLayout;
 use crate::table_data::Field;
@@ -58,7 +57,7 @@ impl HduInfo {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no image.
     pub fn shape(&self) -> Result<Vec<u64>> {
-        Ok(self.image()?.shape)
+        Ok(image_shape(&self.entry, true)?.shape)
     }
 
     /// The type of an image's values.
@@ -67,7 +66,7 @@ impl HduInfo {
     ///
     /// As [`HduInfo::shape`].
     pub fn data_type(&self) -> Result<DataType> {
-        Ok(self.image()?.scaling.data_type())
+        Ok(image_shape(&self.entry, false)?.scaling.data_type())
     }
 
     /// BITPIX of an image: the type in which its values are stored.
@@ -76,7 +75,7 @@ impl HduInfo {
     ///
     /// As [`HduInfo::shape`].
     pub fn bitpix(&self) -> Result<i64> {
-        Ok(self.image()?.scaling.stored.bitpix())
+        Ok(image_shape(&self.entry, true)?.scaling.stored.bitpix())
     }
 
     /// BUNIT, if there is one.
@@ -115,7 +114,7 @@ impl HduInfo {
         if self.kind() != HduKind::CompressedImage {
             return Err(self.entry.expected("a compressed image"));
         }
-        TiledImage::new(&self.entry).in_hdu(self.entry.index)
+        TiledImage::new(&self.entry, true).in_hdu(self.entry.index)
     }
 
     /// How many rows a table has.
@@ -148,9 +147,5 @@ impl HduInfo {
 
     fn table(&self) -> Result<TableLayout> {
         TableLayout::new(&self.entry).in_hdu(self.entry.index)
-    }
-
-    fn image(&self) -> Result<ImageShape> {
-        image_shape(&self.entry)
     }
 }

@@ -72,12 +72,12 @@ impl ReadPlan for AnyImagePlan {
     }
 }
 
-/// The shape and type of an image, whichever way it is stored.
-pub(crate) fn image_shape(hdu: &HduEntry) -> Result<ImageShape> {
+/// The shape and type of an image, whichever way it is stored; `unscaled`: of its stored values, whatever BSCALE and BZERO are.
+pub(crate) fn image_shape(hdu: &HduEntry, unscaled: bool) -> Result<ImageShape> {
     if hdu.layout.kind == HduKind::CompressedImage {
-        let image = TiledImage::new(hdu)?;
+        let image = TiledImage::new(hdu, unscaled)?;
         Ok(ImageShape { shape: image.shape().to_vec(), scaling: image.scaling() })
     } else {
-        ImageShape::new(hdu)
+        ImageShape::new(hdu, unscaled)
     }
 }

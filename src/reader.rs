@@ -127,7 +127,15 @@ impl FitsReader {
     }
 
     /// All bytes of the file, uncompressed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] for a file that is read by ranges: not all of it is here.
     pub fn to_bytes(&self) -> Op<Vec<u8>> {
+        if self.file.is_ranged() {
+            let error = Error::new(ErrorKind::Io, "a ranged file has only parts of its bytes: open it without remote=");
+            return Op::failed(error.in_file(self.name()));
+        }
         self.file.locate(|_, source| {
             let len = usize::try_from(source.len()).map_err(|_| Error::too_large("the file is larger than memory"))?;
             let mut bytes = vec![0; len];

@@ -203,6 +203,9 @@ fn a_zero_in_quotes_counts_and_one_that_is_no_number_is_refused_by_name() {
     let error = failure(fits.image(0).read::<f64>().wait());
     assert_eq!(error.kind(), ErrorKind::Illegal);
     assert_says(&error, &["BZERO", "HDU 0"]);
+    // The stored values are there all the same.
+    let stored = fits.image(0).unscaled().read::<i16>().wait().unwrap();
+    assert_eq!(stored.as_slice().unwrap(), [-9, 0, 1, 100]);
 }
 
 #[test]

@@ -14,7 +14,6 @@ import fitsio
 import numpy as np
 import rustfits
 from astropy.io import fits
-
 from data import Data
 from servers import Servers
 

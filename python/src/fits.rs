@@ -70,12 +70,16 @@ pub(crate) fn refuse_options(options: &[(&str, &Option<Py<PyAny>>)]) -> PyResult
     }
 }
 
+/// Passes on what a user should know about a file that could be opened all the same.
+pub(crate) fn warn(py: Python<'_>, reader: &FitsReader) -> PyResult<()> {
+    let Some(warning) = reader.warning() else { return Ok(()) };
+    let text = std::ffi::CString::new(format!("{}: {warning}", reader.name()))?;
+    PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 1)
+}
+
 impl Fits {
     fn new(py: Python<'_>, handle: Handle, mode: &str) -> PyResult<Self> {
-        if let Some(warning) = handle.reader().warning() {
-            let text = std::ffi::CString::new(format!("{}: {warning}", handle.reader().name()))?;
-            PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 1)?;
-        }
+        warn(py, handle.reader())?;
         Ok(Self { handle, mode: mode.to_owned(), hdus: Mutex::default() })
     }
 

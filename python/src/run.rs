@@ -1,10 +1,13 @@
-//! The two ways from an operation to Python: waited for with the GIL released and Ctrl-C working, or as an asyncio future.
+//! The two ways from an operation to Python: waited for with the GIL released and Ctrl-C working, or as a coroutine.
 
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3_async_runtimes::TaskLocals;
 use pyo3_async_runtimes::generic::{ContextExt, JoinError, Runtime, future_into_py};
 use rustfits::Op;
@@ -90,7 +93,23 @@ impl ContextExt for EngineRuntime {
     }
 }
 
-/// An asyncio future for a Rust one; cancelling it drops the Rust one, which stops its transfer.
+static OPERATION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+type StartFuture = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// Begins an operation when it is called, which a coroutine does once.
+#[pyclass(frozen, module = "rustfits._rustfits")]
+struct Start(Mutex<Option<StartFuture>>);
+
+#[pymethods]
+impl Start {
+    fn __call__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        start.ok_or_else(|| PyRuntimeError::new_err("the operation was begun before"))?(py)
+    }
+}
+
+/// A coroutine for a Rust future, which begins when it is awaited; cancelling it drops the future, which stops its transfer.
 pub(crate) fn awaitable<'py, T>(
     py: Python<'py>,
     future: impl Future<Output = PyResult<T>> + Send + 'static,
@@ -98,10 +117,11 @@ pub(crate) fn awaitable<'py, T>(
 where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
-    future_into_py::<EngineRuntime, _, _>(py, future)
+    let start: StartFuture = Box::new(move |py| Ok(future_into_py::<EngineRuntime, _, _>(py, future)?.unbind()));
+    OPERATION.import(py, "rustfits._await", "operation")?.call1((Start(Mutex::new(Some(start))),))
 }
 
-/// An asyncio future for an operation, with its result as the Python object that `convert` makes of it.
+/// A coroutine for an operation, with its result as the Python object that `convert` makes of it.
 pub(crate) fn await_op<'py, T, U>(py: Python<'py>, op: Op<T>, convert: fn(T) -> U) -> PyResult<Bound<'py, PyAny>>
 where
     T: Send + 'static,

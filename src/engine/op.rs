@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::runtime::engine;
-use super::watch::{CHECK_EVERY, Stop, Watch};
+use super::watch::{CHECK_EVERY, Stop, StopOnDrop, Watch};
 use crate::error::{Error, ErrorKind, Result};
 
 type Work<T> = Box<dyn FnOnce(&mut Watch<'_>) -> Result<T> + Send>;
@@ -103,7 +103,8 @@ impl<T: Send + 'static> Op<T> {
             State::Local(work) => work(&mut watch),
             State::Remote(transfer) => wait_for(transfer, &mut watch),
             State::Running(handle, stop) => {
-                let _guard = StopOnDrop(stop, (!self.lasting).then(|| handle.abort_handle()));
+                let _stop = StopOnDrop(stop);
+                let _abort = AbortOnDrop((!self.lasting).then(|| handle.abort_handle()));
                 wait_for(Box::pin(async move { joined(handle.await) }), &mut watch)
             }
             State::Ended => Err(finished_before()),
@@ -111,13 +112,12 @@ impl<T: Send + 'static> Op<T> {
     }
 }
 
-/// Sets the flag and ends the task, if it still runs, when the waiting ends, however it ends.
-struct StopOnDrop(Stop, Option<AbortHandle>);
+/// Ends the task, if it still runs, when the waiting ends, however it ends.
+struct AbortOnDrop(Option<AbortHandle>);
 
-impl Drop for StopOnDrop {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        self.0.set();
-        if let Some(task) = &self.1 {
+        if let Some(task) = &self.0 {
             task.abort();
         }
     }

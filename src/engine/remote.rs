@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::buffer::Buffer;
 use super::drive::{allocate, run_parts};
 use super::runtime::engine;
-use super::watch::{Stop, Watch};
+use super::watch::{Stop, StopOnDrop, Watch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Fetched;
 use crate::source::ReadPlan;
@@ -51,6 +51,8 @@ pub(crate) async fn run_remote<P: ReadPlan>(plan: P, fetched: &Arc<Fetched>) -> 
         let (arrived, decoded) = futures_util::future::join(ahead, decoded).await;
         (buffers, filled) = decoded?;
         arrived?;
+        // What was decoded goes: a scan of a large file takes the memory of two groups, not of the file.
+        fetched.keep_only(&next.clone().map(|group| ranges_of(&*plan, group)).unwrap_or_default());
     }
     let plan = Arc::try_unwrap(plan).map_err(|_| Error::new(ErrorKind::Io, "the read is still running"))?;
     Ok((plan, buffers))
@@ -74,9 +76,12 @@ fn groups(plan: &dyn ReadPlan) -> Vec<Range<usize>> {
     groups
 }
 
+fn ranges_of(plan: &dyn ReadPlan, group: Range<usize>) -> Vec<Range<u64>> {
+    group.flat_map(|index| plan.ranges(index)).collect()
+}
+
 async fn fetch(plan: &dyn ReadPlan, group: Range<usize>, fetched: &Fetched) -> Result<()> {
-    let ranges: Vec<_> = group.flat_map(|index| plan.ranges(index)).collect();
-    let absent = fetched.absent(&ranges);
+    let absent = fetched.absent(&ranges_of(plan, group));
     if absent.is_empty() { Ok(()) } else { fetched.fill(absent, engine()?.http()).await }
 }
 
@@ -105,13 +110,4 @@ async fn decode<P: ReadPlan>(
         Ok((buffers, filled))
     });
     task.await.unwrap_or_else(|_| Err(Error::cancelled()))
-}
-
-/// Sets the flag when the future that waits is dropped.
-struct StopOnDrop(Stop);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.set();
-    }
 }

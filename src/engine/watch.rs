@@ -23,6 +23,15 @@ impl Stop {
     }
 }
 
+/// Sets the flag when it is dropped: when the waiting ends, however it ends.
+pub(crate) struct StopOnDrop(pub(crate) Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
 /// What a running operation looks at between parts.
 pub(crate) struct Watch<'a> {
     stop: Option<Stop>,

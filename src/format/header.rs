@@ -120,7 +120,7 @@ impl Header {
     /// As [`Header::value`], and [`ErrorKind::Type`] where the value is of another type.
     pub fn get<T: FromValue>(&self, keyword: &str) -> Result<T> {
         let value = self.value(keyword)?;
-        let held = format!("{value:?}");
+        let held = value.to_string();
         T::from_value(value).ok_or_else(|| {
             let error = Error::new(ErrorKind::Type, format!("holds {held}, which is no {}", T::NAME));
             self.place_of(error.in_item(|| format!("keyword {keyword}")))
@@ -267,7 +267,7 @@ impl Header {
     }
 
     fn wrong<T>(&self, keyword: &str, wanted: &str, held: &Value) -> Result<T> {
-        let error = Error::illegal(format!("holds {held:?} where the standard wants {wanted}: correct the card"));
+        let error = Error::illegal(format!("holds {held} where the standard wants {wanted}: correct the card"));
         self.at(Err(error.in_item(|| format!("keyword {keyword}"))))
     }
 }

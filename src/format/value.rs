@@ -68,6 +68,21 @@ impl Value {
     }
 }
 
+/// As a card has it: `T`, `42`, `'text'`; an undefined value is empty.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Undefined => Ok(()),
+            Self::Logical(flag) => f.write_str(if *flag { "T" } else { "F" }),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::BigInteger(digits) => f.write_str(digits),
+            Self::Real(number) => write!(f, "{number:?}"),
+            Self::Complex(real, imaginary) => write!(f, "({real:?}, {imaginary:?})"),
+            Self::String(text) => write!(f, "'{text}'"),
+        }
+    }
+}
+
 /// A value and the comment behind its slash.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ValueAndComment {

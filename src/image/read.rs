@@ -32,21 +32,23 @@ pub(crate) struct ImageShape {
 }
 
 impl ImageShape {
-    /// Of an uncompressed image HDU.
-    pub(crate) fn new(hdu: &HduEntry) -> Result<Self> {
+    /// Of an uncompressed image HDU; `unscaled`: of its stored values, whatever BSCALE and BZERO are.
+    pub(crate) fn new(hdu: &HduEntry, unscaled: bool) -> Result<Self> {
         match hdu.layout.kind {
             HduKind::Image | HduKind::RandomGroups | HduKind::Other => {}
             _ => return Err(hdu.expected("an image")),
         }
-        let scaling = image_scaling(&hdu.header, hdu.layout.stored, "BLANK");
+        let scaling = image_scaling(&hdu.header, hdu.layout.stored, "BLANK", unscaled);
         Ok(Self { shape: hdu.layout.axes.iter().rev().copied().collect(), scaling: scaling? })
     }
 }
 
-/// The scaling of an image's pixels, from BSCALE, BZERO and the blank keyword (§4.4.2.5).
-pub(crate) fn image_scaling(header: &Header, stored: DataType, blank: &str) -> Result<Scaling> {
-    let scale = header.real("BSCALE")?.unwrap_or(1.0);
-    let zero = header.real("BZERO")?.unwrap_or(0.0);
+/// The scaling of an image's pixels, from BSCALE, BZERO and the blank keyword (§4.4.2.5); `unscaled`: none, and the first two
+/// are not looked at, so that stored values are read where those make no sense.
+pub(crate) fn image_scaling(header: &Header, stored: DataType, blank: &str, unscaled: bool) -> Result<Scaling> {
+    let number = |keyword| if unscaled { Ok(None) } else { header.real(keyword) };
+    let scale = number("BSCALE")?.unwrap_or(1.0);
+    let zero = number("BZERO")?.unwrap_or(0.0);
     // A blank that is no integer can't match any pixel.
     let blank = header.integer(blank).ok().flatten();
     Ok(Scaling::new(stored, scale, zero, blank))
@@ -87,8 +89,8 @@ impl Inner {
 impl ImagePlan {
     /// Plans a read of the HDU; an error if the file ends before the section does.
     pub(crate) fn locate(hdu: &HduEntry, request: &ImageRequest, source: &dyn ReadAt) -> Result<Self> {
-        let image = ImageShape::new(hdu)?;
-        let scaling = if request.unscaled { image.scaling.unscaled() } else { image.scaling };
+        let image = ImageShape::new(hdu, request.unscaled)?;
+        let scaling = image.scaling;
         let shape = if image.shape.is_empty() { vec![0] } else { image.shape };
         let selection = Selection::new(request.section.as_ref(), &shape)?;
         let elements = selection.elements()?;

@@ -99,9 +99,9 @@ impl Fetched {
             .await
     }
 
-    /// Lets go of what is held; the cache keeps what it has room for.
-    pub(crate) fn release(&self) {
-        lock(&self.held).clear();
+    /// Lets go of everything but these ranges; the cache keeps what it has room for.
+    pub(crate) fn keep_only(&self, ranges: &[Range<u64>]) {
+        lock(&self.held).keep_only(ranges);
     }
 }
 

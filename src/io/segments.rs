@@ -75,9 +75,13 @@ impl Segments {
         }
     }
 
-    /// Drops all pieces.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+    /// Drops all pieces that hold nothing of these ranges.
+    pub(crate) fn keep_only(&mut self, ranges: &[Range<u64>]) {
+        let mut kept = Self::default();
+        for range in ranges {
+            self.overlapping(range).for_each(|(&start, piece)| kept.insert(start, piece));
+        }
+        *self = kept;
     }
 }
 
@@ -127,6 +131,17 @@ mod tests {
     fn near_ranges_are_joined() {
         assert_eq!(coalesce(vec![10..20, 0..5, 24..30, 40..40], 4), [0..5, 10..30]);
         assert_eq!(coalesce(vec![0..100, 10..20], 0), [0..100; 1]);
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_kept() {
+        let mut segments = Segments::default();
+        segments.insert(0, &Bytes::from_static(b"0123"));
+        segments.insert(4, &Bytes::from_static(b"4567"));
+        segments.keep_only(&[5..6, 5..8]);
+        assert_eq!(segments.gaps(0..8), [0..4; 1]);
+        segments.keep_only(&[]);
+        assert_eq!(segments.gaps(0..8), [0..8; 1]);
     }
 
     #[test]

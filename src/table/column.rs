@@ -38,8 +38,8 @@ pub(crate) struct Column {
     pub(crate) cell: Cell,
     /// The shape of a cell, slowest axis first; empty for a single value.
     pub(crate) shape: Vec<usize>,
-    /// Whether TSCAL or TZERO are to be applied to complex values, which is not built yet.
-    pub(crate) scaled_complex: bool,
+    /// Why only the stored values can be read, if TSCAL or TZERO can't be used.
+    pub(crate) unscalable: Option<Error>,
 }
 
 impl Column {
@@ -106,19 +106,20 @@ fn column(header: &Header, number: i64, offset: usize, row_len: usize) -> Result
     })?;
     let repeat = usize::try_from(form.repeat).map_err(|_| Error::illegal(format!("TFORM '{text}' is too large")))?;
     let dimensions = header.string(&key("TDIM")).and_then(|text| dimensions(&text, repeat));
+    let (scale, zero, unscalable) = match scale_and_zero(header, &form, &key) {
+        Ok((scale, zero)) => (scale, zero, None),
+        Err(error) => (1.0, 0.0, Some(error)),
+    };
     let (cell, shape) = match form.element {
         FormType::Character => strings(&form, repeat, dimensions),
         FormType::Descriptor { .. } => (Cell::Variable, Vec::new()),
         element => {
             let shape = dimensions.unwrap_or_else(|| if repeat == 1 { Vec::new() } else { vec![repeat] });
-            (cell(header, element, &key)?, shape)
+            (cell(element, scale, zero, header.integer(&key("TNULL")).ok().flatten()), shape)
         }
     };
-    let scaled = header.real(&key("TSCAL"))?.is_some_and(|scale| scale != 1.0)
-        || header.real(&key("TZERO"))?.is_some_and(|zero| zero != 0.0);
-    let scaled_complex = scaled && matches!(cell, Cell::Complex(_));
     let name = header.string(&key("TTYPE")).filter(|name| !name.is_empty()).unwrap_or_else(|| format!("col{number}"));
-    Ok(Column { name, unit: header.string(&key("TUNIT")), offset, width, cell, shape, scaled_complex })
+    Ok(Column { name, unit: header.string(&key("TUNIT")), offset, width, cell, shape, unscalable })
 }
 
 /// TDIM in numpy's order; `None` where it is no list of lengths or does not fit the repeat count: the cell is flat then.
@@ -146,23 +147,35 @@ fn strings(form: &Form, repeat: usize, dimensions: Option<Vec<usize>>) -> (Cell,
     }
 }
 
-fn cell(header: &Header, element: FormType, key: &impl Fn(&str) -> String) -> Result<Cell> {
+/// TSCAL and TZERO, which are for numbers only (§7.3.2).
+fn scale_and_zero(header: &Header, form: &Form, key: &impl Fn(&str) -> String) -> Result<(f64, f64)> {
+    use FormType::{Bit, Character, Complex, Descriptor, DoubleComplex, Logical};
+    if matches!(form.element, Logical | Bit | Character | Descriptor { .. }) {
+        return Ok((1.0, 0.0));
+    }
+    let scale = header.real(&key("TSCAL"))?.unwrap_or(1.0);
+    let zero = header.real(&key("TZERO"))?.unwrap_or(0.0);
+    if matches!(form.element, Complex | DoubleComplex) && (scale, zero) != (1.0, 0.0) {
+        return Err(Error::unsupported(
+            "complex values with TSCAL or TZERO can't be scaled yet: read with scale=False",
+        ));
+    }
+    Ok((scale, zero))
+}
+
+/// The cell of a column that is neither text nor variable-length. A null that is no integer can't match any value.
+fn cell(element: FormType, scale: f64, zero: f64, null: Option<i64>) -> Cell {
     let stored = match element {
-        FormType::Logical => return Ok(Cell::Logical),
-        FormType::Bit => return Ok(Cell::Bits),
+        FormType::Logical => return Cell::Logical,
+        FormType::Bit => return Cell::Bits,
+        FormType::Complex => return Cell::Complex(DataType::F32),
+        FormType::DoubleComplex => return Cell::Complex(DataType::F64),
         FormType::Byte => DataType::U8,
         FormType::Short => DataType::I16,
         FormType::Int => DataType::I32,
         FormType::Long => DataType::I64,
-        FormType::Float | FormType::Complex => DataType::F32,
+        FormType::Float => DataType::F32,
         _ => DataType::F64,
     };
-    let scale = header.real(&key("TSCAL"))?.unwrap_or(1.0);
-    let zero = header.real(&key("TZERO"))?.unwrap_or(0.0);
-    if matches!(element, FormType::Complex | FormType::DoubleComplex) {
-        return Ok(Cell::Complex(stored));
-    }
-    // A null that is no integer can't match any value.
-    let null = header.integer(&key("TNULL")).ok().flatten();
-    Ok(Cell::Number(Scaling::new(stored, scale, zero, null)))
+    Cell::Number(Scaling::new(stored, scale, zero, null))
 }

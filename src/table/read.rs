@@ -131,10 +131,10 @@ impl TablePlan {
     pub(crate) fn locate(hdu: &HduEntry, request: &TableRequest, source: &dyn ReadAt) -> Result<Self> {
         let table = TableLayout::new(hdu)?;
         let columns = selected(&table, request.columns.as_deref())?;
-        if let Some(column) = columns.iter().find(|column| column.scaled_complex && !request.unscaled) {
-            let error =
-                Error::unsupported("complex values with TSCAL or TZERO can't be scaled yet: read with scale=False");
-            return Err(error.in_item(|| format!("column '{}'", column.name)));
+        for column in columns.iter().filter(|_| !request.unscaled) {
+            if let Some(error) = &column.unscalable {
+                return Err(error.clone().in_item(|| format!("column '{}'", column.name)));
+            }
         }
         let form = CellForm { unscaled: request.unscaled, text: request.text, lenient: request.lenient };
         let rows = request.rows.resolve(table.rows)?;

@@ -42,8 +42,8 @@ pub(crate) struct TiledImage {
 }
 
 impl TiledImage {
-    /// Reads the header of a compressed image HDU.
-    pub(crate) fn new(hdu: &HduEntry) -> Result<Self> {
+    /// Reads the header of a compressed image HDU; `unscaled`: without BSCALE and BZERO, whatever they are.
+    pub(crate) fn new(hdu: &HduEntry, unscaled: bool) -> Result<Self> {
         if hdu.layout.kind != HduKind::CompressedImage {
             return Err(hdu.expected("a compressed image"));
         }
@@ -59,7 +59,7 @@ impl TiledImage {
         let blank = if header.contains("ZBLANK") { "ZBLANK" } else { "BLANK" };
         let dither = dither(header)?;
         let seed = header.integer("ZDITHER0")?.unwrap_or(1);
-        Ok(Self { shape, tile_shape, scaling: image_scaling(header, stored, blank)?, packing, dither, seed })
+        Ok(Self { shape, tile_shape, scaling: image_scaling(header, stored, blank, unscaled)?, packing, dither, seed })
     }
 
     /// The lengths of the axes, slowest first.

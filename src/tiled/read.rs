@@ -40,8 +40,8 @@ pub(crate) struct TiledPlan {
 impl TiledPlan {
     /// Plans a read of the HDU: finds the touched tiles, and checks that each is in the file.
     pub(crate) fn locate(hdu: &HduEntry, request: &ImageRequest, source: &dyn ReadAt) -> Result<Self> {
-        let image = TiledImage::new(hdu)?;
-        let scaling = if request.unscaled { image.scaling.unscaled() } else { image.scaling };
+        let image = TiledImage::new(hdu, request.unscaled)?;
+        let scaling = image.scaling;
         let (shape, tile_shape) = match image.shape() {
             [] => ([0].as_slice(), [1].as_slice()),
             shape => (shape, image.tile_shape()),

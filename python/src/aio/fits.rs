@@ -12,7 +12,7 @@ use super::hdu::AioHdu;
 use super::selector::Selector;
 use crate::array::ImageArgument;
 use crate::error::exception;
-use crate::fits::{Handle, check_mode, refuse_options};
+use crate::fits::{Handle, check_mode, refuse_options, warn};
 use crate::keys::Key;
 use crate::options::{RemoteArgument, open_options};
 use crate::run::{await_op, awaitable};
@@ -35,7 +35,9 @@ async fn open_handle(path: PathBuf, mode: String, options: OpenOptions) -> PyRes
     } else {
         FitsWriter::create(path).await.map(Handle::Writer)
     };
-    opened.map_err(exception)
+    let handle = opened.map_err(exception)?;
+    Python::attach(|py| warn(py, handle.reader()))?;
+    Ok(handle)
 }
 
 impl AioFits {

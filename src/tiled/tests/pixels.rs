@@ -16,7 +16,7 @@ fn big_endian(numbers: &[i32]) -> Vec<u8> {
 }
 
 fn describe(cards: &[&str]) -> Result<TiledImage> {
-    TiledImage::new(&*table_hdu(&Recorder::new(Table::of_tiles(cards, &[]).file()))?)
+    TiledImage::new(&*table_hdu(&Recorder::new(Table::of_tiles(cards, &[]).file()))?, false)
 }
 
 #[test]

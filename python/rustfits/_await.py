@@ -1,0 +1,11 @@
+"""Makes a coroutine of an operation, so that it can become a task; like any coroutine it begins when it is awaited."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Callable
+from typing import Any
+
+
+async def operation(start: Callable[[], Future[Any]]) -> Any:
+    return await start()
