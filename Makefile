@@ -11,12 +11,15 @@ CARGO := cargo
 export CARGO_TARGET_DIR = $(TARGET)
 export RUSTFITS_LOOPBACK = $(LOOPBACK)
 
-.PHONY: help setup python test test-rust test-python lint demo bench docs clean
+.PHONY: help setup python test test-rust test-python lint demo bench fuzz docs clean
 
 help:
 	@echo "make demo   set up, then fetch hundreds of FITS files from loopback servers and show what came"
 	@echo "make test   set up, then check and test everything"
 	@echo "make bench  measure against other packages"
+	@echo "make fuzz   let the fuzzer loose on every target, SECONDS of each (needs cargo-fuzz and a C++ compiler)"
+	@echo "make docs   the documentation of the Rust API"
+	@echo "make lint, test-rust, test-python, setup, python, clean: parts of the above"
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV) || ($(PYTHON) -m pip install --quiet virtualenv && $(PYTHON) -m virtualenv $(VENV))
@@ -59,5 +62,18 @@ bench: python $(LOOPBACK)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
 	$(BIN)/python benches/peers/run.py
 
+# On a stable toolchain: no sanitizer, but overflow checks and debug assertions are on.
+SECONDS ?= 60
+FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none
+
+fuzz:
+	for target in open_read cards tiles table; do \
+		mkdir -p fuzz/corpus/$$target && \
+		(cd fuzz && $(FUZZ) $$target -- -max_total_time=$(SECONDS) -rss_limit_mb=2048 -timeout=10 -max_len=65536) || exit 1; \
+	done
+
+docs:
+	$(CARGO) doc --no-deps -p rustfits
+
 clean:
-	rm -rf $(VENV) target demo-output
+	rm -rf $(VENV) target $(TARGET) demo-output fuzz/target

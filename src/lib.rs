@@ -1,4 +1,22 @@
-//! Reads and writes FITS files, wherever the bytes live.
+//! Reads and writes FITS files, astronomy's file format (FITS 4.0), wherever the bytes live: on disk, in memory, gzipped, behind http(s)
+//! and ftp(s).
+//!
+//! [`FitsReader`] opens by name and reads headers, images and tables; [`FitsWriter`] makes files; [`Fetcher`] fetches many at once.
+//! Every method that does I/O returns an [`Op`]: a future that also has [`wait`](Op::wait). [`blocking`] has the same without futures.
+//!
+//! ```
+//! use ndarray::{ArrayD, array};
+//! use rustfits::{FitsReader, FitsWriter, ImageOptions};
+//!
+//! let fits = FitsWriter::create("mem://").wait()?;
+//! fits.write_image(&array![[1i16, 2], [3, 4]], ImageOptions::named("SCI")).wait()?;
+//! let bytes = fits.reader().to_bytes().wait()?;
+//!
+//! let fits = FitsReader::from_bytes(bytes).wait()?;
+//! let image: ArrayD<f32> = fits.image("SCI").read().wait()?;
+//! assert_eq!(image, array![[1.0f32, 2.0], [3.0, 4.0]].into_dyn());
+//! # Ok::<(), rustfits::Error>(())
+//! ```
 
 pub mod blocking;
 mod codec;
@@ -38,3 +56,12 @@ pub use reader::{FitsReader, ImageSelector};
 pub use table::{ColumnKey, Rows};
 pub use table_data::{ColumnData, ColumnElement, Columns, Field, Records, TableSelector};
 pub use writer::{FitsWriter, ImageOptions};
+
+/// The Rust examples of the pages beside the crate compile and run.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/many.md")]
+    struct ManyFiles;
+}
