@@ -54,8 +54,14 @@ impl ImageData {
         (self.data_type() == T::DATA_TYPE).then(|| bytemuck::cast_slice(self.values.bytes()))
     }
 
-    pub(crate) fn into_buffer(self) -> Buffer {
-        self.values
+    pub(crate) fn into_buffer(mut self) -> Buffer {
+        std::mem::replace(&mut self.values, Buffer::U8(Vec::new()))
+    }
+}
+
+impl Drop for ImageData {
+    fn drop(&mut self) {
+        std::mem::replace(&mut self.values, Buffer::U8(Vec::new())).recycle();
     }
 }
 

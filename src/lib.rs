@@ -32,6 +32,7 @@ mod image;
 mod image_data;
 mod image_plan;
 mod io;
+mod memory;
 mod open;
 mod options;
 mod reader;

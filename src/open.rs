@@ -17,6 +17,7 @@ use crate::io::http::{RangedFile, RetryPolicy};
 use crate::io::location::{display, is_gzip_name, parse};
 use crate::io::sniff::{Content, refuse, sniff};
 use crate::io::{DiskFile, Fetched, Fetching, Location, RangedSource, TransferCounts, WholeFile};
+use crate::memory;
 use crate::options::{OpenOptions, Remote, RemoteMode};
 use crate::source::{MemorySource, ReadAt};
 
@@ -79,7 +80,7 @@ fn open_remote(location: Location, options: OpenOptions) -> Op<OpenFile> {
 pub(crate) fn downloaded(location: &Location, file: WholeFile, options: &OpenOptions) -> Result<OpenFile> {
     let name = Arc::from(display(location));
     let page = file.content_type.filter(|content_type| content_type.contains("html"));
-    let opened = in_memory(name, Bytes::from(file.bytes), options, file.warning);
+    let opened = in_memory(name, memory::shared(file.bytes), options, file.warning);
     opened.map_err(|error| match page {
         Some(page) => error.noting(&format!("; the server says that it is {page}: check the URL in a browser")),
         None => error,
@@ -135,7 +136,7 @@ fn in_memory(name: Arc<str>, mut bytes: Bytes, options: &OpenOptions, mut warnin
                 let limit = options.remote.as_ref().and_then(|remote| remote.max_bytes).unwrap_or(u64::MAX);
                 let plain = gunzip_whole(&bytes, limit).in_file(&name)?;
                 warning = plain.warning.or(warning);
-                bytes = Bytes::from(plain.bytes);
+                bytes = memory::shared(plain.bytes);
             }
             content => {
                 let start = bytes.get(..SNIFF_BYTES.min(bytes.len())).unwrap_or_default();

@@ -9,6 +9,7 @@ use crate::engine::{Buffer, Op};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::OpenFile;
 use crate::format::DataType;
+use crate::memory;
 use crate::table::{Arrangement, Cell, Column, ColumnKey, Rows, TablePlan, TableRequest, TextForm};
 
 /// A table of a file, or some of its columns and rows, that can be read.
@@ -221,6 +222,12 @@ pub struct Records {
     pub fields: Vec<Field>,
     /// The rows.
     pub bytes: Vec<u8>,
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        memory::keep(std::mem::take(&mut self.bytes));
+    }
 }
 
 /// One field of a record.

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 10] = [
     &["codec"],
     &["source"],
     &["image", "table", "tiled", "directory", "image_plan"],
-    &["cpu"],
+    &["cpu", "memory"],
     &["io"],
     &["engine"],
     &["file", "open", "reader", "writer", "hdu", "fetch", "image_data", "table_data"],

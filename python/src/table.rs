@@ -137,6 +137,15 @@ pub(crate) fn refuse_mask(mask_null: bool) -> PyResult<()> {
 /// Rows as a structured array.
 pub(crate) struct Structured(pub(crate) Records);
 
+/// The memory of records, which an array adopts.
+struct RecordMemory(Records);
+
+impl AsMut<[u8]> for RecordMemory {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0.bytes
+    }
+}
+
 /// Rows of one column as a plain array.
 pub(crate) struct Single(pub(crate) Records);
 
@@ -150,7 +159,7 @@ impl<'py> IntoPyObject<'py> for Structured {
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
         let dtype = record_dtype(py, &self.0.fields)?;
-        ndarray(py, &[self.0.rows], dtype, self.0.bytes)
+        ndarray(py, &[self.0.rows], dtype, RecordMemory(self.0))
     }
 }
 
@@ -160,11 +169,11 @@ impl<'py> IntoPyObject<'py> for Single {
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        let Records { rows, fields, bytes, .. } = self.0;
-        let field = fields.first().ok_or_else(|| PyTypeError::new_err("no column was read"))?;
-        let mut shape = vec![rows];
+        let field = self.0.fields.first().ok_or_else(|| PyTypeError::new_err("no column was read"))?;
+        let mut shape = vec![self.0.rows];
         shape.extend(&field.shape);
-        ndarray(py, &shape, field.code.as_str(), bytes)
+        let code = field.code.clone();
+        ndarray(py, &shape, code, RecordMemory(self.0))
     }
 }
 

@@ -12,9 +12,10 @@ use crate::source::{ReadAt, ReadPlan};
 /// Below this many bytes of result, starting threads costs more than it gains.
 const SMALL: usize = 256 << 10;
 
-/// The memory that the result of a plan takes.
+/// The memory that the result of a plan takes: zeros where no part will fill it.
 pub(crate) fn allocate(plan: &dyn ReadPlan) -> Result<Vec<Buffer>> {
-    plan.buffers().into_iter().map(Buffer::allocate).collect()
+    let zeroed = plan.len() == 0;
+    plan.buffers().into_iter().map(|size| Buffer::allocate(size, zeroed)).collect()
 }
 
 /// Runs a whole plan against a source that has all bytes at hand.

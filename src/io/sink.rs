@@ -1,7 +1,7 @@
 //! Where a download puts its bytes: the trait that every protocol feeds, and the sink that keeps a whole file in memory.
 
 use super::budget::Budget;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 
@@ -75,14 +75,24 @@ impl<'a> MemorySink<'a> {
         Ok(())
     }
 
-    async fn reserve(&mut self, capacity: u64) -> Result<()> {
+    async fn reserve(&mut self, mut capacity: u64) -> Result<()> {
+        // Memory that is kept is there already, whatever the server's word is worth.
+        let all = self.expected.unwrap_or(0).max(capacity);
+        let kept = if self.bytes.is_empty() { usize::try_from(all).ok().and_then(memory::with_room) } else { None };
+        if kept.is_some() {
+            capacity = all;
+        }
         if capacity > self.admitted {
             self.budget.admit(capacity - self.admitted).await?;
             self.admitted = capacity;
         }
+        if let Some(kept) = kept {
+            self.bytes = kept;
+            return Ok(());
+        }
         let refused = || Error::too_large(format!("the file needs {capacity} bytes of memory, which are not there"));
-        let more = usize::try_from(capacity).map_err(|_| refused())?.saturating_sub(self.bytes.len());
-        self.bytes.try_reserve_exact(more).map_err(|_| refused())
+        let capacity = usize::try_from(capacity).map_err(|_| refused())?;
+        self.bytes.try_reserve_exact(capacity.saturating_sub(self.bytes.len())).map_err(|_| refused())
     }
 }
 

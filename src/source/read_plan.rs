@@ -33,7 +33,7 @@ pub(crate) trait ReadPlan: Send + Sync + 'static {
         false
     }
 
-    /// Decodes part `index` into its pieces of the buffers.
+    /// Decodes part `index` into its pieces of the buffers, all of them: what they held before is not said.
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()>;
 
     /// Copies the decoded pieces of part `index` to where they belong; called for scattered plans only.

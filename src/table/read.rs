@@ -420,7 +420,8 @@ impl ReadPlan for TablePlan {
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
         let rows = self.rows_of(index);
         if self.span.is_empty() || rows.is_empty() {
-            // Nothing of the file: every cell is empty, and the buffers hold zeros.
+            // Nothing of the file: every cell is empty.
+            outputs.iter_mut().for_each(|output| output.fill(0));
             return Ok(());
         }
         if self.is_dense() {

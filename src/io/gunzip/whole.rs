@@ -4,6 +4,7 @@ use libdeflater::Decompressor;
 
 use super::{GunzipStream, header};
 use crate::error::Result;
+use crate::memory;
 
 /// No deflate stream decodes to more than this many times its size.
 const MAX_RATIO: u64 = 1032;
@@ -58,14 +59,7 @@ fn gunzip_one_member(input: &[u8], max_bytes: u64) -> Option<Vec<u8>> {
     if !plausible || memchr::memmem::find(body, trailer).is_some() {
         return None;
     }
-    let mut bytes = zeros(usize::try_from(size).ok()?)?;
+    let mut bytes = memory::filled_by_caller(usize::try_from(size).ok()?).ok()?;
     let decoded = Decompressor::new().deflate_decompress(body, &mut bytes).ok()?;
     (decoded == bytes.len() && libdeflater::crc32(&bytes) == checksum).then_some(bytes)
-}
-
-/// A zeroed buffer, or `None` where memory is short.
-fn zeros(size: usize) -> Option<Vec<u8>> {
-    // `vec!` gets zeroed pages from the system for free but ends the process where there are none, so ask first.
-    Vec::<u8>::new().try_reserve_exact(size).ok()?;
-    Some(vec![0; size])
 }
