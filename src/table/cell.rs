@@ -4,9 +4,6 @@ use super::column::{Cell, Column};
 use crate::error::{Error, Result};
 use crate::format::{DataType, Scaling, ScalingKind};
 
-/// Strings up to this length are searched byte by byte.
-const SHORT_TEXT: usize = 24;
-
 /// How strings come out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TextForm {
@@ -92,6 +89,34 @@ impl CellForm {
         }
     }
 
+    /// Finishes the column's cells of rows whose bytes were moved already: cuts strings to what is significant.
+    pub(crate) fn finish_moved(
+        self,
+        column: &Column,
+        input: &[u8],
+        from: Stride,
+        output: &mut [u8],
+        to: Stride,
+    ) -> Result<()> {
+        let Cell::Text { width } = column.cell else { return Ok(()) };
+        let size = self.output_size(column).unwrap_or(usize::MAX);
+        if width == 0 || size == 0 || from.row == 0 || to.row == 0 {
+            return Ok(());
+        }
+        let unit = if self.text == TextForm::Unicode { 4 } else { 1 };
+        Cells { input, from, width: column.width, output, to, size }.each(|stored, value| {
+            for (stored, value) in stored.chunks_exact(width).zip(value.chunks_exact_mut(unit * width)) {
+                let text = significant(stored);
+                if unit > 1 && !text.is_ascii() {
+                    self.strings(width, stored, value)?;
+                } else {
+                    value.get_mut(unit * text.len()..).unwrap_or_default().fill(0);
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn strings(self, width: usize, stored: &[u8], value: &mut [u8]) -> Result<()> {
         if width == 0 {
             value.fill(0);
@@ -124,15 +149,38 @@ impl CellForm {
 
 /// A string without what follows its first NUL (§7.3.3.1) and without trailing blanks.
 fn significant(stored: &[u8]) -> &[u8] {
-    let end = match stored.len() {
-        // A call costs more than a look at a few bytes.
-        0..=SHORT_TEXT => stored.iter().position(|&byte| byte == 0),
-        _ => memchr::memchr(0, stored),
+    let length = short_length(stored).unwrap_or_else(|| {
+        let end = memchr::memchr(0, stored).unwrap_or(stored.len());
+        let text = stored.get(..end).unwrap_or_default();
+        text.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1)
+    });
+    stored.get(..length).unwrap_or_default()
+}
+
+/// The length of a string of at most 16 bytes without its trailing blanks: its first and its last 8 bytes, each looked at as one
+/// number. `None` for longer strings, and for those with a NUL.
+fn short_length(stored: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const BLANKS: u64 = ONES * b' ' as u64;
+    let (first, last) = match stored.len() {
+        0..8 => {
+            // As if there were blanks up to the 8th byte.
+            let word = stored.iter().rev().fold(BLANKS, |word, &byte| word << 8 | u64::from(byte));
+            (word, BLANKS)
+        }
+        8..=16 => (u64::from_le_bytes(*stored.first_chunk()?), u64::from_le_bytes(*stored.last_chunk()?)),
+        _ => return None,
     };
-    let end = end.unwrap_or(stored.len());
-    let text = stored.get(..end).unwrap_or_default();
-    let length = text.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
-    text.get(..length).unwrap_or_default()
+    // A byte of 0 borrows from its own top bit, which was not set before.
+    let nulls = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes & (ONES << 7);
+    if nulls(first) | nulls(last) != 0 {
+        return None;
+    }
+    let blanks = |bytes: u64| ((bytes ^ BLANKS).leading_zeros() / 8) as usize;
+    match blanks(last) {
+        8 => Some(8 - blanks(first)),
+        blank => Some(stored.len() - blank),
+    }
 }
 
 /// The cells of a column in the bytes of some rows, and their places in the result.
@@ -200,4 +248,20 @@ fn single<T: From<u8> + std::ops::Shl<u32, Output = T> + Copy, const N: usize>(
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn significant_text_ends_before_trailing_blanks_and_nulls(text in prop::collection::vec(prop::sample::select(b" \0aZ!\x7f\x80\xff".to_vec()), 0..20)) {
+            let end = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
+            let naive = text[..end].iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
+            prop_assert_eq!(significant(&text), &text[..naive]);
+        }
+    }
 }

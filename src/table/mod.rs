@@ -4,6 +4,7 @@ mod cell;
 mod column;
 mod form;
 mod read;
+mod shuffle;
 
 pub(crate) use cell::{CellForm, TextForm};
 pub(crate) use column::{Cell, Column, TableLayout};

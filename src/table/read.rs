@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::cell::{CellForm, Stride, TextForm};
 use super::column::{Cell, Column, TableLayout};
+use super::shuffle::RowShuffle;
 use crate::directory::HduEntry;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::DataType;
@@ -16,6 +17,8 @@ const PART_BYTES: usize = 1 << 20;
 const READ_BYTES: usize = 128 << 10;
 /// How many bytes, of rows and of what becomes of them, are decoded column by column: they stay in the processor's first cache.
 const BLOCK_BYTES: usize = 24 << 10;
+/// For fewer rows it doesn't pay to work out how their bytes move.
+const LEAST_SHUFFLED_ROWS: u64 = 64;
 /// Rows that are not further apart than this are read in one go: reading a page costs less than a call.
 const GAP_BYTES: u64 = 4 << 10;
 
@@ -124,6 +127,8 @@ pub(crate) struct TablePlan {
     span: Range<usize>,
     /// The size of each column's cell in the result.
     sizes: Vec<usize>,
+    /// For records: moves the cells of most columns.
+    pub(super) shuffle: Option<RowShuffle>,
 }
 
 impl TablePlan {
@@ -142,7 +147,7 @@ impl TablePlan {
         let sizes = sizes.ok_or_else(|| Error::too_large("a row of the result is larger than memory"))?;
         let start = columns.iter().filter(|column| column.width > 0).map(|column| column.offset).min().unwrap_or(0);
         let end = columns.iter().map(|column| column.offset + column.width).max().unwrap_or(0);
-        let plan = Self {
+        let mut plan = Self {
             columns,
             form,
             arrangement: request.arrangement,
@@ -151,8 +156,13 @@ impl TablePlan {
             data_start: table.data_start,
             span: start..end.max(start),
             sizes,
+            shuffle: None,
         };
         plan.check_complete(source.len())?;
+        if plan.arrangement == Arrangement::Records && plan.rows.count() >= LEAST_SHUFFLED_ROWS {
+            let start = if plan.is_dense() { 0 } else { plan.span.start };
+            plan.shuffle = RowShuffle::new(&plan.columns, &plan.sizes, plan.form, start);
+        }
         Ok(plan)
     }
 
@@ -219,6 +229,7 @@ impl TablePlan {
         let mut done = 0;
         while done < rows {
             let count = block.min(rows - done);
+            let moved = self.shuffle_rows(packed, row_len, outputs, done..done + count);
             let input = packed.get(done * row_len..(done + count) * row_len).unwrap_or_default();
             let mut offset = 0;
             for (number, (column, &size)) in self.columns.iter().zip(&self.sizes).enumerate() {
@@ -231,11 +242,25 @@ impl TablePlan {
                 let output =
                     outputs.get_mut(buffer).and_then(|output| output.get_mut(done * to.row..(done + count) * to.row));
                 let output = output.ok_or_else(|| Error::argument("the result does not fit the buffer"))?;
-                self.form.decode(column, input, from, output, to).in_item(|| format!("column '{}'", column.name))?;
+                let moved = if self.shuffle.as_ref().is_some_and(|shuffle| shuffle.moves(number)) { moved } else { 0 };
+                let (moved_input, input) = input.split_at_checked(moved * row_len).unwrap_or_default();
+                let (moved_output, output) = output.split_at_mut_checked(moved * to.row).unwrap_or_default();
+                let decoded = self.form.finish_moved(column, moved_input, from, moved_output, to);
+                let decoded = decoded.and_then(|()| self.form.decode(column, input, from, output, to));
+                decoded.in_item(|| format!("column '{}'", column.name))?;
             }
             done += count;
         }
         Ok(())
+    }
+
+    /// Moves what of some rows can be moved at a stroke; says in how many of them it did.
+    fn shuffle_rows(&self, packed: &[u8], row_len: usize, outputs: &mut [&mut [u8]], rows: Range<usize>) -> usize {
+        let (Some(shuffle), Some(output)) = (&self.shuffle, outputs.first_mut()) else { return 0 };
+        let record_size = self.record_size();
+        let input = packed.get(rows.start * row_len..).unwrap_or_default();
+        let output = output.get_mut(rows.start * record_size..).unwrap_or_default();
+        shuffle.run(input, row_len, output, record_size, rows.len())
     }
 
     /// Decodes successive rows, which are read as they lie.
