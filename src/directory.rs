@@ -11,7 +11,9 @@ use crate::format::{BLOCK_BYTES, CARD_BYTES, HduKind, HduLayout, Header, padded}
 use crate::source::ReadAt;
 
 /// How much of a header is read at first; it doubles until the END card is there.
-const FIRST_READ: u64 = 4 * BLOCK_BYTES;
+const FIRST_READ: u64 = BLOCK_BYTES;
+/// How much of it a remote file is asked for at least: a request costs more than the bytes.
+const FIRST_REQUIRED: u64 = 4 * BLOCK_BYTES;
 /// The most cards that a header may have: what has no END by then is no header.
 const MOST_CARDS: u64 = 1_000_000;
 /// The name that compressed images have besides their own.
@@ -195,13 +197,13 @@ impl Directory {
     /// Finds one more HDU, or the end.
     fn walk(&mut self, source: &dyn ReadAt) -> Result<()> {
         let start = self.append_at();
-        if !self.hdus.is_empty() && !starts_extension(source, start)? {
-            self.end = End::Reached;
-            return Ok(());
-        }
         let bytes = match read_header(source, start)? {
-            Ok(bytes) => bytes,
-            Err(error) => return self.broken(error),
+            Found::Header(bytes) => bytes,
+            Found::Broken(error) => return self.broken(error),
+            Found::Nothing => {
+                self.end = End::Reached;
+                return Ok(());
+            }
         };
         if self.hdus.is_empty()
             && let Err(error) = check_start(&bytes, source.len())
@@ -234,42 +236,43 @@ impl Directory {
     }
 }
 
-/// Whether an extension's header starts here.
-fn starts_extension(source: &dyn ReadAt, start: u64) -> Result<bool> {
-    const NAME: &[u8] = b"XTENSION";
-    let Some(end) = start.checked_add(NAME.len() as u64).filter(|&end| end <= source.len()) else {
-        return Ok(false);
-    };
-    let ahead = start.saturating_add(FIRST_READ).min(source.len());
-    source.require(std::slice::from_ref(&(start..ahead.max(end))))?;
-    let mut name = [0; NAME.len()];
-    source.read_at(start, &mut name)?;
-    Ok(name == *NAME)
+/// What is found where an HDU may start.
+enum Found {
+    /// The bytes of a header, up to and with its END card; of a first HDU that does not start like one, the first bytes.
+    Header(Vec<u8>),
+    /// No header: the file ends, or other bytes follow its last HDU (§3.5).
+    Nothing,
+    /// A header that can't be used.
+    Broken(Error),
 }
 
-/// The bytes of the header that starts at `start`, up to and with its END card. The outer error is one of reading, the inner one of the header.
-fn read_header(source: &dyn ReadAt, start: u64) -> Result<Result<Vec<u8>>> {
+/// Reads the header that starts at `start`. Fails only where reading does.
+fn read_header(source: &dyn ReadAt, start: u64) -> Result<Found> {
     let limit = source.len().min(start.saturating_add(MOST_CARDS * CARD_BYTES as u64));
+    if start > 0 && start >= limit {
+        return Ok(Found::Nothing);
+    }
     let mut bytes = Vec::new();
     let mut wanted = FIRST_READ;
     loop {
         let end = start.saturating_add(wanted).min(limit);
         let have = bytes.len();
-        source.require(std::slice::from_ref(&(start..end)))?;
+        source.require(std::slice::from_ref(&(start..start.saturating_add(wanted.max(FIRST_REQUIRED)).min(limit))))?;
         bytes.resize(usize::try_from(end.saturating_sub(start)).unwrap_or(have), 0);
         if let Some(new) = bytes.get_mut(have..) {
             source.read_at(start + have as u64, new)?;
         }
-        if start == 0 && have == 0 && !bytes.starts_with(b"SIMPLE  =") {
-            return Ok(Ok(bytes));
+        let name: &[u8] = if start == 0 { b"SIMPLE  =" } else { b"XTENSION" };
+        if have == 0 && !bytes.starts_with(name) {
+            return Ok(if start == 0 { Found::Header(bytes) } else { Found::Nothing });
         }
         // Cards are 80 bytes and so is the step: what was searched need not be searched again.
         if let Some(end) = header_end(&bytes, have / CARD_BYTES * CARD_BYTES) {
             bytes.truncate(end);
-            return Ok(Ok(bytes));
+            return Ok(Found::Header(bytes));
         }
         if end == limit {
-            return Ok(Err(no_end(start, end, source.len())));
+            return Ok(Found::Broken(no_end(start, end, source.len())));
         }
         wanted *= 2;
     }
