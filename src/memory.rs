@@ -50,6 +50,26 @@ pub(crate) fn zeroed<T: Pod>(elements: usize) -> Result<Vec<T>> {
     Ok(zeros)
 }
 
+/// How many more bytes this process can take before the system ends it, as far as that can be told: what no file may exceed
+/// whose size nobody limited.
+pub(crate) fn available() -> u64 {
+    machine_available().unwrap_or(u64::MAX).min(group_available().unwrap_or(u64::MAX))
+}
+
+/// What Linux says that the machine has.
+fn machine_available() -> Option<u64> {
+    const KIBIBYTE: u64 = 1024;
+    let table = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = table.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(KIBIBYTE)
+}
+
+/// What is left of the limit of the container, if there is one.
+fn group_available() -> Option<u64> {
+    let number = |name: &str| std::fs::read_to_string(name).ok()?.trim().parse::<u64>().ok();
+    Some(number("/sys/fs/cgroup/memory.max")?.saturating_sub(number("/sys/fs/cgroup/memory.current")?))
+}
+
 /// An empty vector that has room for at least this many bytes, if such a piece is kept.
 pub(crate) fn with_room(bytes: usize) -> Option<Vec<u8>> {
     let mut memory = reuse::<u8>(bytes, bytes.saturating_mul(2))?;
@@ -214,6 +234,12 @@ mod tests {
         let other = filled_by_caller::<[u32; 4]>(ELEMENTS).unwrap();
         assert_ne!(other.as_ptr().cast(), address);
         assert!(reuse::<[u64; 2]>(ELEMENTS / 3, ELEMENTS / 2).is_none());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn some_memory_is_available() {
+        assert!(available() > LARGE_BYTES as u64 && machine_available().is_some());
     }
 
     #[test]

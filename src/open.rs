@@ -8,11 +8,11 @@ use bytes::Bytes;
 use url::Url;
 
 use crate::directory::HduKey;
-use crate::engine::{Op, engine, locate_remote};
+use crate::engine::{Op, Watch, aside, engine, locate_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Source};
 use crate::io::budget::Unlimited;
-use crate::io::gunzip::gunzip_whole;
+use crate::io::gunzip::{Gunzipped, gunzip_whole};
 use crate::io::http::{RangedFile, RetryPolicy};
 use crate::io::location::{display, is_gzip_name, parse};
 use crate::io::sniff::{Content, refuse, sniff};
@@ -23,6 +23,10 @@ use crate::source::{MemorySource, ReadAt};
 
 /// How many bytes tell what a file is.
 const SNIFF_BYTES: usize = crate::format::BLOCK_BYTES as usize;
+/// How often a file may be gzip within gzip: a server may add a layer, and so may a pipeline.
+const MOST_GZIP_LAYERS: usize = 3;
+/// Gunzipping less than this takes no longer than a few milliseconds.
+const SLOW_GZIP_BYTES: usize = 1 << 20;
 /// The name of a file that was given as bytes.
 const BYTES_NAME: &str = "<bytes>";
 
@@ -38,7 +42,7 @@ pub(crate) fn open(name: &Path, options: OpenOptions) -> Op<OpenFile> {
                 let error = Error::argument("remote= is for URLs: leave it out for a local file");
                 return Op::failed(error.in_file(&display(&Location::Path(path))));
             }
-            Op::local(move |_| open_path(&path, &options).in_file(&path.to_string_lossy()))
+            Op::local(move |watch| open_path(&path, &options, watch).in_file(&path.to_string_lossy()))
         }
         Location::Memory => Op::failed(
             Error::new(
@@ -80,7 +84,7 @@ fn open_remote(location: Location, options: OpenOptions) -> Op<OpenFile> {
 pub(crate) fn downloaded(location: &Location, file: WholeFile, options: &OpenOptions) -> Result<OpenFile> {
     let name = Arc::from(display(location));
     let page = file.content_type.filter(|content_type| content_type.contains("html"));
-    let opened = in_memory(name, memory::shared(file.bytes), options, file.warning);
+    let opened = in_memory(name, memory::shared(file.bytes), options, file.warning, &mut Watch::none());
     opened.map_err(|error| match page {
         Some(page) => error.noting(&format!("; the server says that it is {page}: check the URL in a browser")),
         None => error,
@@ -106,7 +110,7 @@ async fn open_ranged(url: Url, remote: Remote, lenient: bool) -> Result<OpenFile
     Ok(file)
 }
 
-fn open_path(path: &Path, options: &OpenOptions) -> Result<OpenFile> {
+fn open_path(path: &Path, options: &OpenOptions, watch: &mut Watch<'_>) -> Result<OpenFile> {
     let file = DiskFile::new(File::open(path)?)?;
     let mut start = [0; SNIFF_BYTES];
     let start = start.get_mut(..SNIFF_BYTES.min(file.len() as usize)).unwrap_or_default();
@@ -114,27 +118,37 @@ fn open_path(path: &Path, options: &OpenOptions) -> Result<OpenFile> {
     let name: Arc<str> = Arc::from(path.to_string_lossy());
     match sniff(start) {
         Content::Fits => opened(name, options, Arc::new(file), None),
-        Content::Gzip => in_memory(name, Bytes::from(std::fs::read(path)?), options, None),
+        Content::Gzip => in_memory(name, Bytes::from(std::fs::read(path)?), options, None, watch),
         content => Err(refuse(content, file.len(), start)),
     }
 }
 
 /// Opens bytes; what is wrong with them is the argument's fault.
-pub(crate) fn from_bytes(bytes: Bytes, options: &OpenOptions) -> Result<OpenFile> {
-    in_memory(Arc::from(BYTES_NAME), bytes, options, None).map_err(|error| match error.kind() {
+pub(crate) fn from_bytes(bytes: Bytes, options: &OpenOptions, watch: &mut Watch<'_>) -> Result<OpenFile> {
+    in_memory(Arc::from(BYTES_NAME), bytes, options, None, watch).map_err(|error| match error.kind() {
         ErrorKind::Truncated | ErrorKind::Corrupt => error.with_kind(ErrorKind::Argument),
         _ => error,
     })
 }
 
-/// Opens what was read whole: FITS, or FITS within gzip as often as its bytes say.
-fn in_memory(name: Arc<str>, mut bytes: Bytes, options: &OpenOptions, mut warning: Option<String>) -> Result<OpenFile> {
-    loop {
+/// Opens what was read whole: FITS, or FITS within gzip.
+fn in_memory(
+    name: Arc<str>,
+    mut bytes: Bytes,
+    options: &OpenOptions,
+    mut warning: Option<String>,
+    watch: &mut Watch<'_>,
+) -> Result<OpenFile> {
+    for layer in 0.. {
         match sniff(&bytes) {
             Content::Fits => break,
+            // There are gzip files that gunzip to themselves.
+            Content::Gzip if layer == MOST_GZIP_LAYERS => {
+                let message = format!("is gzip within gzip, {MOST_GZIP_LAYERS} times: gunzip it first");
+                return Err(Error::corrupt(message).in_file(&name));
+            }
             Content::Gzip => {
-                let limit = options.remote.as_ref().and_then(|remote| remote.max_bytes).unwrap_or(u64::MAX);
-                let plain = gunzip_whole(&bytes, limit).in_file(&name)?;
+                let plain = gunzip(bytes, options, watch).in_file(&name)?;
                 warning = plain.warning.or(warning);
                 bytes = memory::shared(plain.bytes);
             }
@@ -145,6 +159,16 @@ fn in_memory(name: Arc<str>, mut bytes: Bytes, options: &OpenOptions, mut warnin
         }
     }
     opened(name, options, Arc::new(MemorySource(bytes)), warning)
+}
+
+/// Gunzips a file; on another thread where it takes long, so that this one can be interrupted.
+fn gunzip(bytes: Bytes, options: &OpenOptions, watch: &mut Watch<'_>) -> Result<Gunzipped> {
+    let asked = options.remote.as_ref().and_then(|remote| remote.max_bytes);
+    let limit = asked.unwrap_or_else(memory::available);
+    if bytes.len() < SLOW_GZIP_BYTES {
+        return gunzip_whole(&bytes, limit);
+    }
+    aside(move || gunzip_whole(&bytes, limit), watch)
 }
 
 /// Reads the first header, so that what is no FITS file fails here.

@@ -72,7 +72,7 @@ impl FitsReader {
     /// As [`FitsReader::from_bytes`], with options.
     pub fn from_bytes_with(bytes: impl Into<bytes::Bytes>, options: OpenOptions) -> Op<Self> {
         let bytes = bytes.into();
-        Op::local(move |_| Ok(Self { file: Arc::new(open::from_bytes(bytes, &options)?) }))
+        Op::local(move |watch| Ok(Self { file: Arc::new(open::from_bytes(bytes, &options, watch)?) }))
     }
 
     /// The name that the file was opened under, without credentials.

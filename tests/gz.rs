@@ -127,3 +127,16 @@ fn data_cut_short_before_they_were_packed_are_found_when_they_are_read() {
     let fits = open("a.gz", &gzip(&sample()[..BLOCK + 1000])).unwrap();
     assert_eq!(failure(fits.image(0).read::<f32>().wait()).kind(), ErrorKind::Truncated);
 }
+
+#[test]
+fn gzip_within_gzip_ends_somewhere() {
+    let mut bytes = one_image(&ramp(2, 3).into_dyn());
+    for layer in 0..5 {
+        let opened = FitsReader::from_bytes(bytes.clone()).wait();
+        assert_eq!(opened.is_ok(), layer <= 3, "{layer}");
+        if let Err(error) = opened {
+            assert_says(&error, &["gzip within gzip"]);
+        }
+        bytes = gzip(&bytes);
+    }
+}

@@ -1,5 +1,6 @@
 //! Runs operations and edits against the places where bytes live; owns the runtime and the thread pool.
 
+mod aside;
 mod buffer;
 mod drive;
 pub(crate) mod edit;
@@ -9,6 +10,7 @@ mod runtime;
 mod spawn;
 mod watch;
 
+pub(crate) use aside::aside;
 #[allow(unreachable_pub, reason = "named in the signature of a hidden method of a public trait")]
 pub use buffer::Buffer;
 pub(crate) use drive::run_plan;
@@ -16,3 +18,4 @@ pub use op::Op;
 pub(crate) use remote::{locate_remote, run_remote};
 pub(crate) use runtime::engine;
 pub use spawn::{Task, TaskError, spawn, spawn_blocking};
+pub(crate) use watch::Watch;

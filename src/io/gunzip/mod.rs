@@ -8,7 +8,7 @@ mod stream;
 mod whole;
 
 pub(crate) use stream::GunzipStream;
-pub(crate) use whole::gunzip_whole;
+pub(crate) use whole::{Gunzipped, gunzip_whole};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
