@@ -54,7 +54,7 @@ impl Fetching<'_> {
         *counts = TransferCounts { attempts: transfer.attempts(), wire_bytes: transfer.wire_bytes() };
         let content_type = transfer.head().and_then(|head| head.content_type.clone());
         result?;
-        let (bytes, warning) = sink.finish()?;
+        let (bytes, warning) = sink.finish().await?;
         Ok(WholeFile { bytes, warning, content_type })
     }
 
@@ -77,6 +77,6 @@ impl Fetching<'_> {
             self.budget.received(chunk.len() as u64);
             sink.chunk(chunk).await?;
         }
-        sink.finish()
+        sink.finish().await
     }
 }
