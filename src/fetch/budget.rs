@@ -151,6 +151,17 @@ impl Budget for Share {
         .boxed()
     }
 
+    fn give_back(&self, bytes: u64) {
+        let mut held = self.held();
+        let bytes = bytes.min(held.bytes);
+        held.bytes -= bytes;
+        drop(held);
+        let mut state = self.shared.state();
+        state.held = state.held.saturating_sub(bytes);
+        drop(state);
+        self.shared.changed.notify_waiters();
+    }
+
     fn received(&self, wire_bytes: u64) {
         (self.on_bytes)(wire_bytes);
     }
@@ -191,6 +202,8 @@ mod tests {
         second.admit(100).await.unwrap();
         second.finished();
         first.admit(50).await.unwrap();
+        first.give_back(20);
+        assert_eq!(shared.state().held, 130);
         first.finished();
         first.taken();
         second.taken();

@@ -18,6 +18,8 @@ const BATCH_BYTES: usize = 256 << 10;
 const FIRST_BYTES: u64 = 64 << 10;
 /// How much room is made at a time, at least; also the most that is filled on a thread that moves bytes.
 const ROOM_BYTES: u64 = 1 << 20;
+/// The most room that is made at once because the file so far and the server's word suggest it; twice as much each time after that.
+const RESERVE_BYTES: u64 = 64 << 20;
 /// What commonly comes out, as a multiple of the compressed size: a guess for the first room.
 const USUAL_RATIO: u64 = 4;
 
@@ -123,6 +125,7 @@ impl<'a> GunzipSink<'a> {
         if bytes.capacity() - bytes.len() > bytes.len() / 8 {
             bytes.shrink_to_fit();
         }
+        self.budget.give_back(self.admitted.saturating_sub(bytes.capacity() as u64));
         Ok((bytes, warning))
     }
 
@@ -153,7 +156,7 @@ impl<'a> GunzipSink<'a> {
         if work.room() > 0 {
             return Ok(work);
         }
-        let capacity = self.next_capacity(work.bytes.capacity() as u64);
+        let capacity = self.next_capacity(work.bytes.capacity() as u64, work.stream.consumed());
         if capacity > self.admitted {
             self.budget.admit(capacity - self.admitted).await?;
             self.admitted = capacity;
@@ -167,16 +170,27 @@ impl<'a> GunzipSink<'a> {
         Ok(work)
     }
 
-    /// A quarter more each time, so that growing costs little and no more than that is kept in vain.
-    fn next_capacity(&self, capacity: u64) -> u64 {
-        let wanted = if capacity == 0 {
-            self.expected.unwrap_or_default().saturating_mul(USUAL_RATIO).clamp(FIRST_BYTES, ROOM_BYTES)
-        } else {
-            capacity.saturating_add((capacity / 4).max(ROOM_BYTES))
+    /// What all of the file should take, if the rest is like what was decoded so far; a little more each time where that is not known.
+    /// Few large steps keep the allocator from being left with holes of every size.
+    fn next_capacity(&self, capacity: u64, consumed: u64) -> u64 {
+        let wanted = match self.expected {
+            expected if capacity == 0 => {
+                expected.unwrap_or_default().saturating_mul(USUAL_RATIO).clamp(FIRST_BYTES, ROOM_BYTES)
+            }
+            Some(expected) if consumed > 0 => {
+                let all = u128::from(capacity) * u128::from(expected) / u128::from(consumed);
+                let all = u64::try_from(all + all / 16).unwrap_or(u64::MAX);
+                all.min(RESERVE_BYTES.max(capacity.saturating_mul(2))).max(a_little_more(capacity))
+            }
+            _ => a_little_more(capacity),
         };
         // One byte more than is allowed, to find out that there is more.
         wanted.min(self.max_bytes.saturating_add(1)).max(capacity.saturating_add(1))
     }
+}
+
+fn a_little_more(capacity: u64) -> u64 {
+    capacity.saturating_add((capacity / 4).max(ROOM_BYTES))
 }
 
 fn died() -> Error {

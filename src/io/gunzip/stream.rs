@@ -103,6 +103,11 @@ impl GunzipStream {
         result
     }
 
+    /// How many compressed bytes were decoded so far.
+    pub(crate) fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
     /// Checks that the stream is complete; returns a warning where bytes that are no gzip were ignored at its end.
     ///
     /// # Errors
