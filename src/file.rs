@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::directory::{Directory, HduEntry, HduKey, placed};
-use crate::engine::{Buffer, Op, locate_remote, run_plan, run_remote};
+use crate::engine::{Buffer, Op, computed, locate_remote, run_plan, run_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::io::{Fetched, RangedSource};
 use crate::source::{ReadAt, ReadPlan};
@@ -126,7 +126,7 @@ impl OpenFile {
                     let plan = locate_remote(&fetched, |fetched| locate(&hdu, fetched)).await?;
                     fetched.keep_only(&[]);
                     let (plan, buffers) = run_remote(plan, &fetched).await?;
-                    finish(plan, buffers)
+                    computed(move || finish(plan, buffers)).await
                 };
                 placed(result.await, &file.name, hdu.index)
             }),

@@ -1,15 +1,18 @@
 //! Many files at once: limits, retries, order, cancelling, memory.
 
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
+
+mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::promptly;
 use futures_util::StreamExt;
 use ndarray::Array2;
 use rustfits::{ErrorKind, FetchEvent, Fetcher, FitsWriter, ImageOptions};
-use rustfits_loopback::HttpServer;
+use rustfits_loopback::{FtpFault, HttpServer, ScriptedFtpServer};
 
 /// A file with one image of `side` × `side` bytes.
 fn file(side: usize) -> Vec<u8> {
@@ -151,4 +154,94 @@ async fn dropping_the_stream_cancels_what_runs() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), closed).await.expect("the connections are closed");
+}
+
+#[test]
+fn a_download_that_dies_is_an_outcome_and_those_after_it_come() {
+    let server = HttpServer::start();
+    server.put("/a.fits", file(10));
+    for ordered in [false, true] {
+        let urls: Vec<_> = (0..8).map(|number| server.url(&format!("/a.fits?number={number}"))).collect();
+        let expected = urls[2].clone();
+        let fetcher = Fetcher::builder().ordered(ordered).on_event(|event| match event {
+            FetchEvent::Started { index: 2, .. } => panic!("a callback that panics"),
+            _ => {}
+        });
+        let fetcher = fetcher.build().unwrap();
+        let mut outcomes: Vec<_> = promptly(move || fetcher.fetch(urls).wait().collect());
+        outcomes.sort_by_key(|outcome| outcome.index);
+        assert_eq!(outcomes.iter().map(|outcome| outcome.index).collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+        for outcome in outcomes {
+            assert_eq!(outcome.result.is_err(), outcome.index == 2, "{outcome:?}");
+            if outcome.index == 2 {
+                assert_eq!(outcome.url, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn files_that_wait_for_their_host_hold_up_no_other_host() {
+    let (slow, fast) = (HttpServer::start(), HttpServer::start());
+    fast.put("/a.fits", file(10));
+    slow.put("/a.fits", file(10));
+    let stalled = (0..40).map(|number| slow.url(&format!("/a.fits?stall_head&number={number}")));
+    let quick = (0..5).map(|number| fast.url(&format!("/a.fits?number={number}")));
+    let urls: Vec<_> = stalled.chain(quick).collect();
+    let fetcher = Fetcher::builder().concurrency(8).per_host(2).build().unwrap();
+    let mut first =
+        promptly(move || fetcher.fetch(urls).wait().take(5).map(|outcome| outcome.index).collect::<Vec<_>>());
+    first.sort_unstable();
+    assert_eq!(first, [40, 41, 42, 43, 44]);
+    assert_eq!(slow.most_in_flight(), 2);
+}
+
+#[tokio::test]
+async fn an_endless_list_of_one_host_is_not_read_without_bound() {
+    let server = HttpServer::start();
+    server.put("/a.fits", file(10));
+    let read = Arc::new(AtomicUsize::new(0));
+    let (counter, url) = (Arc::clone(&read), server.url("/a.fits?stall_head"));
+    let names = std::iter::repeat_with(move || {
+        assert!(counter.fetch_add(1, Ordering::Relaxed) < 10_000, "it reads on and on");
+        url.clone()
+    });
+    let mut fetch = Fetcher::builder().concurrency(8).per_host(2).build().unwrap().fetch(names);
+    while server.requests().len() < 2 {
+        let next = tokio::time::timeout(Duration::from_millis(10), fetch.next()).await;
+        assert!(next.is_err(), "nothing completes while the server stalls");
+    }
+    assert!(read.load(Ordering::Relaxed) <= 200, "{}", read.load(Ordering::Relaxed));
+}
+
+#[test]
+fn two_hosts_and_no_memory_to_spare_come_to_an_end() {
+    let (first, second) = (HttpServer::start(), HttpServer::start());
+    first.put("/a.fits", file(300));
+    second.put("/a.fits", file(300));
+    for ordered in [false, true] {
+        for (concurrency, per_host) in [(1, 1), (2, 1), (3, 2), (8, 3)] {
+            let urls: Vec<_> = (0..60)
+                .map(|number| if number % 7 < 5 { first.url("/a.fits") } else { second.url("/a.fits") })
+                .collect();
+            let limited = Fetcher::builder().concurrency(concurrency).per_host(per_host).max_buffered(1);
+            let fetcher = limited.ordered(ordered).build().unwrap();
+            let outcomes: Vec<_> = promptly(move || fetcher.fetch(urls).wait().collect());
+            assert_eq!(outcomes.iter().filter(|outcome| outcome.result.is_ok()).count(), 60);
+            assert!(!ordered || outcomes.iter().map(|outcome| outcome.index).eq(0..60));
+        }
+    }
+}
+
+#[test]
+fn a_broken_ftp_transfer_goes_on_where_it_was() {
+    let server = ScriptedFtpServer::start(&[FtpFault::DataCut]);
+    let bytes = file(1000);
+    server.put("/a.fits", bytes.clone());
+    let fetcher = Fetcher::builder().retries(2, Duration::from_millis(1)).build().unwrap();
+    let outcome = fetcher.fetch([server.url("/a.fits")]).wait().next().unwrap();
+    assert_eq!((outcome.result.unwrap_err().kind(), outcome.attempts), (ErrorKind::Network, 3));
+    let half = bytes.len() / 2;
+    let resumed: Vec<_> = server.commands().into_iter().filter(|command| command.starts_with("REST")).collect();
+    assert_eq!(resumed, [format!("REST {half}"), format!("REST {}", half + (bytes.len() - half) / 2)]);
 }

@@ -7,7 +7,7 @@ mod common;
 use std::net::{Ipv4Addr, TcpListener};
 
 use common::*;
-use rustfits::{Error, ErrorKind, FitsReader, FitsWriter, OpenOptions, RemoteMode};
+use rustfits::{Error, ErrorKind, Fetcher, FitsReader, FitsWriter, OpenOptions, RemoteMode};
 use rustfits_loopback::{Authority, CertificateKind, HttpOptions, HttpServer};
 
 const AUTHORIZATION: &str = "Basic dXNlcjpoaWRkZW4="; // user:hidden
@@ -213,10 +213,17 @@ fn no_message_shows_a_credential() {
     let error = refused("http://user:hidden@127.0.0.1:1/a.fits".into());
     assert_eq!(error.kind(), ErrorKind::Network);
     assert!(!error.to_string().contains("hidden"), "{error}");
-    for url in ["http://user:hidden@127.0.0.1:99999/", "https://user:hidden@[broken/", "s3://user:hidden@bucket/a"] {
+    for url in [
+        "http://user:hidden@127.0.0.1:99999/",
+        "https://user:hidden@[broken/",
+        "s3://user:hidden@bucket/a",
+        "s3://bucket/a?X-Amz-Signature=hidden&b=c",
+    ] {
         for error in [refused(url.into()), failure(FitsWriter::create(url).wait())] {
             assert_eq!(error.kind(), ErrorKind::Argument);
             assert!(!format!("{error:?} {:?}", error.file()).contains("hidden"), "{error:?}");
         }
+        let shown = format!("{:?}", Fetcher::new().fetch([url]).wait().next().unwrap());
+        assert!(!shown.contains("hidden") && !shown.contains("user"), "{shown}");
     }
 }

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rustfits.aio import FITS as AioFITS
 
 _LOG_EVERY_FILES = 100
+# Not None: that may come where a name should, and is then that file's error.
+_END: Any = object()
 
 
 class _Progress:
@@ -137,7 +139,8 @@ def fetch_many(urls: Iterable[Name], **options: Unpack[_Options]) -> Generator[F
     Yields
     ------
     FetchResult
-        `url`, `index`, `fits` (an open file), `error`, `attempts`, `bytes`, `seconds`. Never raises for one bad URL.
+        `url`, `index`, `fits` (an open file), `error`, `attempts`, `bytes`, `seconds`.
+        Never raises for one bad name or URL; a warning that is made an error is the `error` of its file.
     """
     queue, shown = _options(**options)
     return _fetch(queue, urls, _Progress(_length(urls)) if shown else None)
@@ -147,8 +150,8 @@ def _fetch(queue: Queue, urls: Iterable[Name], progress: _Progress | None) -> Ge
     names = iter(urls)
     try:
         while True:
-            while queue.has_room() and (name := next(names, None)) is not None:
-                queue.push(str(name))
+            while queue.has_room() and (name := next(names, _END)) is not _END:
+                queue.push(name)
             try:
                 result = queue.next()
             except StopIteration:
@@ -188,8 +191,8 @@ async def _fetch_async(
     names = _names(urls)
     try:
         while True:
-            while queue.has_room() and (name := await anext(names, None)) is not None:
-                queue.push(str(name))
+            while queue.has_room() and (name := await anext(names, _END)) is not _END:
+                queue.push(name)
             try:
                 result = await queue.next_async()
             except StopAsyncIteration:

@@ -1,16 +1,17 @@
 //! `fetch_many`: results as they complete, for blocking loops and for `async for`.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyValueError};
+use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
-use rustfits::{FetchEvent, FetchOptions, FetchOutcome, FetchQueue, OpenOptions, Remote};
+use pyo3::types::{PyDict, PyString};
+use rustfits::{Error, ErrorKind, FetchEvent, FetchOptions, FetchOutcome, FetchQueue, OpenOptions, Remote};
 
 use crate::aio::AioFits;
 use crate::error::exception;
-use crate::fits::Fits;
+use crate::fits::{Fits, warn};
 use crate::options::{RemoteArgument, TimeoutArgument};
 use crate::run::{awaitable, watched};
 
@@ -35,7 +36,7 @@ pub(crate) struct FetchResult {
     /// How many bytes came over the network.
     #[pyo3(get)]
     bytes: u64,
-    /// How long it took, waiting for its turn not counted.
+    /// How long it took, waiting for its turn and for memory not counted.
     #[pyo3(get)]
     seconds: f64,
 }
@@ -50,12 +51,26 @@ impl FetchResult {
 
 fn result(py: Python<'_>, outcome: FetchOutcome, asynchronous: bool) -> PyResult<FetchResult> {
     let FetchOutcome { url, index, result, attempts, bytes, duration } = outcome;
-    let (fits, error) = match result {
-        Ok(reader) if asynchronous => (Some(Py::new(py, AioFits::of_reader(&url, reader))?.into_any()), None),
-        Ok(reader) => (Some(Py::new(py, Fits::of_reader(py, reader)?)?.into_any()), None),
-        Err(error) => (None, Some(exception(error).into_value(py).into_any())),
+    let opened = result.map_err(exception).and_then(|reader| {
+        if asynchronous {
+            warn(py, &reader)?;
+            Ok(Py::new(py, AioFits::of_reader(&url, reader))?.into_any())
+        } else {
+            Ok(Py::new(py, Fits::of_reader(py, reader)?)?.into_any())
+        }
+    });
+    // A warning that the user's filters made an exception is that file's error, too: raised here, it would cost the result.
+    let (fits, error) = match opened {
+        Ok(fits) => (Some(fits), None),
+        Err(error) => (None, Some(error.into_value(py).into_any())),
     };
     Ok(FetchResult { url, index, fits, error, attempts, bytes, seconds: duration.as_secs_f64() })
+}
+
+/// The error of something that should be a name and is none.
+fn no_name(py: Python<'_>, error: &PyErr) -> Error {
+    let kind = if error.is_instance_of::<PyTypeError>(py) { ErrorKind::Type } else { ErrorKind::Argument };
+    Error::new(kind, format!("this is no name of a file: {}", error.value(py)))
 }
 
 /// An outcome on its way to an asyncio task.
@@ -132,14 +147,28 @@ impl Queue {
         Ok(Self(Arc::new(Mutex::new(FetchQueue::new(options, None)))))
     }
 
+    // The lock is never waited for with the GIL held: who has it may need the GIL to look for signals.
+
     /// Whether another name should be pushed now.
-    fn has_room(&self) -> bool {
-        self.lock().has_room()
+    fn has_room(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.lock().has_room())
     }
 
-    /// Begins to fetch a file.
-    fn push(&self, name: String) {
-        self.lock().push(name);
+    /// Begins to fetch a file; what is no name is that file's error.
+    fn push(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        match name.extract::<PathBuf>() {
+            Ok(name) => py.detach(|| self.lock().push(name)),
+            Err(error) => {
+                // Not its repr: quotes around a URL would hide from us where a password is.
+                let shown = match name.cast::<PyString>() {
+                    Ok(text) => text.to_string_lossy().into_owned(),
+                    Err(_) => format!("<{}>", name.get_type().name()?),
+                };
+                let error = no_name(py, &error);
+                py.detach(|| self.lock().push_failed(&shown, error));
+            }
+        }
+        Ok(())
     }
 
     /// The next result, waited for; StopIteration where nothing is under way.

@@ -59,7 +59,7 @@ impl JoinError for TaskFailure {
 
 type BridgeTask = Pin<Box<dyn Future<Output = Result<(), TaskFailure>> + Send>>;
 
-/// A task, or one that never ends where the runtime can't be started: its asyncio future then stays pending, which a time limit ends.
+/// A task, or one that never ends where the runtime can't be started, which `awaitable` has ruled out.
 fn bridged(task: rustfits::Result<rustfits::Task>) -> BridgeTask {
     match task {
         Ok(task) => Box::pin(async move { task.await.map_err(TaskFailure) }),
@@ -117,7 +117,11 @@ pub(crate) fn awaitable<'py, T>(
 where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
-    let start: StartFuture = Box::new(move |py| Ok(future_into_py::<EngineRuntime, _, _>(py, future)?.unbind()));
+    let start: StartFuture = Box::new(move |py| {
+        // Raises where no thread can be started: the future would wait for ever.
+        rustfits::spawn(std::future::ready(())).map_err(exception)?;
+        Ok(future_into_py::<EngineRuntime, _, _>(py, future)?.unbind())
+    });
     OPERATION.import(py, "rustfits._await", "operation")?.call1((Start(Mutex::new(Some(start))),))
 }
 

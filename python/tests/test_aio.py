@@ -7,6 +7,8 @@ import gc
 import gzip
 import logging
 import multiprocessing
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -356,3 +358,31 @@ def test_a_forked_child(loopback, write, content):
         process.kill()
         process.join()
     same(asyncio.run(use()), IMAGE)
+
+
+NO_DESCRIPTORS = """
+import asyncio, os, resource, sys
+import rustfits._await  # which would need a descriptor later
+from rustfits import aio
+async def main():
+    lowest = os.dup(0)
+    os.close(lowest)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    for _ in range(2):
+        try:
+            await aio.open(sys.argv[1])
+        except OSError as error:
+            print("can't start threads" in str(error) or error)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    async with aio.FITS(sys.argv[1]) as fits:
+        print(await fits.count() > 0)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are counted otherwise")
+def test_a_runtime_that_cannot_start_raises(loopback):
+    words = [sys.executable, "-c", NO_DESCRIPTORS, str(loopback.root / "a.fits")]
+    done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)
+    assert done.stdout.split() == [b"True"] * 3

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
+import os
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -83,6 +85,82 @@ def test_every_scheme(loopback, image, fetch):
         same(image_of(result), image)
     for result in fetch([loopback.http + "/a.fits"], remote="ranged"):
         same(image_of(result), image)
+
+
+@both
+def test_what_is_no_name_is_the_error_of_that_file(loopback, image, fetch):
+    good = loopback.http + "/a.fits"
+    names = [good, None, good, 17, "/no/such/\ud800.fits", "http://user:s3cret@host/\ud800", b"/tmp/a.fits", good]
+    for ordered in [False, True]:
+        results = fetch(iter(names), ordered=ordered)
+        assert sorted(result.index for result in results) == list(range(len(names)))
+        kinds = {result.index: type(result.error) for result in results if result.error is not None}
+        assert kinds == {1: TypeError, 3: TypeError, 4: ValueError, 5: ValueError, 6: TypeError}
+        assert not any("s3cret" in f"{result!r} {result.url} {result.error}" for result in results)
+
+
+@both
+def test_names_are_paths_as_the_system_has_them(loopback, image, fetch, tmp_path):
+    class Name:
+        def __fspath__(self):
+            return str(tmp_path / "a.fits")
+
+        def __str__(self):
+            return "not this"
+
+    content = (loopback.root / "a.fits").read_bytes()
+    names = [Name(), tmp_path / "a.fits"]
+    (tmp_path / "a.fits").write_bytes(content)
+    if sys.platform == "linux":
+        # A name that is no UTF-8.
+        names.append(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.fits"))
+        (tmp_path / names[-1]).write_bytes(content)
+    for result in fetch(names):
+        assert result.error is None
+        same(image_of(result), image)
+
+
+@both
+def test_a_password_is_shown_nowhere(fetch):
+    (result,) = fetch(["http://user:s3cret@localhost:99999/x.fits"])
+    assert isinstance(result.error, ValueError)
+    assert "s3cret" not in f"{result!r} {result.url} {result.error}"
+
+
+@both
+def test_junk_behind_gzip_warns(loopback, image, fetch):
+    packed = gzip.compress((loopback.root / "a.fits").read_bytes()) + b"junk"
+    url = loopback.http + loopback.put(packed, ".fits.gz")
+    with pytest.warns(UserWarning, match="no gzip"):
+        (result,) = fetch([url])
+    same(image_of(result), image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first, second = fetch([url, loopback.http + "/a.fits"], ordered=True)
+    assert isinstance(first.error, UserWarning)
+    assert first.fits is None
+    assert second.error is None
+
+
+TWO_THREADS = """
+import sys, threading
+from rustfits._rustfits import Queue
+options = dict.fromkeys(["per_host", "max_buffered", "timeout", "max_bytes", "headers", "remote", "on_event"])
+queue = Queue(concurrency=8, retries=0, backoff=1.0, lenient=False, ordered=False, **options)
+queue.push(sys.argv[1])
+waiting = threading.Thread(target=queue.next)
+waiting.start()
+while waiting.is_alive():
+    queue.has_room()
+print("done")
+"""
+
+
+def test_a_queue_in_two_threads(loopback):
+    url = loopback.http + "/a.fits?latency=500"
+    words = [sys.executable, "-c", TWO_THREADS, url]
+    done = subprocess.run(words, stdout=subprocess.PIPE, timeout=WATCHDOG_SECONDS, check=True)
+    assert done.stdout.strip() == b"done"
 
 
 @both

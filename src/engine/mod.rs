@@ -15,6 +15,7 @@ pub(crate) use aside::aside;
 pub use buffer::Buffer;
 pub(crate) use drive::run_plan;
 pub use op::Op;
+pub(crate) use op::computed;
 pub(crate) use remote::{locate_remote, run_remote};
 pub(crate) use runtime::engine;
 pub use spawn::{Task, TaskError, spawn, spawn_blocking};

@@ -71,16 +71,23 @@ impl<T: Send + 'static> Op<T> {
         Self::local(move |_| Err(error))
     }
 
-    /// The operation with its result turned into something else, on the thread that did the work.
+    /// The operation with its result turned into something else, on the thread that did the work; after a transfer that is one which
+    /// may compute, not one that moves bytes.
     pub fn map<U: Send + 'static>(mut self, change: impl FnOnce(T) -> Result<U> + Send + 'static) -> Op<U> {
         let lasting = self.lasting;
         let state = match std::mem::replace(&mut self.state, State::Ended) {
             State::Local(work) => State::Local(Box::new(move |watch: &mut Watch<'_>| change(work(watch)?))),
-            State::Remote(transfer) => State::Remote(Box::pin(async move { change(transfer.await?) })),
+            State::Remote(transfer) => State::Remote(Box::pin(async move {
+                let value = transfer.await?;
+                computed(move || change(value)).await
+            })),
             running => {
                 self.state = running;
                 let before = self;
-                State::Remote(Box::pin(async move { change(before.await?) }))
+                State::Remote(Box::pin(async move {
+                    let value = before.await?;
+                    computed(move || change(value)).await
+                }))
             }
         };
         Op { state, lasting }
@@ -197,7 +204,13 @@ impl<T> std::fmt::Debug for Op<T> {
     }
 }
 
-fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+/// Runs work for a processor on a thread that may compute: the few that move bytes serve all transfers.
+pub(crate) async fn computed<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    joined(engine()?.runtime()?.spawn_blocking(work).await)
+}
+
+/// The result of a task.
+pub(super) fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     result.unwrap_or_else(|error| Err(if error.is_cancelled() { Error::cancelled() } else { died() }))
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::Notify;
@@ -51,7 +52,7 @@ impl Shared {
     /// A download begins.
     pub(super) fn begin(self: &Arc<Self>, index: u64, on_bytes: OnBytes) -> Share {
         self.state().running.insert(index);
-        Share { shared: Arc::clone(self), index, held: Mutex::new(0), on_bytes }
+        Share { shared: Arc::clone(self), index, held: Mutex::default(), on_bytes }
     }
 
     /// Takes `bytes` for a download if it may have them now.
@@ -79,11 +80,27 @@ pub(super) type OnBytes = Arc<dyn Fn(u64) + Send + Sync>;
 pub(super) struct Share {
     shared: Arc<Shared>,
     index: u64,
-    held: Mutex<u64>,
+    held: Mutex<Held>,
     on_bytes: OnBytes,
 }
 
+/// What one download has, and how long it waited for it.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    bytes: u64,
+    waited: Duration,
+}
+
 impl Share {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long the download has waited for memory.
+    pub(super) fn waited(&self) -> Duration {
+        self.held().waited
+    }
+
     /// The download has ended; its bytes count until the result is taken.
     pub(super) fn finished(&self) {
         let mut state = self.shared.state();
@@ -104,7 +121,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let held = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held().bytes;
         let mut state = self.shared.state();
         state.running.remove(&self.index);
         state.held = state.held.saturating_sub(held);
@@ -116,19 +133,33 @@ impl Drop for Share {
 impl Budget for Share {
     fn admit(&self, bytes: u64) -> BoxFuture<'_, Result<()>> {
         async move {
+            let begun = Instant::now();
             loop {
                 let changed = self.shared.changed.notified();
                 tokio::pin!(changed);
                 // Listens before it looks, so that no change is missed.
                 changed.as_mut().enable();
                 if self.shared.try_take(self.index, bytes) {
-                    *self.held.lock().unwrap_or_else(PoisonError::into_inner) += bytes;
+                    let mut held = self.held();
+                    held.bytes = held.bytes.saturating_add(bytes);
+                    held.waited += begun.elapsed();
                     return Ok(());
                 }
                 changed.await;
             }
         }
         .boxed()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        let mut held = self.held();
+        let bytes = bytes.min(held.bytes);
+        held.bytes -= bytes;
+        drop(held);
+        let mut state = self.shared.state();
+        state.held = state.held.saturating_sub(bytes);
+        drop(state);
+        self.shared.changed.notify_waiters();
     }
 
     fn received(&self, wire_bytes: u64) {
@@ -156,8 +187,12 @@ mod tests {
         first.finished();
         // Untaken, it still counts, and nobody is let in beyond the limit.
         assert!(poll!(&mut more).is_pending());
+        let pause = Duration::from_millis(20);
+        std::thread::sleep(pause);
         first.taken();
         assert!(poll!(&mut more).is_ready());
+        drop(more);
+        assert!(second.waited() >= pause);
     }
 
     #[tokio::test]
@@ -167,6 +202,8 @@ mod tests {
         second.admit(100).await.unwrap();
         second.finished();
         first.admit(50).await.unwrap();
+        first.give_back(20);
+        assert_eq!(shared.state().held, 130);
         first.finished();
         first.taken();
         second.taken();

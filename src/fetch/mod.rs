@@ -6,17 +6,15 @@
 //! | `queue` | files in, outcomes out: the one driver behind all faces |
 //! | `job` | what is done for one file |
 //! | `budget` | the memory that all of them share |
-//! | `hosts` | how many downloads a host sees at once |
-//! | `turn` | places in line, in the order of the files |
+//! | `places` | who may be fetched now: so many at once, so many of one host |
 //! | `progress` | the bar |
 
 mod budget;
-mod hosts;
 mod job;
 mod options;
+mod places;
 mod progress;
 mod queue;
-mod turn;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -175,10 +173,15 @@ where
         }
     }
 
-    /// The same outcomes for blocking code.
+    /// The same outcomes for blocking code: each `next` waits for one.
+    ///
+    /// What goes wrong with a file is the `result` of its outcome, also where the engine can't start its threads; the iterator itself
+    /// has no error and ends only after the last file. It blocks its thread until then and can't be interrupted: [`FetchQueue::wait_until`]
+    /// can. Dropping it cancels what runs.
     pub fn wait(mut self) -> impl Iterator<Item = FetchOutcome> {
         std::iter::from_fn(move || {
             self.fill();
+            // An error is left for what no file can have: nobody interrupts this wait.
             self.queue.wait_until(|| false).ok().flatten()
         })
     }

@@ -1,25 +1,29 @@
 //! Files in, outcomes out: the one driver behind every face of a fetch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 use super::budget::{Share, Shared};
-use super::hosts::Hosts;
 use super::job::{Common, Job};
 use super::options::FetchOptions;
+use super::places::Places;
 use super::progress::bar;
 use crate::engine::{Op, engine};
 use crate::error::{Error, ErrorKind, Result};
+use crate::io::location::safe_excerpt;
 use crate::reader::FitsReader;
 
 /// How many files may be under way or waiting to be taken, for each one that may be fetched at once.
 const WINDOW: usize = 2;
+/// How many further files may wait for their host while others could be fetched, for each one that may be fetched at once. More names are
+/// read then, as the next one may be of a host that has nothing to do; but not all names of an endless list of one host.
+const LOOKAHEAD: usize = 16;
 
 /// What became of one file.
 #[derive(Debug)]
@@ -34,7 +38,7 @@ pub struct FetchOutcome {
     pub attempts: u32,
     /// How many bytes came over the network, those of broken attempts among them.
     pub bytes: u64,
-    /// How long it took, waiting for its turn not counted.
+    /// How long it took, waiting for its turn and for memory not counted.
     pub duration: Duration,
 }
 
@@ -50,7 +54,9 @@ pub(super) struct Done {
 pub struct FetchQueue {
     common: Arc<Common>,
     running: JoinSet<Done>,
-    /// In ordered mode: outcomes whose turn has not come.
+    /// Which file each running task is for, should it die.
+    tasks: HashMap<Id, (u64, String)>,
+    /// Outcomes to be handed over: in ordered mode also those whose turn has not come.
     early: BTreeMap<u64, Done>,
     next_in: u64,
     next_out: u64,
@@ -62,19 +68,27 @@ impl FetchQueue {
     pub fn new(options: FetchOptions, known: Option<u64>) -> Self {
         let bar = options.progress.then(|| bar(known));
         let common = Common {
-            slots: Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS))),
-            hosts: Hosts::new(options.per_host.clamp(1, Semaphore::MAX_PERMITS)),
+            places: Places::new(options.concurrency, options.per_host),
             memory: Shared::new(options.max_buffered, options.ordered),
             options,
         };
-        let common = Arc::new(common);
-        Self { common, running: JoinSet::new(), early: BTreeMap::new(), next_in: 0, next_out: 0, bar }
+        Self {
+            common: Arc::new(common),
+            running: JoinSet::new(),
+            tasks: HashMap::new(),
+            early: BTreeMap::new(),
+            next_in: 0,
+            next_out: 0,
+            bar,
+        }
     }
 
     /// Whether another file should be pushed now.
     pub fn has_room(&self) -> bool {
-        let window = self.common.options.concurrency.saturating_mul(WINDOW).max(1);
-        self.running.len() + self.early.len() < window && self.common.memory.has_room()
+        let times = |files: usize| self.common.options.concurrency.max(1).saturating_mul(files);
+        let files = self.running.len() + self.early.len();
+        let held_up = self.common.places.held_up();
+        files.saturating_sub(held_up) < times(WINDOW) && held_up < times(LOOKAHEAD) && self.common.memory.has_room()
     }
 
     /// Whether no file is under way or waiting to be taken.
@@ -83,30 +97,69 @@ impl FetchQueue {
     }
 
     /// Begins to fetch a file.
-    pub fn push(&mut self, name: String) {
-        let job = Job::new(&self.common, self.next_in, name).run();
+    pub fn push(&mut self, name: impl Into<PathBuf>) {
+        let index = self.next_in;
         self.next_in += 1;
+        let job = Job::new(&self.common, index, name.into());
+        let url = job.url().to_owned();
         match engine().and_then(|engine| engine.runtime()) {
             Ok(runtime) => {
-                self.running.spawn_on(job, runtime.handle());
+                let task = self.running.spawn_on(job.run(), runtime.handle());
+                self.tasks.insert(task.id(), (index, url));
             }
-            Err(error) => tracing::error!("{error}"),
+            Err(error) => {
+                drop(job);
+                self.failed(index, url, error);
+            }
+        }
+    }
+
+    /// Takes in a name that can't be fetched: its outcome is this error, in its turn.
+    pub fn push_failed(&mut self, name: &str, error: Error) {
+        let index = self.next_in;
+        self.next_in += 1;
+        self.failed(index, safe_excerpt(name), error);
+    }
+
+    /// No file may vanish: in ordered mode all that follow would wait for it.
+    fn failed(&mut self, index: u64, url: String, error: Error) {
+        let share = self.common.memory.begin(index, Arc::new(|_| {}));
+        share.finished();
+        let result = Err(error.in_file(&url));
+        let outcome = FetchOutcome { url, index, result, attempts: 1, bytes: 0, duration: Duration::ZERO };
+        self.early.insert(index, Done { outcome, share });
+    }
+
+    /// An outcome that is there and whose turn it is.
+    fn ready(&mut self) -> Option<Done> {
+        if self.common.options.ordered {
+            self.early.remove(&self.next_out)
+        } else {
+            self.early.pop_first().map(|(_, done)| done)
         }
     }
 
     /// The next outcome; `None` when there is none under way.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<FetchOutcome>> {
         loop {
-            if let Some(done) = self.early.remove(&self.next_out) {
+            if let Some(done) = self.ready() {
                 return Poll::Ready(Some(self.hand_over(done)));
             }
-            match std::task::ready!(self.running.poll_join_next(context)) {
-                None => return Poll::Ready(None),
-                Some(Ok(done)) if self.common.options.ordered => {
+            let Some(joined) = std::task::ready!(self.running.poll_join_next_with_id(context)) else {
+                return Poll::Ready(None);
+            };
+            match joined {
+                Ok((id, done)) => {
+                    self.tasks.remove(&id);
                     self.early.insert(done.outcome.index, done);
                 }
-                Some(Ok(done)) => return Poll::Ready(Some(self.hand_over(done))),
-                Some(Err(error)) => tracing::error!("a download died: {error}"),
+                Err(error) => {
+                    tracing::error!("a download died: {error}");
+                    if let Some((index, url)) = self.tasks.remove(&error.id()) {
+                        let message = format!("the download died, by a defect of rustfits or in on_event: {error}");
+                        self.failed(index, url, Error::new(ErrorKind::Io, message));
+                    }
+                }
             }
         }
     }
@@ -120,13 +173,19 @@ impl FetchQueue {
         done.outcome
     }
 
-    /// The next outcome, waited for; `check` is called about every 50 ms, and the wait ends with an error once it returns true.
+    /// The next outcome, waited for, or `None` when no file is under way; `check` is called about every 50 ms.
+    ///
+    /// What goes wrong with a file is the `result` of its outcome, not an error of this.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`] where `check` ended the wait.
+    /// [`ErrorKind::Cancelled`] once `check` returned true. The fetch is over then: what runs is cancelled, outcomes that
+    /// nobody took are dropped, and the queue is an empty one with default options.
     pub fn wait_until(&mut self, check: impl FnMut() -> bool) -> Result<Option<FetchOutcome>> {
-        if self.is_empty() {
+        if let Some(done) = self.ready() {
+            return Ok(Some(self.hand_over(done)));
+        }
+        if self.running.is_empty() {
             return Ok(None);
         }
         // The set of running downloads travels to the runtime and back, so that no runtime has to be entered here.

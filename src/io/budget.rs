@@ -11,6 +11,9 @@ pub(crate) trait Budget: Send + Sync {
     /// Waits until this many *further* bytes of memory may be taken; called before they are reserved.
     fn admit(&self, bytes: u64) -> BoxFuture<'_, Result<()>>;
 
+    /// Takes back what was admitted and is not needed after all.
+    fn give_back(&self, _bytes: u64) {}
+
     /// Counts bytes that came over the network, before any gunzip, for progress.
     fn received(&self, wire_bytes: u64);
 }

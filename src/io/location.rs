@@ -242,11 +242,17 @@ fn ftp_url(text: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// A URL that may not parse, for a message: nothing in front of the last `@` is shown, it may be a password.
-fn safe_excerpt(text: &str) -> String {
-    let shown = match (split_scheme(text), text.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
-        _ => text.to_owned(),
+/// A URL that may not parse, for a message: nothing in front of the last `@` is shown, it may be a password, and no
+/// value of a query parameter that grants access.
+pub(crate) fn safe_excerpt(text: &str) -> String {
+    let Some((scheme, rest)) = split_scheme(text) else { return text.escape_debug().to_string() };
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let shown = match rest.split_once('?') {
+        Some((path, query)) => {
+            let masked: Vec<Cow<'_, str>> = query.split('&').map(mask_secret).collect();
+            format!("{scheme}://{path}?{}", masked.join("&"))
+        }
+        None => format!("{scheme}://{rest}"),
     };
     shown.escape_debug().to_string()
 }

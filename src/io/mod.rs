@@ -6,6 +6,7 @@ mod file;
 mod file_sink;
 mod ftp;
 pub(crate) mod gunzip;
+mod gunzip_sink;
 pub(crate) mod gzip_write;
 pub(crate) mod http;
 pub(crate) mod location;

@@ -20,20 +20,25 @@ static CONFIGURATIONS: LazyLock<Mutex<Configurations>> = LazyLock::new(Mutex::de
 
 /// The TLS configuration that trusts the system's authorities and those of `ca_file`.
 ///
-/// The first call for each `ca_file` reads files: call it where blocking is allowed. The configuration names no
-/// application protocol (ALPN); http adds its own to a copy.
+/// The first call for each `ca_file` reads files, on a thread that may block. The configuration names no application
+/// protocol (ALPN); http adds its own to a copy.
 ///
 /// # Errors
 ///
 /// When `ca_file` can't be read or holds no certificate, or when `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to none.
-pub(crate) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
+pub(crate) async fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
     let key = ca_file.map(Path::to_path_buf);
     if let Some(known) = CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Ok(known.clone());
     }
+    let loading = tokio::task::spawn_blocking(move || load(key));
+    loading.await.map_err(|_| Error::cancelled())?
+}
+
+fn load(ca_file: Option<PathBuf>) -> Result<Arc<ClientConfig>> {
     // Loaded without the lock, so that one slow disk doesn't hold up everybody; the same work done twice does no harm.
     let mut roots = system_roots()?;
-    if let Some(path) = ca_file {
+    if let Some(path) = &ca_file {
         add_file(&mut roots, path).in_file(&path.display().to_string())?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -43,7 +48,7 @@ pub(crate) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>>
         .with_root_certificates(roots)
         .with_no_client_auth();
     let config = Arc::new(config);
-    CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(key, config.clone());
+    CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(ca_file, config.clone());
     Ok(config)
 }
 
@@ -135,20 +140,20 @@ mod tests {
         assert!(error.is_transient());
     }
 
-    #[test]
-    fn a_ca_file_without_certificates_is_named() {
+    #[tokio::test]
+    async fn a_ca_file_without_certificates_is_named() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"nothing of use").unwrap();
-        let error = client_config(Some(file.path())).unwrap_err();
+        let error = client_config(Some(file.path())).await.unwrap_err();
         assert!(error.to_string().contains("holds no certificate"), "{error}");
         assert!(error.to_string().contains(&*file.path().to_string_lossy()), "{error}");
-        let error = client_config(Some(Path::new("/no/such/authorities.pem"))).unwrap_err();
+        let error = client_config(Some(Path::new("/no/such/authorities.pem"))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 
-    #[test]
-    fn a_configuration_is_made_once() {
-        let first = client_config(None).unwrap();
-        assert!(Arc::ptr_eq(&first, &client_config(None).unwrap()));
+    #[tokio::test]
+    async fn a_configuration_is_made_once() {
+        let first = client_config(None).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &client_config(None).await.unwrap()));
     }
 }

@@ -5,10 +5,9 @@ use url::Url;
 use super::Location;
 use super::budget::Budget;
 use super::file_sink::FileSink;
-use super::ftp::FtpTransfer;
+use super::ftp::FtpDownload;
 use super::http::{HttpClient, RetryPolicy, Transfer};
 use super::location::display_url;
-use super::sink::Sink;
 use crate::error::{Error, Result, ResultExt};
 use crate::options::Remote;
 
@@ -54,29 +53,17 @@ impl Fetching<'_> {
         *counts = TransferCounts { attempts: transfer.attempts(), wire_bytes: transfer.wire_bytes() };
         let content_type = transfer.head().and_then(|head| head.content_type.clone());
         result?;
-        let (bytes, warning) = sink.finish()?;
+        let (bytes, warning) = sink.finish().await?;
         Ok(WholeFile { bytes, warning, content_type })
     }
 
     async fn ftp(&self, url: &Url, counts: &mut TransferCounts) -> Result<WholeFile> {
-        loop {
-            counts.attempts += 1;
-            match self.ftp_attempt(url, counts).await {
-                Ok((bytes, warning)) => return Ok(WholeFile { bytes, warning, content_type: None }),
-                Err(error) => self.retry.pause_after_error(counts.attempts, error).await?,
-            }
-        }
-    }
-
-    async fn ftp_attempt(&self, url: &Url, counts: &mut TransferCounts) -> Result<(Vec<u8>, Option<String>)> {
         let mut sink = FileSink::new(self.budget, self.remote.max_bytes);
-        let mut transfer = FtpTransfer::open(url, self.remote, 0).await?;
-        sink.restart(transfer.length())?;
-        while let Some(chunk) = transfer.chunk().await? {
-            counts.wire_bytes += chunk.len() as u64;
-            self.budget.received(chunk.len() as u64);
-            sink.chunk(chunk).await?;
-        }
-        sink.finish()
+        let mut download = FtpDownload::new(url, self.remote, self.retry, self.budget);
+        let result = download.run(&mut sink).await;
+        *counts = TransferCounts { attempts: download.attempts(), wire_bytes: download.wire_bytes() };
+        result?;
+        let (bytes, warning) = sink.finish().await?;
+        Ok(WholeFile { bytes, warning, content_type: None })
     }
 }

@@ -36,7 +36,8 @@ async fn open_handle(path: PathBuf, mode: String, options: OpenOptions) -> PyRes
         FitsWriter::create(path).await.map(Handle::Writer)
     };
     let handle = opened.map_err(exception)?;
-    Python::attach(|py| warn(py, handle.reader()))?;
+    // Nobody is warned once the interpreter has ended.
+    Python::try_attach(|py| warn(py, handle.reader())).unwrap_or(Ok(()))?;
     Ok(handle)
 }
 

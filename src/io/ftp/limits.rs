@@ -7,16 +7,21 @@ use tokio::time::Instant;
 use crate::error::{Error, Result};
 use crate::options::Timeout;
 
-/// Limits that are running: the one for the whole transfer started when this was made.
+/// When a transfer that begins now has to be done, with all its attempts and the pauses between them.
+pub(super) fn deadline(timeout: Timeout) -> Option<Instant> {
+    // A limit too far away to be a time is none.
+    timeout.total.and_then(|total| Instant::now().checked_add(total))
+}
+
+/// Limits that are running.
 pub(super) struct Limits {
     timeout: Timeout,
     deadline: Option<Instant>,
 }
 
 impl Limits {
-    pub(super) fn new(timeout: Timeout) -> Self {
-        // A limit too far away to be a time is none.
-        let deadline = timeout.total.and_then(|total| Instant::now().checked_add(total));
+    /// Limits of one attempt of a transfer that has to be done by the deadline.
+    pub(super) fn new(timeout: Timeout, deadline: Option<Instant>) -> Self {
         Self { timeout, deadline }
     }
 

@@ -4,6 +4,7 @@
 //! the address of the control connection, never to one that the server names: that one is wrong behind NAT, and following
 //! it would let a server make us connect anywhere.
 
+mod download;
 mod limits;
 mod passive;
 mod reply;
@@ -13,11 +14,14 @@ mod target;
 use bytes::{Bytes, BytesMut};
 use suppaftp::Status;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::io::location::display_url;
 use crate::options::{Remote, RemoteMode};
+pub(crate) use download::FtpDownload;
+use limits::Limits;
 use session::{Data, Session};
 use target::Target;
 
@@ -25,7 +29,7 @@ use target::Target;
 const READ_BYTES: usize = 256 << 10;
 
 /// A file on its way. Dropping it closes its connections.
-pub(crate) struct FtpTransfer {
+struct FtpTransfer {
     name: String,
     session: Session,
     /// `None` once the body has ended.
@@ -38,22 +42,23 @@ pub(crate) struct FtpTransfer {
 }
 
 impl FtpTransfer {
-    /// Connects, logs in and asks for the file from byte `start` on.
+    /// Connects, logs in and asks for the file from byte `start` on; all of it has to be done by the deadline.
     ///
     /// # Errors
     ///
     /// `Argument` for options that FTP does not have, before any connection; `NotFound` and `PermissionDenied` with the
     /// server's text; `Network` and `Timeout` where another attempt may succeed; `Unsupported` only where `start` is not 0
     /// and the server can't resume: open again from 0 and drop what was fetched.
-    pub(crate) async fn open(url: &Url, remote: &Remote, start: u64) -> Result<Self> {
+    async fn open(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>) -> Result<Self> {
         let name = display_url(url);
         // Boxed because it is some kilobytes large and runs once for each file.
-        Box::pin(Self::begin(url, remote, start, name.clone())).await.in_file(&name)
+        Box::pin(Self::begin(url, remote, start, deadline, name.clone())).await.in_file(&name)
     }
 
-    async fn begin(url: &Url, remote: &Remote, start: u64, name: String) -> Result<Self> {
+    async fn begin(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>, name: String) -> Result<Self> {
         check_options(remote)?;
-        let mut session = Session::start(Target::new(url)?, remote).await?;
+        let limits = Limits::new(remote.timeout, deadline);
+        let mut session = Session::start(Target::new(url)?, remote, limits).await?;
         let length = session.size().await?;
         if let Some(length) = length
             && length < start
@@ -69,7 +74,7 @@ impl FtpTransfer {
     }
 
     /// The length of the whole file (from byte 0), where the server knows it. A server's word: not to be trusted with memory.
-    pub(crate) fn length(&self) -> Option<u64> {
+    fn length(&self) -> Option<u64> {
         self.length
     }
 
@@ -79,7 +84,7 @@ impl FtpTransfer {
     ///
     /// `Network` where the body is short or the confirmation missing, `Timeout` after silence, `Io` where more bytes come than
     /// the file has. After an error each later call returns it again.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+    async fn chunk(&mut self) -> Result<Option<Bytes>> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }

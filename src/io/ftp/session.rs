@@ -34,10 +34,9 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects and logs in.
-    pub(super) async fn start(target: Target, remote: &Remote) -> Result<Self> {
-        let limits = Limits::new(remote.timeout);
+    pub(super) async fn start(target: Target, remote: &Remote, limits: Limits) -> Result<Self> {
         let tls = match target.secure {
-            true => Some(TlsConnector::from(tls::client_config(remote.ca_file.as_deref())?)),
+            true => Some(TlsConnector::from(tls::client_config(remote.ca_file.as_deref()).await?)),
             false => None,
         };
         let socket = connect(&target, &limits).await?;

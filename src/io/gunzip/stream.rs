@@ -30,7 +30,16 @@ pub(crate) struct GunzipStream {
     consumed: u64,
     produced: u64,
     max_bytes: u64,
+    /// There was no room for all that the input so far makes.
+    full: bool,
     failure: Option<Error>,
+}
+
+/// Whether room for output is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    AsNeeded,
+    AsGiven,
 }
 
 /// What the next byte belongs to.
@@ -58,6 +67,7 @@ impl GunzipStream {
             consumed: 0,
             produced: 0,
             max_bytes,
+            full: false,
             failure: None,
         }
     }
@@ -69,14 +79,33 @@ impl GunzipStream {
     /// `Corrupt` where the bytes are damaged, `TooLarge` where more than `max_bytes` come out. `out` then holds what was
     /// decoded before, and each later call fails the same way.
     pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        self.run(chunk, out, Room::AsNeeded).map(|_| ())
+    }
+
+    /// As [`GunzipStream::push`], but makes no room: once `out` has reached its capacity, it returns how much of the chunk was used.
+    /// Push what is left of it then, also where nothing is, after making room. `None` once all that the chunk makes is in `out`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`GunzipStream::push`].
+    pub(crate) fn push_within(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>> {
+        self.run(chunk, out, Room::AsGiven)
+    }
+
+    fn run(&mut self, chunk: &[u8], out: &mut Vec<u8>, room: Room) -> Result<Option<usize>> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        let result = self.decode(chunk, out);
+        let result = self.decode(chunk, out, room);
         if let Err(error) = &result {
             self.failure = Some(error.clone());
         }
         result
+    }
+
+    /// How many compressed bytes were decoded so far.
+    pub(crate) fn consumed(&self) -> u64 {
+        self.consumed
     }
 
     /// Checks that the stream is complete; returns a warning where bytes that are no gzip were ignored at its end.
@@ -106,19 +135,24 @@ impl GunzipStream {
         }
     }
 
-    fn decode(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        while !chunk.is_empty() {
+    fn decode(&mut self, chunk: &[u8], out: &mut Vec<u8>, room: Room) -> Result<Option<usize>> {
+        let mut done = 0;
+        while done < chunk.len() || self.full {
+            let rest = chunk.get(done..).unwrap_or_default();
             let used = match self.state {
-                State::Header => self.header(chunk)?,
-                State::Body => self.body(chunk, out)?,
-                State::Trailer => self.trailer(chunk)?,
-                State::Behind => self.behind(chunk),
-                State::Junk => chunk.len(),
+                State::Header => self.header(rest)?,
+                State::Body => self.body(rest, out, room)?,
+                State::Trailer => self.trailer(rest)?,
+                State::Behind => self.behind(rest),
+                State::Junk => rest.len(),
             };
             self.consumed += used as u64;
-            chunk = chunk.get(used..).unwrap_or_default();
+            done += used;
+            if self.full {
+                return Ok(Some(done));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Each of these returns how many bytes of the chunk it used.
@@ -150,10 +184,16 @@ impl GunzipStream {
         self.state = State::Body;
     }
 
-    fn body(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<usize> {
+    fn body(&mut self, chunk: &[u8], out: &mut Vec<u8>, room: Room) -> Result<usize> {
         let mut used = 0;
         loop {
-            make_room(out)?;
+            if room == Room::AsNeeded {
+                make_room(out)?;
+            }
+            self.full = out.len() == out.capacity();
+            if self.full {
+                return Ok(used);
+            }
             let rest = chunk.get(used..).unwrap_or_default();
             let bite = rest.get(..BITE).unwrap_or(rest);
             let (in_before, out_before) = (self.decoder.total_in(), out.len());

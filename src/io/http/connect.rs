@@ -19,7 +19,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::error::Error as StdError;
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,7 +119,7 @@ impl Shared {
     }
 
     async fn secure(&self, tcp: TokioIo<TcpStream>, host: &str) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>> {
-        let config = self.tls.get_or_try_init(|| client_config(self.ca_file.clone())).await?.clone();
+        let config = self.tls.get_or_try_init(|| client_config(self.ca_file.as_deref())).await?.clone();
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| Error::argument(format!("'{host}' is not a host name for TLS: {error}")))?;
         let handshake = TlsConnector::from(config).connect(name, TokioIo::new(tcp));
@@ -129,9 +129,8 @@ impl Shared {
 }
 
 /// The TLS configuration with what http adds: HTTP/2 where the server has it.
-async fn client_config(ca_file: Option<PathBuf>) -> Result<Arc<ClientConfig>> {
-    let loading = tokio::task::spawn_blocking(move || tls::client_config(ca_file.as_deref()));
-    let mut config = loading.await.map_err(|_| Error::cancelled())??.as_ref().clone();
+async fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
+    let mut config = tls::client_config(ca_file).await?.as_ref().clone();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

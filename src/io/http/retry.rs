@@ -58,8 +58,13 @@ impl RetryPolicy {
     }
 
     /// As [`RetryPolicy::pause`], for an error of another protocol.
-    pub(crate) async fn pause_after_error(&self, attempts: u32, error: Error) -> Result<(), Error> {
-        self.pause(attempts, Failure::from(error), None).await
+    pub(crate) async fn pause_after_error(
+        &self,
+        attempts: u32,
+        error: Error,
+        deadline: Option<Instant>,
+    ) -> Result<(), Error> {
+        self.pause(attempts, Failure::from(error), deadline).await
     }
 
     /// The pause after so many attempts; `random` is 0 to 1.

@@ -28,6 +28,8 @@ pub(super) struct Script {
     pub(super) tls: Option<TlsAcceptor>,
     /// Whether a TLS data connection ends with a goodbye.
     pub(super) goodbye: bool,
+    /// Sends from the beginning whatever REST said.
+    pub(super) forgets_rest: bool,
 }
 
 impl Script {
@@ -41,6 +43,7 @@ impl Script {
             confirmation: "226 done".to_owned(),
             tls: None,
             goodbye: true,
+            forgets_rest: false,
         }
     }
 
@@ -64,14 +67,22 @@ pub(super) struct Server {
 impl Server {
     /// Serves one connection.
     pub(super) async fn start(script: Script) -> Self {
+        Self::start_each([script]).await
+    }
+
+    /// Serves one connection after the other, each with a script of its own.
+    pub(super) async fn start_each(scripts: impl IntoIterator<Item = Script>) -> Self {
+        let scripts: Vec<Script> = scripts.into_iter().collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let commands = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&commands);
         let task = tokio::spawn(async move {
-            let (socket, _) = listener.accept().await.unwrap();
-            // An error is a client that went away, as some tests want.
-            let _ = serve(socket, &script, &log).await;
+            for script in scripts {
+                let (socket, _) = listener.accept().await.unwrap();
+                // An error is a client that went away, as some tests want.
+                let _ = serve(socket, &script, &log).await;
+            }
         });
         Self { address, commands, task }
     }
@@ -122,7 +133,7 @@ async fn serve(socket: tokio::net::TcpStream, script: &Script, log: &Mutex<Vec<S
                 _ => format!("227 port (10,255,255,1,{},{})", port >> 8, port & 255),
             };
         }
-        if verb == "REST" {
+        if verb == "REST" && !script.forgets_rest {
             start = argument.parse().unwrap();
         }
         let reply = script.answer(verb, &usual).to_owned();

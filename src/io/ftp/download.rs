@@ -1,0 +1,118 @@
+//! A whole file into a sink, resumed where it broke.
+
+use tokio::time::Instant;
+use url::Url;
+
+use super::FtpTransfer;
+use super::limits::deadline;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::budget::Budget;
+use crate::io::http::RetryPolicy;
+use crate::io::sink::Sink;
+use crate::options::Remote;
+
+/// One download, which counts its attempts and bytes also where it fails.
+pub(crate) struct FtpDownload<'a> {
+    url: &'a Url,
+    remote: &'a Remote,
+    retry: &'a RetryPolicy,
+    budget: &'a dyn Budget,
+    deadline: Option<Instant>,
+    attempts: u32,
+    wire_bytes: u64,
+    /// How many bytes of the file the sink has.
+    position: u64,
+    /// How long the file was when the sink began; without it nothing is resumed.
+    length: Option<u64>,
+}
+
+/// Where an attempt failed.
+enum Failure {
+    /// On the way.
+    Transfer(Error),
+    /// In the sink: another attempt would change nothing.
+    Sink(Error),
+}
+
+impl<'a> FtpDownload<'a> {
+    /// A download that has not begun; its time limit (total) runs from now.
+    pub(crate) fn new(url: &'a Url, remote: &'a Remote, retry: &'a RetryPolicy, budget: &'a dyn Budget) -> Self {
+        let deadline = deadline(remote.timeout);
+        Self { url, remote, retry, budget, deadline, attempts: 0, wire_bytes: 0, position: 0, length: None }
+    }
+
+    /// How many attempts were made so far.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// How many bytes of the file came so far, those of broken attempts among them.
+    pub(crate) fn wire_bytes(&self) -> u64 {
+        self.wire_bytes
+    }
+
+    /// Downloads the file. What may succeed is tried again as the retry policy says, from where it broke if the file is as
+    /// long as before and the server can resume, else from the start.
+    ///
+    /// # Errors
+    ///
+    /// The last error, when no attempt is left or none would help; any error of the sink.
+    pub(crate) async fn run(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        loop {
+            self.attempts = self.attempts.saturating_add(1);
+            match self.attempt(sink).await {
+                Ok(()) => return Ok(()),
+                Err(Failure::Sink(error)) => return Err(error),
+                Err(Failure::Transfer(error)) => {
+                    self.retry.pause_after_error(self.attempts, error, self.deadline).await?;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, sink: &mut dyn Sink) -> Result<(), Failure> {
+        if let Some(transfer) = self.resumed().await.map_err(Failure::Transfer)? {
+            match self.pass_on(transfer, sink).await {
+                // What does not fit may be the fault of resuming: a server can say that it does and send everything anew.
+                Err(Failure::Transfer(error)) if error.kind() == ErrorKind::Io => {}
+                Err(Failure::Sink(error)) if error.kind() == ErrorKind::Corrupt => {}
+                result => return result,
+            }
+        }
+        let transfer = self.open(0).await.map_err(Failure::Transfer)?;
+        self.position = 0;
+        self.length = transfer.length();
+        sink.restart(self.length).map_err(Failure::Sink)?;
+        self.pass_on(transfer, sink).await
+    }
+
+    async fn open(&self, start: u64) -> Result<FtpTransfer> {
+        FtpTransfer::open(self.url, self.remote, start, self.deadline).await
+    }
+
+    /// The rest of the file that the sink has the start of, where that can be had.
+    async fn resumed(&self) -> Result<Option<FtpTransfer>> {
+        if self.position == 0 || self.length.is_none() {
+            return Ok(None);
+        }
+        match self.open(self.position).await {
+            Ok(transfer) if transfer.length() == self.length => Ok(Some(transfer)),
+            // The file is another one by now.
+            Ok(_) => Ok(None),
+            Err(error) if error.is_transient() => Err(error),
+            // The server can't resume, or the file got shorter. If it is something else, asking for all of it meets that as well.
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn pass_on(&mut self, mut transfer: FtpTransfer, sink: &mut dyn Sink) -> Result<(), Failure> {
+        while let Some(chunk) = transfer.chunk().await.map_err(Failure::Transfer)? {
+            let bytes = chunk.len() as u64;
+            self.wire_bytes = self.wire_bytes.saturating_add(bytes);
+            self.budget.received(bytes);
+            sink.chunk(chunk).await.map_err(Failure::Sink)?;
+            self.position = self.position.saturating_add(bytes);
+        }
+        Ok(())
+    }
+}
