@@ -8,7 +8,7 @@ use super::shuffle::RowShuffle;
 use crate::directory::HduEntry;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::DataType;
-use crate::image::{Axis, position, slice as slice_axis};
+use crate::image::{Axis, position, slice_axis};
 use crate::source::{BufferSize, ReadAt, ReadPlan, past_the_end, slice};
 
 /// How many bytes, of the file or of the result, one part handles.
