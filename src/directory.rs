@@ -3,12 +3,13 @@
 //! An HDU follows where the one before ends, if a block there starts like an extension. Anything else behind the last HDU
 //! (special records, zeros, the tail of a broken write) is passed over.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::structure::{check_start, header_end, layout_of};
 use crate::format::{BLOCK_BYTES, CARD_BYTES, HduKind, HduLayout, Header, padded};
 use crate::source::ReadAt;
+use crate::table::TableLayout;
 
 /// How much of a header is read at first; it doubles until the END card is there.
 const FIRST_READ: u64 = BLOCK_BYTES;
@@ -22,18 +23,22 @@ const GENERIC_NAME: &str = "COMPRESSED_IMAGE";
 /// One HDU: its header, and where its data are.
 #[derive(Debug)]
 pub(crate) struct HduEntry {
+    /// The path or URL of the file, as messages name it.
+    pub(crate) file: Arc<str>,
     pub(crate) index: usize,
     pub(crate) header: Arc<Header>,
     pub(crate) layout: HduLayout,
     pub(crate) name: Option<String>,
     pub(crate) version: i64,
+    /// What [`TableLayout::of`] keeps.
+    pub(crate) table: OnceLock<TableLayout>,
 }
 
 impl HduEntry {
-    fn new(index: usize, header: Header, layout: HduLayout) -> Self {
+    fn new(file: Arc<str>, index: usize, header: Header, layout: HduLayout) -> Self {
         let name = extension_name(&header);
         let version = header.integer("EXTVER").ok().flatten().unwrap_or(1);
-        Self { index, header: Arc::new(header), layout, name, version }
+        Self { file, index, header: Arc::new(header), layout, name, version, table: OnceLock::new() }
     }
 
     /// Whether the HDU has this name, in any letter case and without surrounding blanks.
@@ -222,7 +227,7 @@ impl Directory {
         let index = self.hdus.len();
         let header = Header::with_rules(bytes, self.lenient).placed(&self.file, index);
         let layout = layout_of(&header, index, data_start)?;
-        Ok(Arc::new(HduEntry::new(index, header, layout)))
+        Ok(Arc::new(HduEntry::new(Arc::clone(&self.file), index, header, layout)))
     }
 
     /// A first HDU that can't be read is the file's own error; a later one ends the walk.

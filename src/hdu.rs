@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::directory::HduEntry;
-use crate::error::{Result, ResultExt};
+use crate::directory::{HduEntry, placed};
+use crate::error::{Error, Result};
+use crate::format::structure::element_count;
 use crate::format::{DataType, HduKind, Header};
+use crate::image::ImageShape;
 use crate::image_plan::image_shape;
 use crate::table::TableLayout;
 use crate::table_data::Field;
-use crate::tiled::TiledImage;
+use crate::tiled::{TiledImage, compression};
 
 /// An HDU: its kind, its name, its header, and the shape of what it holds.
 #[derive(Clone, Debug)]
@@ -57,7 +59,18 @@ impl HduInfo {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no image.
     pub fn shape(&self) -> Result<Vec<u64>> {
-        Ok(image_shape(&self.entry, true)?.shape)
+        Ok(self.image(true)?.shape)
+    }
+
+    /// How many pixels an image has.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::shape`].
+    pub fn size(&self) -> Result<u64> {
+        let shape = self.shape()?;
+        let size = if shape.is_empty() { Some(0) } else { element_count(shape.iter().copied()) };
+        self.placed(size.ok_or_else(|| Error::too_large(format!("the axes {shape:?} multiply past 2^64"))))
     }
 
     /// The type of an image's values.
@@ -66,7 +79,7 @@ impl HduInfo {
     ///
     /// As [`HduInfo::shape`].
     pub fn data_type(&self) -> Result<DataType> {
-        Ok(image_shape(&self.entry, false)?.scaling.data_type())
+        Ok(self.image(false)?.scaling.data_type())
     }
 
     /// BITPIX of an image: the type in which its values are stored.
@@ -75,7 +88,7 @@ impl HduInfo {
     ///
     /// As [`HduInfo::shape`].
     pub fn bitpix(&self) -> Result<i64> {
-        Ok(image_shape(&self.entry, true)?.scaling.stored.bitpix())
+        Ok(self.image(true)?.scaling.stored.bitpix())
     }
 
     /// BUNIT, if there is one.
@@ -83,13 +96,16 @@ impl HduInfo {
         self.entry.header.string("BUNIT")
     }
 
-    /// How the tiles of a compressed image are compressed: `RICE_1`, `GZIP_1`, `GZIP_2` or `NOCOMPRESS`.
+    /// How the tiles of a compressed image are compressed: `RICE_1`, `GZIP_1`, `GZIP_2`, `PLIO_1`, `HCOMPRESS_1` or
+    /// `NOCOMPRESS`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no compressed image, `Unsupported` for another compression.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no compressed image, `Illegal` for a
+    /// compression that the standard does not have.
     pub fn compression(&self) -> Result<&'static str> {
-        Ok(self.tiled()?.compression())
+        self.tiled()?;
+        self.placed(compression(&self.entry.header))
     }
 
     /// How the floating-point pixels of a compressed image were quantized, such as `SUBTRACTIVE_DITHER_1`; `None` where they were not.
@@ -98,7 +114,8 @@ impl HduInfo {
     ///
     /// As [`HduInfo::compression`].
     pub fn quantization(&self) -> Result<Option<&'static str>> {
-        Ok(self.tiled()?.quantization())
+        let image = self.tiled()?;
+        self.placed(image.quantization(&self.entry))
     }
 
     /// The shape of a compressed image's tiles, slowest axis first.
@@ -111,10 +128,7 @@ impl HduInfo {
     }
 
     fn tiled(&self) -> Result<TiledImage> {
-        if self.kind() != HduKind::CompressedImage {
-            return Err(self.entry.expected("a compressed image"));
-        }
-        TiledImage::new(&self.entry, true).in_hdu(self.entry.index)
+        self.placed(TiledImage::new(&self.entry, true))
     }
 
     /// How many rows a table has.
@@ -141,11 +155,19 @@ impl HduInfo {
     ///
     /// As [`HduInfo::rows`].
     pub fn units(&self) -> Result<Vec<(String, String)>> {
-        let columns = self.table()?.columns.into_iter();
-        Ok(columns.filter_map(|column| Some((column.name, column.unit?))).collect())
+        let columns = self.table()?.columns.iter();
+        Ok(columns.filter_map(|column| Some((column.name.clone(), column.unit.clone()?))).collect())
     }
 
-    fn table(&self) -> Result<TableLayout> {
-        TableLayout::new(&self.entry).in_hdu(self.entry.index)
+    fn table(&self) -> Result<&TableLayout> {
+        self.placed(TableLayout::of(&self.entry))
+    }
+
+    fn image(&self, unscaled: bool) -> Result<ImageShape> {
+        self.placed(image_shape(&self.entry, unscaled))
+    }
+
+    fn placed<T>(&self, result: Result<T>) -> Result<T> {
+        placed(result, &self.entry.file, self.entry.index)
     }
 }

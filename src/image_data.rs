@@ -73,7 +73,7 @@ pub(crate) fn read_image(file: &Arc<OpenFile>, key: HduKey, request: ImageReques
         |plan, buffers| {
             let mut buffers = buffers.into_iter();
             let values = buffers.next().ok_or_else(|| Error::argument("the read gave no buffer"))?;
-            let mask = buffers.next().map(|mask| mask.bytes().to_vec());
+            let mask = buffers.next().map(Buffer::into_bytes);
             Ok(ImageData { shape: plan.into_shape(), values, mask })
         },
     )

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use ndarray::{ArrayD, IxDyn};
 
 use crate::directory::HduKey;
-use crate::engine::Op;
+use crate::engine::{Buffer, Op};
 use crate::error::{Error, ErrorKind};
 use crate::file::OpenFile;
-use crate::format::Header;
+use crate::format::{DataType, Header};
 use crate::hdu::HduInfo;
 use crate::image::{ImageRequest, Section};
 use crate::image_data::{ImageData, Pixel, read_image};
 use crate::open;
 use crate::options::OpenOptions;
+use crate::source::BufferSize;
 use crate::table_data::TableSelector;
 
 /// A FITS file open for reading. Cloning it is cheap, and many tasks may read one file at once.
@@ -138,9 +139,9 @@ impl FitsReader {
         }
         self.file.locate(|_, source| {
             let len = usize::try_from(source.len()).map_err(|_| Error::too_large("the file is larger than memory"))?;
-            let mut bytes = vec![0; len];
-            source.read_at(0, &mut bytes)?;
-            Ok(bytes)
+            let mut bytes = Buffer::allocate(BufferSize { data_type: DataType::U8, elements: len }, false)?;
+            source.read_at(0, bytes.bytes_mut())?;
+            Ok(bytes.into_bytes())
         })
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::file::OpenFile;
 use crate::format::DataType;
 use crate::memory;
-use crate::table::{Arrangement, Cell, Column, ColumnKey, Rows, TablePlan, TableRequest, TextForm};
+use crate::table::{Arrangement, Cell, Column, ColumnKey, Rows, TablePlan, TableRequest, TextForm, find_name};
 
 /// A table of a file, or some of its columns and rows, that can be read.
 #[derive(Clone)]
@@ -106,13 +106,14 @@ impl Columns {
     }
 
     /// The names of the columns.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The column of this name, in any letter case.
+    /// The column of this name, in any letter case; an exact match goes before.
     pub fn get(&self, name: &str) -> Option<&ColumnData> {
-        self.columns.iter().find(|(own, _)| own.eq_ignore_ascii_case(name.trim())).map(|(_, data)| data)
+        let index = find_name(self.names(), name)?;
+        self.columns.get(index).map(|(_, data)| data)
     }
 
     /// The column of this name as an array of `T`: `bool`, a number, or `String`.

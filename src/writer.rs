@@ -138,12 +138,15 @@ impl FitsWriter {
 
     fn append(&self, data_type: DataType, shape: &[usize], values: &[u8], options: &ImageOptions) -> Result<usize> {
         let wanted = shape.iter().try_fold(data_type.size(), |product, &length| product.checked_mul(length));
-        // Without an axis there is no data unit: FITS has no array of a single value.
+        // Without an axis there is no data unit, so a value would be dropped.
+        if shape.is_empty() && !values.is_empty() {
+            let message = "FITS has no array of a single value without an axis: give it the shape (1,)";
+            return Err(Error::argument(message));
+        }
         if !shape.is_empty() && wanted != Some(values.len()) {
             let message = format!("an array of shape {shape:?} takes {wanted:?} bytes, given were {}", values.len());
             return Err(Error::argument(message));
         }
-        let values = if shape.is_empty() { &[] } else { values };
         let image = NewImage { data_type, shape, values, name: options.name.as_deref(), version: options.version };
         let mut failure = self.usable()?;
         let mut directory = self.reader.file.directory();
@@ -183,6 +186,8 @@ impl FitsWriter {
             if writer.reader.is_closed() {
                 return Ok(());
             }
+            // An append that runs is waited for. One that failed keeps nothing that was whole before from being written back.
+            let _guard = writer.target.failure.lock().unwrap_or_else(PoisonError::into_inner);
             let result = writer.target.flush(false).in_file(writer.reader.file.name());
             writer.reader.close();
             result

@@ -112,3 +112,28 @@ fn names_that_are_given_twice() {
     assert_eq!(fits.hdu("REAL").wait().unwrap().index(), 1);
     assert!(!fits.contains("COMPRESSED_IMAGE").wait().unwrap());
 }
+
+/// A file of an empty primary HDU and one more of these cards.
+fn extension(cards: &[&str]) -> FitsReader {
+    FitsReader::from_bytes([empty_primary(), header(cards), vec![0; BLOCK]].concat()).wait().unwrap()
+}
+
+#[test]
+fn an_extension_whose_type_is_unreadable_is_refused() {
+    for card in ["XTENSION= BINTABLE", "XTENSION=", "XTENSION= 'BINTABLE", "XTENSION 'BINTABLE'", "XTENSION= T"] {
+        let fits = extension(&[card, "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 1", "NAXIS2  = 1", "TFIELDS = 0"]);
+        let error = failure(fits.hdu(1).wait());
+        assert_eq!((error.kind(), error.hdu()), (ErrorKind::Illegal, Some(1)), "{card}: {error:?}");
+        assert_says(&error, &["XTENSION"]);
+        assert_eq!(fits.count().wait().unwrap(), 2);
+    }
+}
+
+#[test]
+fn errors_of_an_hdus_properties_name_the_file() {
+    let start = ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 1", "NAXIS2  = 1", "TFIELDS = 1"];
+    let hdu = extension(&[&start[..], &["TFORM1  = '9J'"]].concat()).hdu(1).wait().unwrap();
+    for error in [failure(hdu.rows()), failure(hdu.fields()), failure(hdu.units()), failure(hdu.shape())] {
+        assert_eq!((error.file(), error.hdu()), (Some("<bytes>"), Some(1)), "{error:?}");
+    }
+}

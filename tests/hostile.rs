@@ -156,6 +156,62 @@ fn table_headers_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn rows_of_no_bytes_end_however_many_they_are() {
+    for cards in [
+        &["NAXIS1  = 0", "NAXIS2  = 9223372036854775807", "TFIELDS = 0"][..],
+        &["NAXIS1  = 0", "NAXIS2  = 9223372036854775807", "TFIELDS = 1", "TFORM1  = '0J'"],
+        &["NAXIS1  = 0", "NAXIS2  = 9223372036854775807", "TFIELDS = 2", "TFORM1  = '0J'", "TFORM2  = '0D'"],
+    ] {
+        let fits = table(cards);
+        let (columns, records) = promptly(move || (fits.table(1).read().wait(), fits.table(1).read_records().wait()));
+        assert_eq!(columns.unwrap().rows() as u64, i64::MAX as u64, "{cards:?}");
+        let records = records.unwrap();
+        assert_eq!((records.rows as u64, records.bytes.len()), (i64::MAX as u64, 0), "{cards:?}");
+    }
+    // Text of no width still takes a character a row in numpy.
+    let fits = table(&["NAXIS1  = 0", "NAXIS2  = 9223372036854775807", "TFIELDS = 1", "TFORM1  = '0A'"]);
+    assert!(promptly(move || fits.table(1).read_records().wait()).is_err());
+    assert_modest();
+}
+
+#[test]
+fn text_of_no_width_makes_no_memory_of_its_dimensions() {
+    let cards = ["NAXIS1  = 1", "NAXIS2  = 100", "TFIELDS = 2", "TFORM1  = '0A'", "TDIM1   = '(0,500000)'"];
+    let fits = table(&[&cards[..], &["TFORM2  = '1B'"]].concat());
+    let records = fits.table(1).read_records().wait().unwrap();
+    assert_eq!((records.rows, records.record_size), (100, 5));
+    assert!(records.fields[0].shape.is_empty());
+    assert_eq!(fits.table(1).read().wait().unwrap().array::<String>("col1").unwrap().shape(), [100]);
+    // Only columns without bytes, of rows that are not in the file: no file bounds their number.
+    for (forms, name) in
+        [(["TFORM1  = '0A'", "TFORM2  = '1B'"], "col1"), (["TFORM1  = '1B'", "TFORM2  = '0A'"], "col2")]
+    {
+        let rows = |rows: &str| table(&[&["NAXIS1  = 1", rows, "TFIELDS = 2"][..], &forms].concat());
+        assert!(rows("NAXIS2  = 1000000000").table(1).columns([name]).read_records().wait().is_err());
+        assert_eq!(rows("NAXIS2  = 100000").table(1).columns([name]).read_records().wait().unwrap().rows, 100_000);
+    }
+    assert_modest();
+}
+
+#[test]
+fn shapes_past_all_bounds_have_no_size() {
+    let cards = ["NAXIS1  = 8", "NAXIS2  = 1", "TFIELDS = 1", "TFORM1  = '1PB'", "ZIMAGE  = T", "ZCMPTYPE= 'RICE_1'"];
+    let axes = ["ZBITPIX = 16", "ZNAXIS  = 2", "ZNAXIS1 = 4611686018427387904", "ZNAXIS2 = 4611686018427387904"];
+    let fits = table(&[&cards[..], &axes].concat());
+    let hdu = fits.hdu(1).wait().unwrap();
+    for error in [failure(hdu.size()), failure(hdu.shape()), failure(fits.image(1).read_dyn().wait())] {
+        assert_eq!((error.kind(), error.hdu()), (ErrorKind::Illegal, Some(1)), "{error:?}");
+        assert_says(&error, &["ZNAXISn"]);
+    }
+    for axes in [["0", "1099511627776", "1099511627776"], ["1099511627776", "1099511627776", "0"]] {
+        let fits = FitsReader::from_bytes(primary("16", &axes)).wait().unwrap();
+        assert_eq!(fits.hdu(0).wait().unwrap().size().unwrap(), 0);
+        assert!(!fits.hdu(0).wait().unwrap().has_data());
+    }
+    assert_modest();
+}
+
+#[test]
 fn groups_and_counts_past_all_bounds_are_refused() {
     for (pcount, gcount) in [("9223372036854775807", "2"), ("1", "9223372036854775807"), ("-1", "1"), ("0", "-1")] {
         let counts = [format!("PCOUNT  = {pcount}"), format!("GCOUNT  = {gcount}")];
@@ -211,7 +267,8 @@ fn read_everything(bytes: Vec<u8>) {
     for index in 0..count {
         let Ok(hdu) = fits.hdu(index).wait() else { continue };
         hdu.header().keywords().for_each(|keyword| drop(hdu.header().value(&keyword)));
-        let _ = (hdu.shape(), hdu.rows(), hdu.fields(), hdu.compression());
+        let _ = (hdu.shape(), hdu.size(), hdu.data_type(), hdu.bitpix(), hdu.rows(), hdu.fields(), hdu.units());
+        let _ = (hdu.compression(), hdu.quantization(), hdu.tile_shape());
         let _ = (fits.image(index).read_dyn().wait(), fits.table(index).read().wait());
     }
 }

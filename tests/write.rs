@@ -92,13 +92,22 @@ fn the_bytes_are_those_of_the_standard() {
 fn images_without_pixels_and_without_axes() {
     let bytes = fits(|writer| {
         writer.write_image(&ArrayD::<u8>::zeros(IxDyn(&[3, 0])), ImageOptions::default()).wait().unwrap();
-        writer.write_image(&ArrayD::<f64>::zeros(IxDyn(&[])), ImageOptions::default()).wait().unwrap();
+        writer.write_image_bytes(DataType::F64, vec![], Vec::new(), ImageOptions::default()).wait().unwrap();
         writer.write_image(&array![5u8], ImageOptions::default()).wait().unwrap();
     });
     let fits = FitsReader::from_bytes(bytes).wait().unwrap();
     assert_eq!(fits.hdu(0).wait().unwrap().shape().unwrap(), [3, 0]);
     assert!(!fits.hdu(1).wait().unwrap().has_data());
     assert_eq!(fits.image(2).read::<u8>().wait().unwrap().as_slice().unwrap(), [5]);
+}
+
+#[test]
+fn a_value_without_an_axis_is_refused_and_not_dropped() {
+    let writer = FitsWriter::create("mem://").wait().unwrap();
+    let error = failure(writer.write_image(&ArrayD::<f64>::from_elem(IxDyn(&[]), 3.5), ImageOptions::default()).wait());
+    assert_eq!(error.kind(), ErrorKind::Argument);
+    assert_says(&error, &["(1,)"]);
+    assert!(writer.reader().to_bytes().wait().unwrap().is_empty());
 }
 
 #[test]

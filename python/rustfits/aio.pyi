@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, overload
 
 import numpy.typing as npt
+from typing_extensions import Buffer
 
 import rustfits
 from rustfits._fetch import fetch_many_async as fetch_many
@@ -88,9 +89,16 @@ class Selector:
         columns: Columns | None = None,
         scale: bool = True,
         mask_blank: bool = False,
+        mask_null: bool = False,
     ) -> Coroutine[Any, Any, Any]: ...
     def read_column(
-        self, name: Column, *, rows: Rows | None = None, as_bytes: bool = False, scale: bool = True
+        self,
+        name: Column,
+        *,
+        rows: Rows | None = None,
+        as_bytes: bool = False,
+        scale: bool = True,
+        mask_null: bool = False,
     ) -> Coroutine[Any, Any, Array]: ...
     def read_header(self) -> Coroutine[Any, Any, Header]: ...
 
@@ -98,8 +106,17 @@ class FITS:
     """An open FITS file whose every operation is awaitable."""
 
     def __init__(
-        self, filename: Name, mode: Mode = "r", *, lenient: bool = False, remote: str | Remote | None = None
+        self,
+        filename: Name,
+        mode: Mode = "r",
+        *,
+        lenient: bool = False,
+        remote: str | Remote | None = None,
+        atomic: bool = False,
+        allow_in_place: bool = False,
     ) -> None: ...
+    @staticmethod
+    def from_bytes(data: Buffer, mode: Mode = "r", lenient: bool = False) -> Coroutine[Any, Any, FITS]: ...
     @property
     def filename(self) -> str: ...
     @property
@@ -130,5 +147,11 @@ class FITS:
     ) -> Coroutine[Any, Any, ImageHDU]: ...
 
 def open(
-    filename: Name, mode: Mode = "r", *, lenient: bool = False, remote: str | Remote | None = None
+    filename: Name,
+    mode: Mode = "r",
+    *,
+    lenient: bool = False,
+    remote: str | Remote | None = None,
+    atomic: bool = False,
+    allow_in_place: bool = False,
 ) -> Coroutine[Any, Any, FITS]: ...

@@ -123,8 +123,7 @@ impl ImageHdu {
     /// The number of pixels.
     #[getter]
     fn size(slf: PyRef<'_, Self>) -> PyResult<u64> {
-        let shape = slf.as_super().info.shape().or_raise()?;
-        Ok(if shape.is_empty() { 0 } else { shape.iter().product() })
+        slf.as_super().info.size().or_raise()
     }
 
     /// BITPIX as stored.

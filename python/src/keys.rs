@@ -71,26 +71,47 @@ pub(crate) fn slice_parts(slice: &Bound<'_, PySlice>) -> PyResult<(Option<i64>, 
     Ok((part("start")?, part("stop")?, part("step")?.unwrap_or(1)))
 }
 
+const ACCEPTED: &str = "a key is made of integers, slices, '...' and lists of integers";
+
 /// A list, tuple or one-dimensional array of integers.
 pub(crate) fn integers(values: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
-    let accepted = "a key is made of integers, slices, '...' and lists of integers";
     if values.is_instance_of::<PyString>() || values.is_instance_of::<PyBytes>() || values.is_none() {
-        return Err(unsupported(values, accepted));
+        return Err(unsupported(values, ACCEPTED));
     }
-    if let Ok(dtype) = values.getattr("dtype")
-        && matches!(dtype.getattr("kind")?.extract::<char>()?, 'i' | 'u')
-    {
-        // An array of integers goes over in one piece: element by element, 10,000 rows cost more than reading them.
-        let wide = values.call_method1("astype", ("int64",))?;
-        return PyBuffer::<i64>::get(&wide)?.to_vec(values.py());
+    if let Some(integers) = integer_array(values) {
+        return integers;
     }
-    let entries = values.try_iter().map_err(|_| unsupported(values, accepted))?;
-    entries
-        .map(|entry| {
-            let entry = entry?;
-            integer(&entry).unwrap_or_else(|| Err(unsupported(&entry, accepted)))
-        })
-        .collect()
+    let entries = values.try_iter().map_err(|_| unsupported(values, ACCEPTED))?;
+    integer_list(&entries.collect::<PyResult<Vec<_>>>()?)
+}
+
+/// The integers in a list, which may come from an iterator that can't be asked twice.
+pub(crate) fn integer_list(entries: &[Bound<'_, PyAny>]) -> PyResult<Vec<i64>> {
+    entries.iter().map(|entry| integer(entry).unwrap_or_else(|| Err(unsupported(entry, ACCEPTED)))).collect()
+}
+
+/// The integers of an array of such; `None` for anything else.
+pub(crate) fn integer_array(values: &Bound<'_, PyAny>) -> Option<PyResult<Vec<i64>>> {
+    let kind = values.getattr("dtype").and_then(|dtype| dtype.getattr("kind")?.extract::<char>()).ok()?;
+    matches!(kind, 'i' | 'u').then(|| copied(values, kind == 'u'))
+}
+
+/// An array of integers goes over in one piece: element by element, 10,000 rows cost more than reading them.
+fn copied(values: &Bound<'_, PyAny>, unsigned: bool) -> PyResult<Vec<i64>> {
+    let py = values.py();
+    let numpy = py.import("numpy")?;
+    let mut array = numpy.call_method1("asarray", (values,))?;
+    let axes: usize = array.getattr("ndim")?.extract()?;
+    if axes != 1 {
+        let message = format!("an array of integers that is a key has one axis, this one has {axes}");
+        return Err(PyTypeError::new_err(message));
+    }
+    if unsigned && array.getattr("itemsize")?.extract::<usize>()? == size_of::<u64>() {
+        // What i64 can't hold would wrap to a place that counts from the end.
+        array = numpy.call_method1("minimum", (array, i64::MAX as u64))?;
+    }
+    let wide = array.call_method1("astype", ("int64",))?;
+    PyBuffer::<i64>::get(&wide)?.to_vec(py)
 }
 
 /// The text of a str or bytes.

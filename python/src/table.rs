@@ -10,7 +10,7 @@ use rustfits::{ColumnKey, Field, FitsReader, HduInfo, Op, Records, Rows, TableSe
 use crate::array::ndarray;
 use crate::error::OrRaise;
 use crate::hdu::Hdu;
-use crate::keys::{integer, integers, slice_parts, text, unsupported};
+use crate::keys::{integer, integer_array, integer_list, integers, slice_parts, text, unsupported};
 use crate::run::wait;
 
 const ACCEPTED: &str = "a table key is an int, a slice, a list of ints, a column name or a list of names";
@@ -102,11 +102,14 @@ impl<'py> FromPyObject<'_, 'py> for TableKey {
             let (start, stop, step) = slice_parts(&slice)?;
             return Ok(Self::Rows(Rows::Slice { start, stop, step }));
         }
+        if let Some(rows) = integer_array(&key) {
+            return rows.map(|rows| Self::Rows(Rows::List(rows)));
+        }
         let entries: Vec<_> = key.try_iter().map_err(|_| unsupported(&key, ACCEPTED))?.collect::<PyResult<_>>()?;
         let names = entries.iter().map(text).collect::<PyResult<Option<Vec<String>>>>()?;
         match names {
             Some(names) if !names.is_empty() => Ok(Self::Columns(names)),
-            _ => integers(&key).map(|rows| Self::Rows(Rows::List(rows))),
+            _ => integer_list(&entries).map(|rows| Self::Rows(Rows::List(rows))),
         }
     }
 }
@@ -187,15 +190,19 @@ impl<'py> IntoPyObject<'py> for Row {
     }
 }
 
-/// The dtype of a row; numpy wants every field to have a name of its own, so a repeated name gets its number behind it.
+/// The dtype of a row; numpy wants every field to have a name of its own, so a repeated name gets a number behind it that no
+/// other column has.
 fn record_dtype<'py>(py: Python<'py>, fields: &[Field]) -> PyResult<Bound<'py, PyAny>> {
+    let mut taken: HashSet<String> = fields.iter().map(|field| field.name.clone()).collect();
     let mut seen = HashSet::new();
     let mut entries = Vec::with_capacity(fields.len());
     for (number, field) in fields.iter().enumerate() {
         let mut name = field.name.clone();
-        if !seen.insert(name.clone()) {
-            name = format!("{name}_{}", number + 1);
-            seen.insert(name.clone());
+        if !seen.insert(&field.name) {
+            let free =
+                (number + 1..).map(|number| format!("{}_{number}", field.name)).find(|name| !taken.contains(name));
+            name = free.unwrap_or(name);
+            taken.insert(name.clone());
         }
         entries.push((name, field.code.as_str(), PyTuple::new(py, &field.shape)?));
     }

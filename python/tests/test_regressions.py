@@ -7,7 +7,8 @@ import gzip
 
 import numpy as np
 import pytest
-from conftest import image_bytes, same
+from astropy.io import fits
+from conftest import hdu_bytes, image_bytes, raw_file, same
 from test_images import raw_image
 from test_tables import raw_table
 
@@ -91,3 +92,85 @@ def test_no_more_is_kept_in_ordered_mode(loopback, turn):
         taken += result.bytes
         loopback.log(path)
     assert most_ahead <= 6 * size
+
+
+def test_rows_from_an_iterator_and_from_arrays():
+    hdu = raw_table(["B"], 4, b"\0\1\2\3")
+    assert hdu[(i for i in [1, 2])]["c1"].tolist() == [1, 2]
+    assert hdu[np.array([3, 0], "u2")]["c1"].tolist() == [3, 0]
+    assert hdu[iter(["c1"])].read().tolist() == [0, 1, 2, 3]
+    # A number beyond 64 bits with sign is out of range, and not the last row.
+    with pytest.raises(IndexError):
+        hdu[np.array([2**64 - 1], "u8")]
+
+
+def test_index_arrays_have_one_axis():
+    two_axes = np.zeros((2, 2), int)
+    hdu = raw_table(["B"], 4, b"\0\1\2\3")
+    for read in [lambda: hdu[two_axes], lambda: hdu.read(rows=two_axes), lambda: hdu["c1"][two_axes]]:
+        with pytest.raises(TypeError, match="one axis"):
+            read()
+    image = rustfits.FITS.from_bytes(raw_image(np.arange(4, dtype="i2")))[0]
+    with pytest.raises(TypeError, match="one axis"):
+        image[two_axes]
+
+
+def test_repeated_names_that_are_names_of_others():
+    for names in [["a_3", "a", "a"], ["a", "a", "a_2"], ["a", "a", "a"], ["a_2", "a_3", "a", "a"]]:
+        cards = [f"TTYPE{number}  = '{name}'" for number, name in enumerate(names, 1)]
+        hdu = raw_table(["B"] * len(names), 1, bytes(range(len(names))), *cards)
+        read = hdu.read()
+        assert read[0].tolist() == tuple(range(len(names)))
+        # Where a name is of one column only, that column keeps it.
+        for name in {name for name in names if names.count(name) == 1}:
+            assert read[name][0] == names.index(name)
+        assert hdu.dtype.names == read.dtype.names
+
+
+def test_a_single_value_is_not_dropped():
+    with rustfits.FITS("mem://", "w+") as file:
+        for value in [np.float64(3.5), np.array(7), 1]:
+            with pytest.raises(ValueError, match=r"\(1,\)"):
+                file.write_image(value)
+        assert len(file) == 0
+        file.write_image([3.5])
+        assert file[0].read().tolist() == [3.5]
+
+
+def test_an_unreadable_xtension_is_no_image():
+    file = rustfits.FITS.from_bytes(
+        raw_file("SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0") + raw_file("XTENSION= BINTABLE", "BITPIX  = 8", "NAXIS   = 0")
+    )
+    with pytest.raises(ValueError, match="XTENSION"):
+        file[1]
+    assert file[0].shape == ()
+
+
+async def test_keywords_of_the_other_kind_are_refused(write):
+    path = write(hdu_bytes(fits.PrimaryHDU(np.zeros((2, 2), "i2")), fits.BinTableHDU.from_columns([fits.Column("x", "I", array=[1])])))
+    async with aio.FITS(path) as file:
+        for keywords in [{"rows": [0]}, {"columns": ["x"]}, {"mask_null": True}]:
+            with pytest.raises(TypeError, match=next(iter(keywords))):
+                await file[0].read(**keywords)
+        for keywords in [{"section": 0}, {"mask_blank": True}]:
+            with pytest.raises(TypeError, match=next(iter(keywords))):
+                await file[1].read(**keywords)
+        with pytest.raises(NotImplementedError, match="mask_null"):
+            await file[1].read(mask_null=True)
+        with pytest.raises(NotImplementedError, match="mask_null"):
+            await file[1].read_column("x", mask_null=True)
+        assert (await file[1].read(rows=[0], columns=["x"]))["x"].tolist() == [1]
+
+
+async def test_aio_takes_what_the_blocking_class_takes(write):
+    content = image_bytes(np.arange(3, dtype="i2"))
+    for data in [content, bytearray(gzip.compress(content))]:
+        async with await aio.FITS.from_bytes(data) as file:
+            assert (await file[0].read()).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="mem://"):
+        await aio.FITS.from_bytes(content, "w+")
+    for keywords in [{"atomic": True}, {"allow_in_place": True}]:
+        with pytest.raises(NotImplementedError):
+            aio.FITS("mem://", "w+", **keywords)
+        with pytest.raises(NotImplementedError):
+            await aio.open("mem://", "w+", **keywords)

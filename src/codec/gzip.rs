@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 
 /// What every gzip member starts with.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// The most bytes that gzip makes of one: 258 of two bits.
+pub(crate) const EXPANSION: u64 = 1032;
 
 /// How many pixels are put in order at a time: few enough for the processor's fastest cache.
 const RUN: usize = 256;

@@ -240,6 +240,16 @@ impl Header {
         }
     }
 
+    /// The text of a keyword without which the rest has no meaning: one that holds no string is an error.
+    pub(crate) fn text(&self, keyword: &str) -> Result<Option<String>> {
+        match self.optional(keyword)? {
+            None | Some(Value::Undefined) => Ok(None),
+            // What stands in a card without a value indicator is commentary.
+            Some(Value::String(text)) if self.require(keyword)?.value.is_some() => Ok(Some(text)),
+            Some(other) => self.wrong(keyword, "a string in quotes behind '= '", &other),
+        }
+    }
+
     /// The text of a keyword; one that holds no string counts as missing.
     pub(crate) fn string(&self, keyword: &str) -> Option<String> {
         match self.value(keyword) {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, ResultExt};
 /// FITS files are made of blocks of this many bytes (§3.1).
 pub(crate) const BLOCK_BYTES: u64 = 2880;
 /// The most axes that an array can have (§4.4.1.1).
-const MOST_AXES: i64 = 999;
+pub(crate) const MOST_AXES: i64 = 999;
 
 /// `len` rounded up to whole blocks; `None` past 2^64.
 pub(crate) fn padded(len: u64) -> Option<u64> {
@@ -55,7 +55,7 @@ impl HduLayout {
         let stored = DataType::from_bitpix(bitpix)
             .ok_or_else(|| illegal("BITPIX", format!("is {bitpix}; the standard has 8, 16, 32, 64, -32 and -64")))?;
         let axes = axes(header, "NAXIS")?;
-        let extension = header.string("XTENSION").map(|name| name.trim_end().to_owned());
+        let extension = extension(header)?;
         let groups = extension.is_none() && axes.first() == Some(&0) && header.flag("GROUPS");
         let pcount = count(header, "PCOUNT", 0)?;
         let gcount = count(header, "GCOUNT", 1)?;
@@ -90,6 +90,14 @@ impl HduLayout {
     }
 }
 
+/// XTENSION, which only the primary HDU lacks: a card without a usable name must not make an image of a table.
+fn extension(header: &Header) -> Result<Option<String>> {
+    match header.text("XTENSION")? {
+        None if header.contains("XTENSION") => Err(illegal("XTENSION", "has no value".into())),
+        name => Ok(name.map(|name| name.trim_end().to_owned())),
+    }
+}
+
 /// The lengths of the axes, fastest first, from NAXIS and NAXISn (or ZNAXIS and ZNAXISn).
 pub(crate) fn axes(header: &Header, keyword: &str) -> Result<Vec<u64>> {
     let number = header.integer(keyword)?.ok_or_else(|| missing(keyword))?;
@@ -119,9 +127,17 @@ fn data_len(stored: DataType, axes: &[u64], pcount: u64, gcount: u64, primary: b
     if axes.is_empty() {
         return Some(0);
     }
-    let elements = axes.iter().try_fold(1u64, |product, &length| product.checked_mul(length))?;
+    let elements = element_count(axes.iter().copied())?;
     let total = if primary { elements } else { elements.checked_add(pcount)?.checked_mul(gcount)? };
     total.checked_mul(stored.size() as u64).filter(|&len| i64::try_from(len).is_ok())
+}
+
+/// How many elements an array with axes of these lengths has; `None` past 2^64.
+pub(crate) fn element_count(lengths: impl Iterator<Item = u64> + Clone) -> Option<u64> {
+    if lengths.clone().any(|length| length == 0) {
+        return Some(0);
+    }
+    lengths.into_iter().try_fold(1u64, |product, length| product.checked_mul(length))
 }
 
 fn missing(keyword: &str) -> Error {

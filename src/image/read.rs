@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::buffers::{ImageBuffers, Unfilled};
 use super::section::{Axis, Section, Selection};
 use crate::directory::HduEntry;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::{DataType, HduKind, Header, Scaling};
-use crate::source::{BufferSize, ReadAt, ReadPlan, past_the_end};
+use crate::source::{BufferSize, GAP_BYTES, ReadAt, ReadPlan, past_the_end, resize, slice};
 
 /// How many bytes of the result one part makes. Small enough to spread over threads, large enough that a part's own cost is nothing.
 const PART_OUTPUT: u64 = 1 << 20;
@@ -94,7 +95,9 @@ impl ImagePlan {
         let shape = if image.shape.is_empty() { vec![0] } else { image.shape };
         let selection = Selection::new(request.section.as_ref(), &shape)?;
         let elements = selection.elements()?;
-        let (outer, inner) = split(&selection, &shape);
+        // Where there is nothing to read, the other axes can be of any length.
+        let (outer, inner) =
+            if elements == 0 { (Vec::new(), Inner::Run { start: 0, count: 0 }) } else { split(&selection, &shape) };
         let plan = Self {
             shape: selection.shape,
             scaling,
@@ -124,12 +127,12 @@ impl ImagePlan {
         if offset.saturating_add(size as u64) > file_len { Err(past_the_end(offset, size, file_len)) } else { Ok(()) }
     }
 
-    fn value_size(&self) -> u64 {
-        self.scaling.data_type().size() as u64
+    fn image_buffers(&self) -> ImageBuffers {
+        ImageBuffers { values: self.scaling.data_type(), mask: self.mask }
     }
 
     fn elements_in_part(&self) -> u64 {
-        (PART_OUTPUT / self.value_size()).max(1)
+        (PART_OUTPUT / self.scaling.data_type().size() as u64).max(1)
     }
 
     /// The elements of the result that part `index` makes.
@@ -164,21 +167,46 @@ impl ImagePlan {
         offset
     }
 
-    /// The byte range in the file of a piece.
-    fn bytes_of(&self, outer: u64, piece: &Range<u64>) -> Range<u64> {
-        let size = self.scaling.stored.size() as u64;
-        let (low, high) = match &self.inner {
-            Inner::Run { start, .. } => (start + piece.start, start + piece.end),
-            Inner::Gather(axis) => {
-                let mut bounds = (u64::MAX, 0);
-                for index in piece.clone() {
-                    let position = axis.position(index);
-                    bounds = (bounds.0.min(position), bounds.1.max(position + 1));
-                }
-                bounds
-            }
+    /// Calls `visit` with each range of elements of the fastest axis that is read in one go for a piece, and with the piece's
+    /// elements that lie in it.
+    fn reads(&self, piece: Range<u64>, mut visit: impl FnMut(Range<u64>, Range<u64>) -> Result<()>) -> Result<()> {
+        let axis = match &self.inner {
+            Inner::Run { start, .. } => return visit(start + piece.start..start + piece.end, piece),
+            Inner::Gather(axis) => axis,
         };
-        self.data_start + (outer + low) * size..self.data_start + (outer + high) * size
+        let size = self.scaling.stored.size() as u64;
+        let (gap, longest) = (GAP_BYTES / size, CHUNK_BYTES as u64 / size);
+        // Positions in any order that lie close on the whole, in little: once.
+        let positions = piece.clone().map(|index| axis.position(index));
+        let all = positions.clone().min().unwrap_or(0)..positions.max().map_or(0, |highest| highest + 1);
+        if all.end - all.start <= longest.min((piece.end - piece.start).saturating_mul(gap)) {
+            return visit(all, piece);
+        }
+        let mut at = piece.start;
+        while at < piece.end {
+            let first = axis.position(at);
+            let mut read = first..first + 1;
+            let from = at;
+            at += 1;
+            while at < piece.end {
+                let next = axis.position(at);
+                let wider = read.start.min(next)..read.end.max(next + 1);
+                let near = next <= read.end + gap && next + 1 + gap >= read.start;
+                if !near || wider.end - wider.start > longest {
+                    break;
+                }
+                read = wider;
+                at += 1;
+            }
+            visit(read, from..at)?;
+        }
+        Ok(())
+    }
+
+    /// Where in the file elements of the fastest axis are, of the step of the outer axes that starts at element `outer`.
+    fn bytes_of(&self, outer: u64, elements: &Range<u64>) -> Range<u64> {
+        let size = self.scaling.stored.size() as u64;
+        self.data_start + (outer + elements.start) * size..self.data_start + (outer + elements.end) * size
     }
 }
 
@@ -213,10 +241,7 @@ fn split(selection: &Selection, shape: &[u64]) -> (Vec<(Axis, u64)>, Inner) {
 
 impl ReadPlan for ImagePlan {
     fn buffers(&self) -> Vec<BufferSize> {
-        let elements = usize::try_from(self.elements).unwrap_or(usize::MAX);
-        let values = BufferSize { data_type: self.scaling.data_type(), elements };
-        let mask = BufferSize { data_type: DataType::U8, elements };
-        if self.mask { vec![values, mask] } else { vec![values] }
+        self.image_buffers().sizes(self.elements)
     }
 
     fn len(&self) -> usize {
@@ -227,47 +252,45 @@ impl ReadPlan for ImagePlan {
         let mut ranges: Vec<Range<u64>> = Vec::new();
         // The visitor never fails, so neither does the walk.
         let _ = self.pieces(self.span(index), |outer, piece| {
-            let bytes = self.bytes_of(outer, &piece);
-            match ranges.last_mut() {
-                Some(last) if last.end == bytes.start => last.end = bytes.end,
-                _ => ranges.push(bytes),
-            }
-            Ok(())
+            self.reads(piece, |elements, _| {
+                let bytes = self.bytes_of(outer, &elements);
+                match ranges.last_mut() {
+                    Some(last) if last.end == bytes.start => last.end = bytes.end,
+                    _ => ranges.push(bytes),
+                }
+                Ok(())
+            })
         });
         ranges
     }
 
     fn output_sizes(&self, index: usize) -> Vec<usize> {
-        let elements = self.span(index).count();
-        let values = elements * self.scaling.data_type().size();
-        if self.mask { vec![values, elements] } else { vec![values] }
+        self.image_buffers().byte_sizes(self.span(index).count())
     }
 
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
-        let mut outputs = outputs.iter_mut();
-        let (Some(values), mask) = (outputs.next(), outputs.next()) else {
-            return Err(Error::argument("a read needs a buffer"));
-        };
-        let mut sink = Sink { scaling: self.scaling, values, mask: mask.map(|mask| &mut **mask), scratch: Vec::new() };
-        self.pieces(self.span(index), |outer, piece| {
-            let bytes = self.bytes_of(outer, &piece);
-            match &self.inner {
-                Inner::Run { .. } => sink.run(source, bytes),
-                Inner::Gather(axis) => {
-                    let low = (bytes.start - self.data_start) / self.scaling.stored.size() as u64 - outer;
-                    sink.gather(source, bytes, piece.map(|index| axis.position(index) - low))
-                }
+        let rest = Unfilled::new(self.image_buffers(), outputs)?;
+        let mut sink = Sink { scaling: self.scaling, rest, scratch: Vec::new(), picked: Vec::new() };
+        self.pieces(self.span(index), |outer, piece| match &self.inner {
+            Inner::Run { .. } => self.reads(piece, |elements, _| sink.run(source, self.bytes_of(outer, &elements))),
+            Inner::Gather(axis) => {
+                self.reads(piece, |elements, indices| {
+                    let positions = indices.map(|index| axis.position(index) - elements.start);
+                    sink.gather(source, self.bytes_of(outer, &elements), positions)
+                })?;
+                sink.flush()
             }
         })
     }
 }
 
-/// The rest of a part's output, filled front to back.
+/// Reads and converts pixels, in the order in which they fill a part's output.
 struct Sink<'a> {
     scaling: Scaling,
-    values: &'a mut [u8],
-    mask: Option<&'a mut [u8]>,
+    rest: Unfilled<'a>,
     scratch: Vec<u8>,
+    /// Stored pixels that were picked out of what was read, not converted yet.
+    picked: Vec<u8>,
 }
 
 impl Sink<'_> {
@@ -284,64 +307,52 @@ impl Sink<'_> {
 
     fn chunk(&mut self, source: &dyn ReadAt, at: u64, len: usize) -> Result<()> {
         if let Some(bytes) = source.bytes() {
-            return self.convert(crate::source::slice(bytes, at, len)?);
+            return convert(self.scaling, slice(bytes, at, len)?, &mut self.rest);
         }
-        if self.scaling.in_place() && self.mask.is_none() {
-            let scaling = self.scaling;
-            let values = self.take(len)?;
+        if self.scaling.in_place() && !self.rest.has_mask() {
+            let (values, _) = self.rest.take(len / self.scaling.stored.size())?;
             source.read_at(at, values)?;
-            scaling.decode_in_place(values);
+            self.scaling.decode_in_place(values);
             return Ok(());
         }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.resize(len, 0);
-        source.read_at(at, &mut scratch)?;
-        let result = self.convert(&scratch);
-        self.scratch = scratch;
-        result
+        resize(&mut self.scratch, len)?;
+        source.read_at(at, &mut self.scratch)?;
+        convert(self.scaling, &self.scratch, &mut self.rest)
     }
 
-    /// Reads a range and converts single elements of it.
+    /// Reads a range and picks single elements out of it.
     fn gather(&mut self, source: &dyn ReadAt, bytes: Range<u64>, positions: impl Iterator<Item = u64>) -> Result<()> {
         let size = self.scaling.stored.size();
-        let len =
-            usize::try_from(bytes.end - bytes.start).map_err(|_| Error::too_large("the row is larger than memory"))?;
-        let mut read = Vec::new();
+        // A read in one go is short.
+        let len = (bytes.end - bytes.start) as usize;
         let row = match source.bytes() {
-            Some(all) => crate::source::slice(all, bytes.start, len)?,
+            Some(all) => slice(all, bytes.start, len)?,
             None => {
-                read.resize(len, 0);
-                source.read_at(bytes.start, &mut read)?;
-                &read
+                resize(&mut self.scratch, len)?;
+                source.read_at(bytes.start, &mut self.scratch)?;
+                &self.scratch
             }
         };
-        let mut picked = Vec::new();
         for position in positions {
-            picked.extend_from_slice(crate::source::slice(row, position * size as u64, size)?);
+            self.picked.extend_from_slice(slice(row, position * size as u64, size)?);
         }
-        self.convert(&picked)
+        if self.picked.len() >= CHUNK_BYTES { self.flush() } else { Ok(()) }
     }
 
-    fn convert(&mut self, stored: &[u8]) -> Result<()> {
-        let scaling = self.scaling;
-        let elements = stored.len() / scaling.stored.size();
-        if let Some(mask) = &mut self.mask {
-            scaling.mask(stored, take(mask, elements)?);
-        }
-        scaling.decode(stored, self.take(elements * scaling.data_type().size())?);
+    /// Converts what was picked.
+    fn flush(&mut self) -> Result<()> {
+        convert(self.scaling, &self.picked, &mut self.rest)?;
+        self.picked.clear();
         Ok(())
-    }
-
-    fn take(&mut self, len: usize) -> Result<&mut [u8]> {
-        take(&mut self.values, len)
     }
 }
 
-/// Cuts the first `len` bytes off a buffer that is filled front to back.
-fn take<'a, 'b>(buffer: &'b mut &'a mut [u8], len: usize) -> Result<&'b mut [u8]>
-where
-    'a: 'b,
-{
-    let missing = || Error::argument("the result does not fit the buffer");
-    buffer.split_off_mut(..len).ok_or_else(missing)
+/// Makes values of stored pixels.
+fn convert(scaling: Scaling, stored: &[u8], rest: &mut Unfilled<'_>) -> Result<()> {
+    let (values, mask) = rest.take(stored.len() / scaling.stored.size())?;
+    if let Some(mask) = mask {
+        scaling.mask(stored, mask);
+    }
+    scaling.decode(stored, values);
+    Ok(())
 }

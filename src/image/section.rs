@@ -3,6 +3,7 @@
 use ndarray::{Dimension, SliceInfo, SliceInfoElem};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::structure::element_count;
 
 /// What is taken along one axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum AxisSection {
     List(Vec<i64>),
     /// As many whole axes as are needed to fill up; at most once.
     Ellipsis,
+    /// A new axis of length 1, as `ndarray::NewAxis`: refused, because an image has none to read.
+    NewAxis,
 }
 
 /// A section of an image: one entry an axis, slowest axis first; axes that are not named are whole.
@@ -50,22 +53,29 @@ impl From<Vec<AxisSection>> for Section {
 impl<T: AsRef<[SliceInfoElem]>, In: Dimension, Out: Dimension> From<SliceInfo<T, In, Out>> for Section {
     fn from(slices: SliceInfo<T, In, Out>) -> Self {
         let signed = |position: isize| position as i64;
-        let axes = slices.as_ref().iter().filter_map(|slice| match *slice {
-            SliceInfoElem::Slice { start, end, step } => {
-                // ndarray's negative step reverses the range start..end; numpy's counts down from start.
-                let step = signed(step);
-                Some(if step > 0 {
-                    AxisSection::Slice { start: Some(signed(start)), stop: end.map(signed), step }
-                } else {
-                    let start_of = end.map(|end| signed(end) - 1);
-                    let stop_of = if start == 0 { None } else { Some(signed(start) - 1) };
-                    AxisSection::Slice { start: start_of, stop: stop_of, step }
-                })
+        let axes = slices.as_ref().iter().map(|slice| match *slice {
+            SliceInfoElem::Slice { start, end, step } if step > 0 => {
+                AxisSection::Slice { start: Some(signed(start)), stop: end.map(signed), step: signed(step) }
             }
-            SliceInfoElem::Index(index) => Some(AxisSection::At(signed(index))),
-            SliceInfoElem::NewAxis => None,
+            SliceInfoElem::Slice { start, end, step } => reversed(signed(start), end.map(signed), signed(step)),
+            SliceInfoElem::Index(index) => AxisSection::At(signed(index)),
+            SliceInfoElem::NewAxis => AxisSection::NewAxis,
         });
         Self(axes.collect())
+    }
+}
+
+/// ndarray's negative step reverses the range start..end; numpy's counts down from start.
+fn reversed(start: i64, end: Option<i64>, step: i64) -> AxisSection {
+    let before = |position: i64| match position {
+        // In numpy, -1 would be the end of the axis.
+        0 => None,
+        // The lowest number stays what it is: below the start of every axis.
+        other => Some(other.saturating_sub(1)),
+    };
+    match end {
+        Some(0) => AxisSection::Slice { start: Some(0), stop: Some(0), step },
+        end => AxisSection::Slice { start: end.and_then(before), stop: before(start), step },
     }
 }
 
@@ -131,6 +141,9 @@ impl Selection {
     /// What `section` means for an image of this shape (slowest axis first); `None` is all of it.
     pub(crate) fn new(section: Option<&Section>, shape: &[u64]) -> Result<Self> {
         let entries = section.map(|section| section.0.as_slice()).unwrap_or_default();
+        if entries.contains(&AxisSection::NewAxis) {
+            return Err(new_axis());
+        }
         let given = entries.iter().filter(|entry| **entry != AxisSection::Ellipsis).count();
         if given > shape.len() || entries.len() - given > 1 {
             let message = format!("the section has {given} axes, the image {}; '...' may stand once", shape.len());
@@ -153,13 +166,14 @@ impl Selection {
 
     fn push(&mut self, entry: &AxisSection, length: u64) -> Result<()> {
         let axis = match entry {
+            AxisSection::NewAxis => return Err(new_axis()),
             AxisSection::At(index) => {
                 let start = position(*index, length, self.axes.len())?;
                 self.axes.push(Axis::Range { start, step: 1, count: 1 });
                 return Ok(());
             }
             AxisSection::Ellipsis => Axis::whole(length),
-            AxisSection::Slice { start, stop, step } => slice(*start, *stop, *step, length)?,
+            AxisSection::Slice { start, stop, step } => slice_axis(*start, *stop, *step, length)?,
             AxisSection::List(indices) => {
                 let number = self.axes.len();
                 Axis::List(indices.iter().map(|&index| position(index, length, number)).collect::<Result<_>>()?)
@@ -173,9 +187,13 @@ impl Selection {
 
     /// The number of elements of the result.
     pub(crate) fn elements(&self) -> Result<u64> {
-        let product = self.axes.iter().try_fold(1u64, |product, axis| product.checked_mul(axis.count()));
-        product.ok_or_else(|| Error::too_large("the section is larger than memory"))
+        element_count(self.axes.iter().map(Axis::count))
+            .ok_or_else(|| Error::too_large("the section is larger than memory"))
     }
+}
+
+fn new_axis() -> Error {
+    Error::argument("a section takes of the axes that there are: add the new axis to the result")
 }
 
 /// An index as a position of an axis of `length`; negative counts from the end.
@@ -187,7 +205,7 @@ pub(crate) fn position(index: i64, length: u64, axis: usize) -> Result<u64> {
 }
 
 /// Python's slice rules: ends are clipped.
-pub(crate) fn slice(start: Option<i64>, stop: Option<i64>, step: i64, length: u64) -> Result<Axis> {
+pub(crate) fn slice_axis(start: Option<i64>, stop: Option<i64>, step: i64, length: u64) -> Result<Axis> {
     if step == 0 {
         return Err(Error::argument("a slice step is not zero"));
     }
@@ -208,14 +226,14 @@ mod tests {
 
     #[test]
     fn slices_follow_python() {
-        let range = |start, stop, step| slice(start, stop, step, 10).unwrap();
+        let range = |start, stop, step| slice_axis(start, stop, step, 10).unwrap();
         assert_eq!(range(None, None, 1), Axis::whole(10));
         assert_eq!(range(Some(-3), None, 1), Axis::Range { start: 7, step: 1, count: 3 });
         assert_eq!(range(None, None, -3), Axis::Range { start: 9, step: -3, count: 4 });
         assert_eq!(range(Some(8), Some(100), 2), Axis::Range { start: 8, step: 2, count: 1 });
         assert_eq!(range(Some(5), Some(2), 1).count(), 0);
         assert_eq!(range(Some(i64::MIN), Some(i64::MAX), i64::MAX).count(), 1);
-        assert!(slice(None, None, 0, 10).is_err());
+        assert!(slice_axis(None, None, 0, 10).is_err());
     }
 
     #[test]
@@ -226,12 +244,27 @@ mod tests {
             (Section::from(s![2..8;-2]), array.slice(s![2..8;-2])),
             (Section::from(s![..;-3]), array.slice(s![..;-3])),
             (Section::from(s![-4..]), array.slice(s![-4..])),
+            (Section::from(s![..0;-1]), array.slice(s![..0;-1])),
+            (Section::from(s![0..0;-2]), array.slice(s![0..0;-2])),
+            (Section::from(s![..1;-1]), array.slice(s![..1;-1])),
+            (Section::from(s![-10..-3;-2]), array.slice(s![-10..-3;-2])),
+            (Section::from(s![10..;-1]), array.slice(s![10..;-1])),
         ] {
             let selection = Selection::new(Some(&slices), &[10]).unwrap();
             let axis = &selection.axes[0];
             let positions: Vec<u64> = (0..axis.count()).map(|index| axis.position(index)).collect();
             assert_eq!(positions, view.to_vec());
         }
+    }
+
+    #[test]
+    fn ends_beyond_all_bounds_are_clipped_and_new_axes_refused() {
+        let count = |section| Selection::new(Some(&section), &[10]).unwrap().axes[0].count();
+        assert_eq!(count(Section::from(s![isize::MIN..;-1])), 10);
+        assert_eq!(count(Section::from(s![..isize::MIN;-1])), 0);
+        assert_eq!(count(Section::from(s![..isize::MAX;-3])), 4);
+        let error = Selection::new(Some(&Section::from(s![ndarray::NewAxis, ..])), &[10]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument);
     }
 
     #[test]

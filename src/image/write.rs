@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::format::endian::swap_copy;
+use crate::format::structure::MOST_AXES;
 use crate::format::{DataType, HeaderWriter, padded};
 use crate::source::{Content, EditPlan, Step};
 
 /// The longest EXTNAME that fits one card.
 const LONGEST_NAME: usize = 68;
-const MOST_AXES: usize = 999;
 
 /// An image that is to be written.
 pub(crate) struct NewImage<'a> {
@@ -50,7 +50,7 @@ impl<'a> NewImage<'a> {
     }
 
     fn header(&self, primary: bool) -> Result<Vec<u8>> {
-        if self.shape.len() > MOST_AXES {
+        if self.shape.len() > MOST_AXES as usize {
             return Err(Error::argument(format!(
                 "the array has {} axes; FITS has at most {MOST_AXES}",
                 self.shape.len()

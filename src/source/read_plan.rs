@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::DataType;
 use crate::source::ReadAt;
+
+/// Pieces of the file that are not further apart than this are read in one go: reading a page costs less than a call.
+pub(crate) const GAP_BYTES: u64 = 4 << 10;
 
 /// One of the arrays that a read fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,4 +43,14 @@ pub(crate) trait ReadPlan: Send + Sync + 'static {
     fn place(&self, _index: usize, _pieces: &[&mut [u8]], _buffers: &mut [&mut [u8]]) -> Result<()> {
         Ok(())
     }
+}
+
+/// Cuts the first `len` bytes off a buffer that is filled front to back.
+pub(crate) fn take<'a>(buffer: &mut &'a mut [u8], len: usize) -> Result<&'a mut [u8]> {
+    buffer.split_off_mut(..len).ok_or_else(does_not_fit)
+}
+
+/// The error for a buffer that is smaller than what goes into it.
+pub(crate) fn does_not_fit() -> Error {
+    Error::argument("the result does not fit the buffer")
 }

@@ -1,12 +1,10 @@
 //! The columns of a binary table, from its header (FITS 4.0 §7.3.1, §7.3.2).
 
+use super::fields::{RowField, fields};
 use super::form::{Form, FormType, parse_dimensions};
 use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
 use crate::format::{DataType, HduKind, Header, Scaling};
-
-/// The most columns that a table can have (§7.3.1).
-const MOST_COLUMNS: i64 = 999;
 
 /// What a cell of a column holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +38,8 @@ pub(crate) struct Column {
     pub(crate) shape: Vec<usize>,
     /// Why only the stored values can be read, if TSCAL or TZERO can't be used.
     pub(crate) unscalable: Option<Error>,
+    /// Why the column has not the name that the file gives it, if TTYPE can't be used.
+    pub(crate) misnamed: Option<Error>,
 }
 
 impl Column {
@@ -72,39 +72,40 @@ impl TableLayout {
             return Err(Error::illegal(format!("a table has two axes, NAXIS is {}", hdu.layout.axes.len())));
         };
         let row_len = usize::try_from(*row_len).map_err(|_| Error::too_large("a row is larger than memory"))?;
-        let fields = hdu.header.integer("TFIELDS")?.unwrap_or(0);
-        if !(0..=MOST_COLUMNS).contains(&fields) {
-            return Err(Error::illegal(format!("TFIELDS is {fields}; a table has 0 to {MOST_COLUMNS} columns")));
-        }
-        let mut columns = Vec::new();
-        let mut offset = 0;
-        for number in 1..=fields {
-            let column = column(&hdu.header, number, offset, row_len).in_item(|| format!("column {number}"))?;
-            offset += column.width;
-            columns.push(column);
-        }
-        Ok(Self { columns, rows: *rows, row_len, data_start: hdu.layout.data_start })
+        let columns = fields(&hdu.header, row_len)?.into_iter().map(|field| {
+            let number = field.number;
+            column(&hdu.header, field).in_item(|| format!("column {number}"))
+        });
+        Ok(Self { columns: columns.collect::<Result<_>>()?, rows: *rows, row_len, data_start: hdu.layout.data_start })
     }
 
-    /// The number of the column of this name, in any letter case; an exact match goes before.
+    /// The columns of the HDU, which are read from its header once.
+    pub(crate) fn of(hdu: &HduEntry) -> Result<&Self> {
+        if hdu.table.get().is_none() {
+            // Two threads read the same; the first to be done is kept.
+            let _ = hdu.table.set(Self::new(hdu)?);
+        }
+        hdu.table.get().ok_or_else(|| Error::illegal("the table has no columns"))
+    }
+
+    /// The number of the column of this name.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        let exact = self.columns.iter().position(|column| column.name == name);
-        exact.or_else(|| self.columns.iter().position(|column| column.name.trim().eq_ignore_ascii_case(name.trim())))
+        find_name(self.columns.iter().map(|column| column.name.as_str()), name)
     }
 }
 
-/// Reads the keywords of column `number`, which starts at `offset` in a row of `row_len` bytes.
-fn column(header: &Header, number: i64, offset: usize, row_len: usize) -> Result<Column> {
+/// Which of the names is meant: an exact match goes before one in another letter case or with other blanks around it.
+pub(crate) fn find_name<'a>(mut names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> Option<usize> {
+    let exact = names.clone().position(|name| name == wanted);
+    exact.or_else(|| names.position(|name| name.trim().eq_ignore_ascii_case(wanted.trim())))
+}
+
+/// Reads the other keywords of a column.
+fn column(header: &Header, field: RowField) -> Result<Column> {
+    let RowField { number, form, offset, width, name } = field;
     let key = |stem: &str| format!("{stem}{number}");
-    let text = header.string(&key("TFORM")).ok_or_else(|| Error::illegal(format!("TFORM{number} is missing")))?;
-    let form = Form::parse(&text)?;
-    let width = form.width().and_then(|width| usize::try_from(width).ok()).filter(|width| *width <= row_len - offset);
-    let width = width.ok_or_else(|| {
-        Error::illegal(format!(
-            "TFORM '{text}' goes past the end of the row: NAXIS1 is {row_len}, the column starts at {offset}"
-        ))
-    })?;
-    let repeat = usize::try_from(form.repeat).map_err(|_| Error::illegal(format!("TFORM '{text}' is too large")))?;
+    let too_large = || Error::illegal(format!("the repeat count {} is too large", form.repeat));
+    let repeat = usize::try_from(form.repeat).map_err(|_| too_large())?;
     let dimensions = header.string(&key("TDIM")).and_then(|text| dimensions(&text, repeat));
     let (scale, zero, unscalable) = match scale_and_zero(header, &form, &key) {
         Ok((scale, zero)) => (scale, zero, None),
@@ -118,8 +119,12 @@ fn column(header: &Header, number: i64, offset: usize, row_len: usize) -> Result
             (cell(element, scale, zero, header.integer(&key("TNULL")).ok().flatten()), shape)
         }
     };
-    let name = header.string(&key("TTYPE")).filter(|name| !name.is_empty()).unwrap_or_else(|| format!("col{number}"));
-    Ok(Column { name, unit: header.string(&key("TUNIT")), offset, width, cell, shape, unscalable })
+    let (name, misnamed) = match name {
+        Ok(name) => (name.filter(|name| !name.is_empty()), None),
+        Err(error) => (None, Some(error)),
+    };
+    let name = name.unwrap_or_else(|| key("col"));
+    Ok(Column { name, unit: header.string(&key("TUNIT")), offset, width, cell, shape, unscalable, misnamed })
 }
 
 /// TDIM in numpy's order; `None` where it is no list of lengths or does not fit the repeat count: the cell is flat then.
@@ -128,7 +133,8 @@ fn dimensions(text: &str, repeat: usize) -> Option<Vec<usize>> {
     let mut shape = lengths.into_iter().map(|length| usize::try_from(length).ok()).collect::<Option<Vec<_>>>()?;
     shape.reverse();
     let product = shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length))?;
-    (product == repeat).then_some(shape)
+    // A cell of nothing has no shape: (0,200000) would make text of 200,000 strings out of no bytes.
+    (product == repeat && repeat > 0).then_some(shape)
 }
 
 /// The strings of a cell: one of all bytes, or substrings by TDIM (its fastest axis is the length) or by the `rAw` convention.

@@ -2,12 +2,18 @@
 
 mod cell;
 mod column;
+mod fields;
 mod form;
 mod read;
 mod shuffle;
 
 pub(crate) use cell::{CellForm, TextForm};
-pub(crate) use column::{Cell, Column, TableLayout};
+pub(crate) use column::{Cell, Column, TableLayout, find_name};
+pub(crate) use fields::{RowField, fields};
 pub(crate) use form::{Form, FormType};
 pub(crate) use read::{Arrangement, TablePlan, TableRequest};
 pub use read::{ColumnKey, Rows};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+mod tests;

@@ -8,19 +8,21 @@ use super::shuffle::RowShuffle;
 use crate::directory::HduEntry;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::DataType;
-use crate::image::{Axis, position, slice as slice_axis};
-use crate::source::{BufferSize, ReadAt, ReadPlan, past_the_end, slice};
+use crate::image::{Axis, position, slice_axis};
+use crate::source::{BufferSize, GAP_BYTES, ReadAt, ReadPlan, does_not_fit, past_the_end, reserve, resize, slice};
 
 /// How many bytes, of the file or of the result, one part handles.
 const PART_BYTES: usize = 1 << 20;
 /// How much is read at a time.
 const READ_BYTES: usize = 128 << 10;
 /// How many bytes, of rows and of what becomes of them, are decoded column by column: they stay in the processor's first cache.
-const BLOCK_BYTES: usize = 24 << 10;
+const DECODE_BYTES: usize = 24 << 10;
 /// For fewer rows it doesn't pay to work out how their bytes move.
 const LEAST_SHUFFLED_ROWS: u64 = 64;
-/// Rows that are not further apart than this are read in one go: reading a page costs less than a call.
-const GAP_BYTES: u64 = 4 << 10;
+/// How much columns without bytes may take in the result, whatever the file's size.
+const MOST_EMPTY_BYTES: u64 = 16 << 20;
+/// How much they may take for each byte of the rows in the file.
+const MOST_OF_NOTHING: u64 = 64;
 
 /// Which rows are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,8 +136,8 @@ pub(crate) struct TablePlan {
 impl TablePlan {
     /// Plans a read of the HDU; an error if the file ends before the wanted rows do.
     pub(crate) fn locate(hdu: &HduEntry, request: &TableRequest, source: &dyn ReadAt) -> Result<Self> {
-        let table = TableLayout::new(hdu)?;
-        let columns = selected(&table, request.columns.as_deref())?;
+        let table = TableLayout::of(hdu)?;
+        let columns = selected(table, request.columns.as_deref())?;
         for column in columns.iter().filter(|_| !request.unscaled) {
             if let Some(error) = &column.unscalable {
                 return Err(error.clone().in_item(|| format!("column '{}'", column.name)));
@@ -145,8 +147,10 @@ impl TablePlan {
         let rows = request.rows.resolve(table.rows)?;
         let sizes = columns.iter().map(|column| form.output_size(column)).collect::<Option<Vec<_>>>();
         let sizes = sizes.ok_or_else(|| Error::too_large("a row of the result is larger than memory"))?;
-        let start = columns.iter().filter(|column| column.width > 0).map(|column| column.offset).min().unwrap_or(0);
-        let end = columns.iter().map(|column| column.offset + column.width).max().unwrap_or(0);
+        // Columns of no width need nothing of a row, wherever they are in it.
+        let stored = || columns.iter().filter(|column| column.width > 0);
+        let start = stored().map(|column| column.offset).min().unwrap_or(0);
+        let end = stored().map(|column| column.offset + column.width).max().unwrap_or(0);
         let mut plan = Self {
             columns,
             form,
@@ -154,7 +158,7 @@ impl TablePlan {
             rows,
             row_len: table.row_len,
             data_start: table.data_start,
-            span: start..end.max(start),
+            span: start..end,
             sizes,
             shuffle: None,
         };
@@ -172,9 +176,8 @@ impl TablePlan {
         if total.is_none() {
             return Err(Error::too_large("the result is larger than memory: read a part of the rows"));
         }
-        let Some((_, last)) = self.rows.bounds().filter(|_| !self.span.is_empty()) else {
-            return self.check_empty_rows();
-        };
+        self.check_empty_columns(file_len)?;
+        let Some((_, last)) = self.rows.bounds().filter(|_| !self.span.is_empty()) else { return Ok(()) };
         let offset = self.row_start(last).saturating_add(self.span.start as u64);
         if offset.saturating_add(self.span.len() as u64) > file_len {
             return Err(past_the_end(offset, self.span.len(), file_len));
@@ -182,14 +185,15 @@ impl TablePlan {
         Ok(())
     }
 
-    /// Columns of no width take no bytes of the file, so the file's size does not bound the number of their rows.
-    fn check_empty_rows(&self) -> Result<()> {
-        const MOST_EMPTY_BYTES: u64 = 1 << 30;
-        if self.rows.count().saturating_mul(self.record_size() as u64) > MOST_EMPTY_BYTES {
-            return Err(Error::illegal(format!(
-                "{} rows of columns without bytes are more than is plausible",
-                self.rows.count()
-            )));
+    /// Text of no width is a character in the result, and no byte in the file: so the file's size does not bound what becomes of
+    /// it. It may be more than the rows themselves, but not out of all proportion to them.
+    fn check_empty_columns(&self, file_len: u64) -> Result<()> {
+        let empty = self.columns.iter().zip(&self.sizes).filter(|(column, _)| column.width == 0);
+        let size = empty.fold(0u64, |sum, (_, &size)| sum.saturating_add(size as u64));
+        let rows = self.rows.count();
+        let stored = rows.saturating_mul(self.row_len as u64).min(file_len);
+        if rows.saturating_mul(size) > stored.saturating_mul(MOST_OF_NOTHING).max(MOST_EMPTY_BYTES) {
+            return Err(Error::illegal(format!("{rows} rows of columns without bytes are more than is plausible")));
         }
         Ok(())
     }
@@ -225,7 +229,7 @@ impl TablePlan {
     /// Decodes rows that lie packed in `packed`, `row_len` apart, of which byte 0 is byte `start` of a row of the table.
     fn decode_rows(&self, packed: &[u8], row_len: usize, start: usize, outputs: &mut [&mut [u8]]) -> Result<()> {
         let rows = packed.len().checked_div(row_len).unwrap_or(0);
-        let block = (BLOCK_BYTES / (row_len + self.record_size()).max(1)).max(1);
+        let block = (DECODE_BYTES / (row_len + self.record_size()).max(1)).max(1);
         let mut done = 0;
         while done < rows {
             let count = block.min(rows - done);
@@ -233,7 +237,11 @@ impl TablePlan {
             let input = packed.get(done * row_len..(done + count) * row_len).unwrap_or_default();
             let mut offset = 0;
             for (number, (column, &size)) in self.columns.iter().zip(&self.sizes).enumerate() {
-                let from = Stride { row: row_len, offset: column.offset.saturating_sub(start) };
+                // A column of no width may stand where the packed part of a row does not reach.
+                let from = Stride {
+                    row: row_len,
+                    offset: column.offset.saturating_sub(start).min(row_len.saturating_sub(column.width)),
+                };
                 let (buffer, to) = match self.arrangement {
                     Arrangement::Columns => (number, Stride { row: size, offset: 0 }),
                     Arrangement::Records => (0, Stride { row: self.record_size(), offset }),
@@ -241,7 +249,7 @@ impl TablePlan {
                 offset += size;
                 let output =
                     outputs.get_mut(buffer).and_then(|output| output.get_mut(done * to.row..(done + count) * to.row));
-                let output = output.ok_or_else(|| Error::argument("the result does not fit the buffer"))?;
+                let output = output.ok_or_else(does_not_fit)?;
                 let moved = if self.shuffle.as_ref().is_some_and(|shuffle| shuffle.moves(number)) { moved } else { 0 };
                 let (moved_input, input) = input.split_at_checked(moved * row_len).unwrap_or_default();
                 let (moved_output, output) = output.split_at_mut_checked(moved * to.row).unwrap_or_default();
@@ -280,7 +288,7 @@ impl TablePlan {
             if let Some(bytes) = source.bytes() {
                 self.decode_padded(slice(bytes, at, len)?, count, &mut scratch, &mut rest)?;
             } else {
-                scratch.resize(count * self.row_len, 0);
+                resize(&mut scratch, count * self.row_len)?;
                 source.read_at(at, scratch.get_mut(..len).unwrap_or_default())?;
                 self.decode_rows(&scratch, self.row_len, 0, &mut rest)?;
             }
@@ -303,7 +311,7 @@ impl TablePlan {
         if whole < count {
             scratch.clear();
             scratch.extend_from_slice(tail);
-            scratch.resize(self.row_len, 0);
+            resize(scratch, self.row_len)?;
             self.decode_rows(scratch, self.row_len, 0, &mut self.advance(outputs, whole))?;
         }
         Ok(())
@@ -312,7 +320,8 @@ impl TablePlan {
     /// Decodes scattered rows: what is wanted of each is packed first.
     fn decode_scattered(&self, rows: Range<u64>, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
         let positions: Vec<u64> = rows.map(|index| self.rows.position(index)).collect();
-        let mut packed = Vec::with_capacity(positions.len() * self.span.len());
+        let mut packed = Vec::new();
+        reserve(&mut packed, positions.len() * self.span.len())?;
         let mut scratch = Vec::new();
         let mut next = 0;
         while let Some(&first) = positions.get(next) {
@@ -323,7 +332,7 @@ impl TablePlan {
             let bytes = match source.bytes() {
                 Some(bytes) => slice(bytes, start, len)?,
                 None => {
-                    scratch.resize(len, 0);
+                    resize(&mut scratch, len)?;
                     source.read_at(start, &mut scratch)?;
                     &scratch
                 }
@@ -387,7 +396,13 @@ fn find<'a>(table: &'a TableLayout, key: &ColumnKey) -> Result<&'a Column> {
         }
         ColumnKey::Name(name) => table.find(name).and_then(|index| table.columns.get(index)).ok_or_else(|| {
             let names: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
-            Error::new(ErrorKind::Key, format!("the table has no column '{name}'; there are {names:?}"))
+            let error = Error::new(ErrorKind::Key, format!("the table has no column '{name}'; there are {names:?}"));
+            // A column may have that name, in a card that breaks the rules.
+            let misnamed = table.columns.iter().find_map(|column| Some((&column.name, column.misnamed.as_ref()?)));
+            misnamed.map_or_else(
+                || error.clone(),
+                |(own, why)| error.clone().noting(&format!("; '{own}' is so called because {why}")),
+            )
         }),
     }
 }
@@ -407,12 +422,16 @@ impl ReadPlan for TablePlan {
     }
 
     fn len(&self) -> usize {
+        // Nothing of the file: every cell is empty, and the buffers hold zeros. Such rows can be more than can be counted to.
+        if self.span.is_empty() || self.record_size() == 0 {
+            return 0;
+        }
         self.rows.count().div_ceil(self.rows_in_part()) as usize
     }
 
     fn ranges(&self, index: usize) -> Vec<Range<u64>> {
         let rows = self.rows_of(index);
-        if rows.is_empty() || self.span.is_empty() {
+        if rows.is_empty() {
             return Vec::new();
         }
         let wanted = |row: u64| {
@@ -428,7 +447,7 @@ impl ReadPlan for TablePlan {
         // Rows that are read in one go are read with what lies between them.
         ranges.sort_unstable_by_key(|range| range.start);
         ranges.dedup_by(|next, last| {
-            let near = next.start <= last.end.saturating_add(GAP_BYTES + self.row_len as u64);
+            let near = next.start <= last.end.saturating_add(GAP_BYTES);
             if near {
                 last.end = last.end.max(next.end);
             }
@@ -444,11 +463,6 @@ impl ReadPlan for TablePlan {
 
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
         let rows = self.rows_of(index);
-        if self.span.is_empty() || rows.is_empty() {
-            // Nothing of the file: every cell is empty.
-            outputs.iter_mut().for_each(|output| output.fill(0));
-            return Ok(());
-        }
         if self.is_dense() {
             self.decode_dense(rows, source, outputs)
         } else {

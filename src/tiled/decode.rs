@@ -1,14 +1,14 @@
 //! Turns one tile into values: restores floats from integers, applies the scaling, marks blank pixels (FITS 4.0 §10.1.3, §10.2).
 
-use super::meta::Packing;
+use super::packing::Packing;
 use super::scratch::{Scratch, typed};
-use super::table::Storage;
+use super::table::TileStorage;
 use super::unpack::{OUT_OF_RANGE, PackedTile, Unpacker, read_integers, too_few};
 use crate::codec::quantize::{Dither, Float, Quantization};
-use crate::codec::rice;
 use crate::error::{Error, Result};
 use crate::format::endian::swap_in_place;
 use crate::format::{DataType, Scaling, ScalingKind};
+use crate::source::resize;
 
 /// What all tiles of a read have in common.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +43,8 @@ impl TileDecoder {
     pub(super) fn decode(&mut self, tile: &PackedTile<'_>, values: &mut [u8], mask: Option<&mut [u8]>) -> Result<()> {
         let blank = tile.entry.blank.filter(|_| !self.decoding.scaling.stored.is_float());
         let scaling = Scaling { blank, ..self.decoding.scaling };
-        let is_rice = matches!(self.decoding.packing, Packing::Rice { .. });
-        let is_packed = tile.entry.storage == Storage::Packed;
-        if is_packed && (is_rice || self.decoding.quantized.is_some()) {
+        let is_packed = tile.entry.storage == TileStorage::Packed;
+        if is_packed && (self.decoding.packing.makes_integers() || self.decoding.quantized.is_some()) {
             return self.decode_integers(tile, scaling, values, mask);
         }
         self.decode_pixels(tile, scaling, values, mask)
@@ -71,9 +70,9 @@ impl TileDecoder {
             return Err(too_few(numbers.len(), tile.pixels, size));
         }
         // Integers can be packed wider or narrower than they are.
-        self.integers.resize(count, 0);
+        resize(&mut self.integers, count)?;
         read_integers(width, numbers, &mut self.integers)?;
-        let pixels = self.pixels.bytes(count.saturating_mul(size));
+        let pixels = self.pixels.bytes(count.saturating_mul(size))?;
         write_integers(&self.integers, scaling.stored, pixels)?;
         swap_in_place(size, false, pixels);
         finish(scaling, pixels, values, mask);
@@ -92,7 +91,7 @@ impl TileDecoder {
         if !scaling.in_place() {
             let count = values.len() / scaling.data_type().size();
             let mut memory = std::mem::take(&mut self.pixels);
-            let pixels = memory.bytes(count.saturating_mul(size));
+            let pixels = memory.bytes(count.saturating_mul(size))?;
             let result = self.native_pixels(tile, scaling.stored, pixels);
             swap_in_place(size, false, pixels);
             finish(scaling, pixels, values, mask);
@@ -112,15 +111,10 @@ impl TileDecoder {
 
     /// Fills `pixels` with pixels of the stored type in native byte order.
     fn native_pixels(&mut self, tile: &PackedTile<'_>, stored: DataType, pixels: &mut [u8]) -> Result<()> {
-        if let (None, Packing::Rice { block_size, pixel_size }) = (self.decoding.quantized, self.decoding.packing) {
-            match (pixel_size, stored) {
-                (1, DataType::U8) => return rice::decode(tile.bytes, block_size, pixels),
-                (2, DataType::I16) => return rice::decode(tile.bytes, block_size, typed::<i16>(pixels)?),
-                (4, DataType::I32) => return rice::decode(tile.bytes, block_size, typed::<i32>(pixels)?),
-                _ => {}
-            }
+        if self.decoding.quantized.is_none() && self.decoding.packing.unpack_pixels(tile.bytes, stored, pixels)? {
+            return Ok(());
         }
-        self.integers.resize(pixels.len() / stored.size(), 0);
+        resize(&mut self.integers, pixels.len() / stored.size())?;
         self.unpacker.integers(tile, &mut self.integers)?;
         match (self.decoding.quantized, stored) {
             (Some(dither), DataType::F32) => self.restore(tile, dither, typed::<f32>(pixels)?),

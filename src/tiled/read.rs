@@ -5,17 +5,18 @@ use std::ops::Range;
 use super::copy::{gather, place};
 use super::decode::{Decoding, TileDecoder};
 use super::grid::{Grid, TouchedTile};
+use super::image_header::TiledImage;
 use super::limit::SizeLimit;
-use super::meta::TiledImage;
-use super::reader::TileReader;
+use super::packing::Compression;
 use super::scratch::{Scratch, is_aligned};
 use super::table::{TileEntry, TileTable};
+use super::tile_reader::TileReader;
 use super::unpack::PackedTile;
 use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
-use crate::format::{DataType, Scaling};
-use crate::image::{ImageRequest, Selection};
-use crate::source::{BufferSize, ReadAt, ReadPlan};
+use crate::format::Scaling;
+use crate::image::{ImageBuffers, ImageRequest, Selection, Unfilled};
+use crate::source::{BufferSize, ReadAt, ReadPlan, does_not_fit};
 
 /// How many bytes the tiles of one part decode to, unless one tile is larger: few enough that the parts of a small image
 /// keep all threads busy.
@@ -41,6 +42,7 @@ impl TiledPlan {
     /// Plans a read of the HDU: finds the touched tiles, and checks that each is in the file.
     pub(crate) fn locate(hdu: &HduEntry, request: &ImageRequest, source: &dyn ReadAt) -> Result<Self> {
         let image = TiledImage::new(hdu, request.unscaled)?;
+        let compression = Compression::new(&hdu.header)?.check_readable()?;
         let scaling = image.scaling;
         let (shape, tile_shape) = match image.shape() {
             [] => ([0].as_slice(), [1].as_slice()),
@@ -50,11 +52,12 @@ impl TiledPlan {
         let elements = selection.elements()?;
         let grid = Grid::new(&selection, shape, tile_shape)?;
         let table = TileTable::new(hdu, &image)?;
-        let quantized = image.quantized(table.has_scales())?;
+        let quantized = compression.quantized(scaling.stored, table.has_scales())?;
         let tiles = if elements == 0 {
             Vec::new()
         } else {
-            table.read(&grid, &SizeLimit::new(&image, quantized.is_some()), source)?
+            let limit = SizeLimit::new(compression.packing, scaling.stored, quantized.is_some());
+            table.read(&grid, &limit, source)?
         };
         let full_tile = tile_shape
             .iter()
@@ -66,7 +69,7 @@ impl TiledPlan {
             scaling,
             mask: request.mask,
             elements,
-            decoding: Decoding { packing: image.packing, scaling, quantized, seed: image.seed, full_tile },
+            decoding: Decoding { packing: compression.packing, scaling, quantized, seed: compression.seed, full_tile },
             scattered: !grid.is_in_order(),
             grid,
             tiles,
@@ -83,14 +86,15 @@ impl TiledPlan {
     fn value_size(&self) -> usize {
         self.scaling.data_type().size()
     }
+
+    fn image_buffers(&self) -> ImageBuffers {
+        ImageBuffers { values: self.scaling.data_type(), mask: self.mask }
+    }
 }
 
 impl ReadPlan for TiledPlan {
     fn buffers(&self) -> Vec<BufferSize> {
-        let elements = usize::try_from(self.elements).unwrap_or(usize::MAX);
-        let values = BufferSize { data_type: self.scaling.data_type(), elements };
-        let mask = BufferSize { data_type: DataType::U8, elements };
-        if self.mask { vec![values, mask] } else { vec![values] }
+        self.image_buffers().sizes(self.elements)
     }
 
     fn len(&self) -> usize {
@@ -115,8 +119,7 @@ impl ReadPlan for TiledPlan {
             self.grid.look(number, &mut touched);
             elements = elements.saturating_add(touched.count());
         }
-        let values = elements.saturating_mul(self.value_size());
-        if self.mask { vec![values, elements] } else { vec![values] }
+        self.image_buffers().byte_sizes(elements)
     }
 
     fn scattered(&self) -> bool {
@@ -124,10 +127,7 @@ impl ReadPlan for TiledPlan {
     }
 
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
-        let mut outputs = outputs.iter_mut().map(|output| &mut **output);
-        let (Some(mut values), mut mask) = (outputs.next(), outputs.next()) else {
-            return Err(Error::argument("a read needs a buffer"));
-        };
+        let mut rest = Unfilled::new(self.image_buffers(), outputs)?;
         let mut run = TileRun {
             reader: TileReader::new(source),
             decoder: TileDecoder::new(self.decoding),
@@ -139,9 +139,7 @@ impl ReadPlan for TiledPlan {
         let part = self.part(index);
         for number in part.clone() {
             self.grid.look(number, &mut touched);
-            let count = touched.count();
-            let values = take(&mut values, count.saturating_mul(self.value_size()))?;
-            let mask = mask.as_mut().map(|mask| take(mask, count)).transpose()?;
+            let (values, mask) = rest.take(touched.count())?;
             let tiles = self.tiles.get(number..part.end).unwrap_or_default();
             run.decode(&touched, tiles, values, mask).in_item(|| format!("tile {}", touched.row + 1))?;
         }
@@ -150,12 +148,11 @@ impl ReadPlan for TiledPlan {
 
     fn place(&self, index: usize, pieces: &[&mut [u8]], buffers: &mut [&mut [u8]]) -> Result<()> {
         let mut touched = TouchedTile::default();
-        // Values, then the mask: its pixels have one byte.
-        for ((piece, buffer), size) in pieces.iter().zip(buffers).zip([self.value_size(), 1]) {
+        for ((piece, buffer), size) in pieces.iter().zip(buffers).zip(self.image_buffers().element_sizes()) {
             let mut rest = &**piece;
             for number in self.part(index) {
                 self.grid.look(number, &mut touched);
-                let block = rest.split_off(..touched.count().saturating_mul(size)).ok_or_else(too_small)?;
+                let block = rest.split_off(..touched.count().saturating_mul(size)).ok_or_else(does_not_fit)?;
                 place(&touched, self.grid.output_strides(), size, block, buffer)?;
             }
         }
@@ -188,23 +185,14 @@ impl TileRun<'_> {
             return self.decoder.decode(&tile, values, mask);
         }
         let needed = touched.needed();
-        let all_values = self.values.bytes(needed.saturating_mul(self.value_size));
+        let all_values = self.values.bytes(needed.saturating_mul(self.value_size))?;
         let Some(mask) = mask else {
             self.decoder.decode(&tile, all_values, None)?;
             return gather(touched, self.value_size, all_values, values);
         };
-        let all_mask = self.mask.bytes(needed);
+        let all_mask = self.mask.bytes(needed)?;
         self.decoder.decode(&tile, all_values, Some(all_mask))?;
         gather(touched, self.value_size, all_values, values)?;
         gather(touched, 1, all_mask, mask)
     }
-}
-
-/// Cuts the first `len` bytes off a buffer that is filled front to back.
-fn take<'a>(buffer: &mut &'a mut [u8], len: usize) -> Result<&'a mut [u8]> {
-    buffer.split_off_mut(..len).ok_or_else(too_small)
-}
-
-fn too_small() -> Error {
-    Error::argument("the result does not fit the buffer")
 }

@@ -3,6 +3,7 @@
 use bytemuck::Pod;
 
 use crate::error::{Error, Result};
+use crate::source::resize;
 
 /// Bytes that lie where any number type may lie.
 #[derive(Debug, Default)]
@@ -10,12 +11,12 @@ pub(super) struct Scratch(Vec<u64>);
 
 impl Scratch {
     /// The first `len` bytes; what they hold is left over from before.
-    pub(super) fn bytes(&mut self, len: usize) -> &mut [u8] {
+    pub(super) fn bytes(&mut self, len: usize) -> Result<&mut [u8]> {
         let words = len.div_ceil(size_of::<u64>());
         if self.0.len() < words {
-            self.0.resize(words, 0);
+            resize(&mut self.0, words)?;
         }
-        bytemuck::cast_slice_mut(&mut self.0).get_mut(..len).unwrap_or_default()
+        Ok(bytemuck::cast_slice_mut(&mut self.0).get_mut(..len).unwrap_or_default())
     }
 }
 

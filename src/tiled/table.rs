@@ -4,22 +4,20 @@ use std::ops::Range;
 
 use super::columns::{DataColumn, NumberColumn};
 use super::grid::{Grid, TouchedTile};
+use super::image_header::TiledImage;
 use super::limit::SizeLimit;
-use super::meta::TiledImage;
 use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
 use crate::format::Header;
-use crate::source::{ReadAt, past_the_end};
-use crate::table::Form;
+use crate::source::{ReadAt, past_the_end, reserve, resize};
+use crate::table::{RowField, fields};
 
 /// How much of the table is read at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
-/// The most columns that a table can have (§7.3.1).
-const MOST_COLUMNS: i64 = 999;
 
 /// How the pixels of one tile are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Storage {
+pub(super) enum TileStorage {
     /// In COMPRESSED_DATA, as ZCMPTYPE says.
     Packed,
     /// In GZIP_COMPRESSED_DATA: the gzipped big-endian pixels of the image itself.
@@ -33,7 +31,7 @@ pub(super) enum Storage {
 pub(super) struct TileEntry {
     /// Where in the file the tile is.
     pub(super) bytes: Range<u64>,
-    pub(super) storage: Storage,
+    pub(super) storage: TileStorage,
     /// ZSCALE, ZZERO and ZBLANK of the tile.
     pub(super) scale: f64,
     pub(super) zero: f64,
@@ -95,13 +93,9 @@ impl TileTable {
     }
 
     fn read_columns(&mut self, header: &Header) -> Result<()> {
-        let fields = header.integer("TFIELDS")?.unwrap_or(0).clamp(0, MOST_COLUMNS);
-        let mut offset = 0usize;
-        for number in 1..=fields {
-            let keyword = format!("TFORM{number}");
-            let text = header.string(&keyword).ok_or_else(|| Error::illegal(format!("{keyword} is missing")))?;
-            let form = Form::parse(&text)?;
-            let name = header.string(&format!("TTYPE{number}")).unwrap_or_default().trim().to_ascii_uppercase();
+        for RowField { form, offset, name, .. } in fields(header, self.row_len)? {
+            // A column whose name can't be read is none of these.
+            let name = name.ok().flatten().unwrap_or_default().trim().to_ascii_uppercase();
             match name.as_str() {
                 "COMPRESSED_DATA" => set_first(&mut self.packed, DataColumn::new(&form, offset)),
                 "GZIP_COMPRESSED_DATA" => set_first(&mut self.gzipped, DataColumn::new(&form, offset)),
@@ -111,10 +105,6 @@ impl TileTable {
                 "ZBLANK" => set_first(&mut self.blank, NumberColumn::new(&form, offset)),
                 _ => {}
             }
-            let end = form.width().and_then(|width| usize::try_from(width).ok()?.checked_add(offset));
-            offset = end.filter(|&end| end <= self.row_len).ok_or_else(|| {
-                Error::illegal(format!("{keyword} '{text}' goes past the end of the row: NAXIS1 is {}", self.row_len))
-            })?;
         }
         Ok(())
     }
@@ -134,7 +124,8 @@ impl TileTable {
         }
         let runs = self.runs(grid, source.len())?;
         source.require(&runs)?;
-        let mut tiles = Vec::with_capacity(grid.len());
+        let mut tiles = Vec::new();
+        reserve(&mut tiles, grid.len())?;
         let mut touched = TouchedTile::default();
         let mut decoded_len = 0u64;
         let mut scratch = Vec::new();
@@ -143,7 +134,7 @@ impl TileTable {
         for run in runs {
             let mut at = run.start;
             while at < run.end {
-                scratch.resize(chunk.min(run.end - at) as usize, 0);
+                resize(&mut scratch, chunk.min(run.end - at) as usize)?;
                 source.read_at(at, &mut scratch)?;
                 for row in scratch.chunks_exact(self.row_len.max(1)) {
                     grid.look(tiles.len(), &mut touched);
@@ -181,8 +172,11 @@ impl TileTable {
     }
 
     fn entry(&self, row: &[u8], file_len: u64) -> Result<TileEntry> {
-        let columns =
-            [(&self.packed, Storage::Packed), (&self.plain, Storage::Plain), (&self.gzipped, Storage::Gzipped)];
+        let columns = [
+            (&self.packed, TileStorage::Packed),
+            (&self.plain, TileStorage::Plain),
+            (&self.gzipped, TileStorage::Gzipped),
+        ];
         let mut found = columns.into_iter().filter_map(|(column, storage)| {
             let (len, offset) = column.as_ref()?.descriptor(row)?;
             (len > 0).then_some((len, offset, storage))

@@ -1,12 +1,9 @@
 //! Undoes the compression of one tile (FITS 4.0 §10.4).
 
-use bytemuck::Pod;
-
-use super::meta::{GZIP_EXPANSION, Packing};
-use super::scratch::{Scratch, typed};
-use super::table::{Storage, TileEntry};
-use crate::codec::rice::RiceInteger;
-use crate::codec::{gzip, rice};
+use super::packing::Packing;
+use super::scratch::Scratch;
+use super::table::{TileEntry, TileStorage};
+use crate::codec::gzip;
 use crate::error::{Error, Result};
 use crate::format::endian::Number;
 
@@ -34,66 +31,49 @@ impl Unpacker {
         Self { packing, full_tile, unpacked: Scratch::default(), unshuffled: Scratch::default() }
     }
 
-    /// The big-endian numbers of a tile that RICE_1 did not pack, and how many bytes each has: `size` bytes in most files,
+    /// The big-endian numbers of a tile that holds such, and how many bytes each has: `size` bytes in most files,
     /// but their total length decides.
     pub(super) fn numbers<'a>(&'a mut self, tile: &PackedTile<'a>, size: usize) -> Result<(usize, &'a [u8])> {
         let packing = match tile.entry.storage {
-            Storage::Packed => self.packing,
-            Storage::Gzipped => Packing::Gzip,
-            Storage::Plain => Packing::Plain,
+            TileStorage::Packed => self.packing,
+            TileStorage::Gzipped => Packing::Gzip,
+            TileStorage::Plain => Packing::Plain,
         };
         if packing == Packing::Plain {
             return Ok((self.width(tile.bytes.len(), tile.pixels, size)?, tile.bytes));
         }
         let len = self.gunzip(tile, size)?;
         let width = self.width(len, tile.pixels, size)?;
-        let numbers = self.unpacked.bytes(len);
+        let numbers = self.unpacked.bytes(len)?;
         if packing != Packing::ShuffledGzip {
             return Ok((width, numbers));
         }
-        let ordered = self.unshuffled.bytes(len);
+        let ordered = self.unshuffled.bytes(len)?;
         gzip::unshuffle(width, numbers, ordered)?;
         Ok((width, ordered))
     }
 
     /// Fills `integers` with the first integers of a tile.
     pub(super) fn integers(&mut self, tile: &PackedTile<'_>, integers: &mut [i32]) -> Result<()> {
-        match self.packing {
-            Packing::Rice { block_size, pixel_size: 4 } => rice::decode(tile.bytes, block_size, integers),
-            Packing::Rice { block_size, pixel_size: 2 } => self.unrice::<i16>(tile, block_size, integers),
-            Packing::Rice { block_size, .. } => self.unrice::<u8>(tile, block_size, integers),
-            _ => {
-                let (width, numbers) = self.numbers(tile, size_of::<i32>())?;
-                read_integers(width, numbers, integers)
-            }
+        if self.packing.makes_integers() {
+            return self.packing.unpack(tile.bytes, &mut self.unpacked, integers);
         }
-    }
-
-    /// Unpacks integers of another type than `i32`.
-    fn unrice<T>(&mut self, tile: &PackedTile<'_>, block_size: usize, integers: &mut [i32]) -> Result<()>
-    where
-        T: RiceInteger + Pod + Into<i32>,
-    {
-        let narrow = typed::<T>(self.unpacked.bytes(integers.len().saturating_mul(size_of::<T>())))?;
-        rice::decode(tile.bytes, block_size, narrow)?;
-        for (integer, narrow) in integers.iter_mut().zip(narrow) {
-            *integer = (*narrow).into();
-        }
-        Ok(())
+        let (width, numbers) = self.numbers(tile, size_of::<i32>())?;
+        read_integers(width, numbers, integers)
     }
 
     /// Gunzips a tile and returns how many bytes that made. Some programs filled tiles at the end of an axis up to the full
     /// length: where there is more than expected, that much is taken.
     fn gunzip(&mut self, tile: &PackedTile<'_>, size: usize) -> Result<usize> {
         let expected = tile.pixels.saturating_mul(size);
-        let error = match gzip::decode(tile.bytes, self.unpacked.bytes(expected)) {
+        let error = match gzip::decode(tile.bytes, self.unpacked.bytes(expected)?) {
             Ok(len) => return Ok(len),
             Err(error) => error,
         };
         let room = self.full_tile.max(tile.pixels as u64).saturating_mul(size_of::<i64>() as u64);
-        let room = room.min((tile.bytes.len() as u64).saturating_mul(GZIP_EXPANSION));
+        let room = room.min((tile.bytes.len() as u64).saturating_mul(gzip::EXPANSION));
         match usize::try_from(room) {
-            Ok(room) if room > expected => gzip::decode(tile.bytes, self.unpacked.bytes(room)),
+            Ok(room) if room > expected => gzip::decode(tile.bytes, self.unpacked.bytes(room)?),
             _ => Err(error),
         }
     }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyStopAsyncIteration};
+use pyo3::exceptions::{PyNotImplementedError, PyOSError, PyRuntimeError, PyStopAsyncIteration, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, ImageOptions, OpenOptions};
 
 use super::hdu::AioHdu;
@@ -41,6 +41,14 @@ async fn open_handle(path: PathBuf, mode: String, options: OpenOptions) -> PyRes
     Ok(handle)
 }
 
+/// Ways to write that a later version will have.
+fn refuse_safety(atomic: bool, allow_in_place: bool) -> PyResult<()> {
+    if atomic || allow_in_place {
+        return Err(PyNotImplementedError::new_err("atomic= and allow_in_place= are not supported yet"));
+    }
+    Ok(())
+}
+
 impl AioFits {
     /// A file that a fetch has opened.
     pub(crate) fn of_reader(name: &str, reader: FitsReader) -> Self {
@@ -66,15 +74,18 @@ impl AioFits {
 
 /// Opens a file: `fits = await rustfits.aio.open(...)`. Parameters are those of `rustfits.FITS`.
 #[pyfunction]
-#[pyo3(signature = (filename, mode="r", *, lenient=false, remote=None))]
+#[pyo3(signature = (filename, mode="r", *, lenient=false, remote=None, atomic=false, allow_in_place=false))]
 pub(crate) fn open<'py>(
     py: Python<'py>,
     filename: PathBuf,
     mode: &str,
     lenient: bool,
     remote: Option<RemoteArgument>,
+    atomic: bool,
+    allow_in_place: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     check_mode(mode)?;
+    refuse_safety(atomic, allow_in_place)?;
     let (mode, options) = (mode.to_owned(), open_options(lenient, remote));
     awaitable(py, async move {
         let handle = open_handle(filename.clone(), mode.clone(), options.clone()).await?;
@@ -85,11 +96,44 @@ pub(crate) fn open<'py>(
 #[pymethods]
 impl AioFits {
     #[new]
-    #[pyo3(signature = (filename, mode="r", *, lenient=false, remote=None))]
-    fn py_new(filename: PathBuf, mode: &str, lenient: bool, remote: Option<RemoteArgument>) -> PyResult<Self> {
+    #[pyo3(signature = (filename, mode="r", *, lenient=false, remote=None, atomic=false, allow_in_place=false))]
+    fn py_new(
+        filename: PathBuf,
+        mode: &str,
+        lenient: bool,
+        remote: Option<RemoteArgument>,
+        atomic: bool,
+        allow_in_place: bool,
+    ) -> PyResult<Self> {
         check_mode(mode)?;
+        refuse_safety(atomic, allow_in_place)?;
         let options = open_options(lenient, remote);
         Ok(Self { path: filename, mode: mode.to_owned(), options, handle: Arc::default() })
+    }
+
+    /// Opens bytes that are in memory, plain or gzip: `fits = await rustfits.aio.FITS.from_bytes(...)`.
+    #[staticmethod]
+    #[pyo3(signature = (data, mode="r", lenient=false))]
+    fn from_bytes<'py>(
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        mode: &str,
+        lenient: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if mode == "w+" {
+            return Err(PyValueError::new_err(
+                "from_bytes opens what is there, with mode 'r' or 'r+'; use mem:// for 'w+'",
+            ));
+        }
+        check_mode(mode)?;
+        let bytes = PyMemoryView::from(data)?.call_method0("tobytes")?.extract::<Vec<u8>>()?;
+        let options = open_options(lenient, None);
+        awaitable(py, async move {
+            let reader = FitsReader::from_bytes_with(bytes, options).await.map_err(exception)?;
+            Python::attach(|py| warn(py, &reader))?;
+            let name = reader.name().to_owned();
+            Ok(Self::of_reader(&name, reader))
+        })
     }
 
     fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

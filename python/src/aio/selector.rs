@@ -1,6 +1,6 @@
 //! What `fits[key]` is in asyncio: no I/O yet; its reads are awaitable, and awaiting it gives the HDU.
 
-use pyo3::exceptions::PyNotImplementedError;
+use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
 use pyo3::prelude::*;
 use rustfits::{FitsReader, HduInfo, HduKey, HduKind, ImageData, Op, Records, Rows};
 
@@ -11,7 +11,7 @@ use crate::hdu::{Hdu, read_section};
 use crate::keys::SectionKey;
 use crate::run::{await_op, awaitable};
 use crate::table::{
-    ColumnsArgument, Row, RowsArgument, Single, Structured, TableKey, column_argument, column_op, selector,
+    ColumnsArgument, Row, RowsArgument, Single, Structured, TableKey, column_argument, column_op, refuse_mask, selector,
 };
 
 /// An HDU that was not looked up yet.
@@ -76,6 +76,14 @@ fn is_table(info: &HduInfo) -> PyResult<bool> {
     }
 }
 
+/// Keywords that the other kind of HDU takes, and whether each is given: what would have no effect is refused.
+fn refuse(kind: &str, keywords: &[(&str, bool)]) -> PyResult<()> {
+    match keywords.iter().find(|(_, is_given)| *is_given) {
+        Some((name, _)) => Err(PyTypeError::new_err(format!("the HDU is {kind}: {name}= is not for that"))),
+        None => Ok(()),
+    }
+}
+
 impl<'py> IntoPyObject<'py> for Data {
     type Target = PyAny;
     type Output = Bound<'py, PyAny>;
@@ -120,7 +128,9 @@ impl Selector {
     }
 
     /// Reads the HDU: an image or a section of it, a table or some of its rows and columns. Parameters as in the blocking classes.
-    #[pyo3(signature = (section=None, *, rows=None, columns=None, scale=true, mask_blank=false))]
+    /// A keyword of the other kind of HDU is a TypeError.
+    #[pyo3(signature = (section=None, *, rows=None, columns=None, scale=true, mask_blank=false, mask_null=false))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn read<'py>(
         &self,
         py: Python<'py>,
@@ -129,18 +139,23 @@ impl Selector {
         columns: Option<ColumnsArgument>,
         scale: bool,
         mask_blank: bool,
+        mask_null: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.read_chosen(py, move |_, reader, info| {
             if is_table(&info)? {
+                refuse("a table", &[("section", section.is_some()), ("mask_blank", mask_blank)])?;
+                refuse_mask(mask_null)?;
                 let table = selector(&reader, info.index(), rows, columns, scale);
                 return Ok(Read::Table(table.read_records(), Shape::Structured));
             }
+            let others = [("rows", rows.is_some()), ("columns", columns.is_some()), ("mask_null", mask_null)];
+            refuse("an image", &others)?;
             Ok(Read::Image(read_section(&Hdu::new(reader, info), section, scale, mask_blank)))
         })
     }
 
     /// Reads one column of a table as a plain array. Parameters as in the blocking class.
-    #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true))]
+    #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true, mask_null=false))]
     fn read_column<'py>(
         &self,
         py: Python<'py>,
@@ -148,7 +163,9 @@ impl Selector {
         rows: Option<RowsArgument>,
         as_bytes: bool,
         scale: bool,
+        mask_null: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
+        refuse_mask(mask_null)?;
         let name = column_argument(name)?;
         self.read_chosen(py, move |_, reader, info| {
             let table = selector(&reader, info.index(), rows, None, scale);

@@ -49,6 +49,7 @@ fn positions(entry: &AxisSection, length: i64) -> Vec<usize> {
         AxisSection::At(index) => vec![wrap(*index) as usize],
         AxisSection::List(indices) => indices.iter().map(|&index| wrap(index) as usize).collect(),
         AxisSection::Ellipsis => (0..length as usize).collect(),
+        AxisSection::NewAxis => Vec::new(),
         AxisSection::Slice { start, stop, step } => {
             let (lowest, highest) = if *step > 0 { (0, length) } else { (-1, length - 1) };
             let start =

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::table::TileEntry;
 use crate::error::{Error, Result};
-use crate::source::{ReadAt, slice};
+use crate::source::{ReadAt, resize, slice};
 
 /// How much is read at a time, unless one tile is larger.
 const READ_BYTES: u64 = 1 << 20;
@@ -39,7 +39,7 @@ impl<'a> TileReader<'a> {
                 end = next.bytes.end;
             }
             self.held = 0..0;
-            self.scratch.resize((end - wanted.start) as usize, 0);
+            resize(&mut self.scratch, (end - wanted.start) as usize)?;
             self.source.read_at(wanted.start, &mut self.scratch)?;
             self.held = wanted.start..end;
         }

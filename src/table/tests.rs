@@ -1,0 +1,54 @@
+//! Which bytes a read of a table asks for.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{TablePlan, TableRequest};
+use crate::directory::Directory;
+use crate::source::{MemorySource, ReadPlan};
+use crate::table::Rows;
+
+const ROWS: u64 = 300;
+
+/// A table with rows of `row_len` bytes, of which only the first 8 are a column.
+fn table(row_len: u64) -> MemorySource {
+    let blocks = |cards: &[String]| {
+        let text: String = cards.iter().chain(&["END".to_owned()]).map(|card| format!("{card:<80}")).collect();
+        format!("{text:<width$}", width = text.len().next_multiple_of(2880)).into_bytes()
+    };
+    let mut file = blocks(&["SIMPLE  = T".into(), "BITPIX  = 8".into(), "NAXIS   = 0".into()]);
+    file.extend(blocks(&[
+        "XTENSION= 'BINTABLE'".into(),
+        "BITPIX  = 8".into(),
+        "NAXIS   = 2".into(),
+        format!("NAXIS1  = {row_len}"),
+        format!("NAXIS2  = {ROWS}"),
+        "TFIELDS = 1".into(),
+        "TFORM1  = 'K'".into(),
+    ]));
+    file.resize(file.len() + (row_len * ROWS) as usize, 1);
+    MemorySource(Bytes::from(file))
+}
+
+fn ranges(source: &MemorySource, rows: Rows) -> Vec<Range<u64>> {
+    let hdu = Directory::new("test".into(), false).get(1, source).unwrap().unwrap();
+    let plan = TablePlan::locate(&hdu, &TableRequest { rows, ..TableRequest::default() }, source).unwrap();
+    (0..plan.len()).flat_map(|part| plan.ranges(part)).collect()
+}
+
+#[test]
+fn what_lies_between_far_cells_is_not_asked_for() {
+    let source = table(6000);
+    let found = ranges(&source, Rows::All);
+    assert_eq!(found.len() as u64, ROWS);
+    assert!(found.iter().all(|range| range.end - range.start == 8));
+}
+
+#[test]
+fn what_lies_between_near_cells_is() {
+    let source = table(400);
+    let found = ranges(&source, Rows::Slice { start: Some(0), stop: Some(100), step: 2 });
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].end - found[0].start, 98 * 400 + 8);
+}

@@ -1,0 +1,204 @@
+//! How tiles are compressed: ZCMPTYPE with its parameters, and ZQUANTIZ (FITS 4.0 §10.1.1, §10.2, §10.4). All that differs from
+//! one compression to another is here.
+
+use bytemuck::Pod;
+
+use super::image_header::{illegal, missing};
+use super::scratch::{Scratch, typed};
+use crate::codec::gzip;
+use crate::codec::quantize::Dither;
+use crate::codec::rice::{self, RiceInteger};
+use crate::error::{Error, Result};
+use crate::format::{DataType, Header};
+
+/// The largest RICE_1 block that is taken for one: the standard names 16 and 32.
+const LARGEST_BLOCK_SIZE: i64 = 256;
+
+/// How the bytes of a tile are packed (§10.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// RICE_1 with its parameters BLOCKSIZE and BYTEPIX.
+    Rice { block_size: usize, pixel_size: usize },
+    /// GZIP_1: big-endian pixels, gzipped.
+    Gzip,
+    /// GZIP_2: as GZIP_1, but the bytes were sorted by significance before.
+    ShuffledGzip,
+    /// NOCOMPRESS: big-endian pixels as they are.
+    Plain,
+    /// PLIO_1 or HCOMPRESS_1, which can't be unpacked yet.
+    Unbuilt(&'static str),
+}
+
+impl Packing {
+    fn new(header: &Header) -> Result<Self> {
+        Ok(match compression(header)? {
+            "RICE_1" => Self::Rice { block_size: block_size(header)?, pixel_size: pixel_size(header)? },
+            "GZIP_1" => Self::Gzip,
+            "GZIP_2" => Self::ShuffledGzip,
+            "NOCOMPRESS" => Self::Plain,
+            other => Self::Unbuilt(other),
+        })
+    }
+
+    /// Whether a tile is integers of the machine once it is unpacked; else it is big-endian numbers.
+    pub(super) fn makes_integers(self) -> bool {
+        match self {
+            Self::Rice { .. } | Self::Unbuilt(_) => true,
+            Self::Gzip | Self::ShuffledGzip | Self::Plain => false,
+        }
+    }
+
+    /// How many bytes a number has as it is packed, where one of those that were packed has `size`.
+    pub(super) fn packed_size(self, size: u64) -> u64 {
+        match self {
+            Self::Rice { pixel_size, .. } => pixel_size as u64,
+            _ => size,
+        }
+    }
+
+    /// The most bytes of pixels that one byte of a tile can make.
+    pub(super) fn most_bytes_of(self) -> u64 {
+        match self {
+            // A block of equal pixels is its head of 3, 4 or 5 bits.
+            Self::Rice { block_size, pixel_size } => {
+                (8 * block_size as u64 * pixel_size as u64).div_ceil(if pixel_size == 1 { 3 } else { 4 })
+            }
+            Self::Gzip | Self::ShuffledGzip => gzip::EXPANSION,
+            Self::Plain | Self::Unbuilt(_) => 1,
+        }
+    }
+
+    /// Fills `integers` with the first integers of a tile; for packings that make such.
+    pub(super) fn unpack(self, tile: &[u8], memory: &mut Scratch, integers: &mut [i32]) -> Result<()> {
+        match self {
+            Self::Rice { block_size, pixel_size: 4 } => rice::decode(tile, block_size, integers),
+            Self::Rice { block_size, pixel_size: 2 } => unrice::<i16>(tile, block_size, memory, integers),
+            Self::Rice { block_size, .. } => unrice::<u8>(tile, block_size, memory, integers),
+            Self::Unbuilt(name) => Err(unbuilt(name)),
+            Self::Gzip | Self::ShuffledGzip | Self::Plain => Err(Error::argument("the tiles do not hold integers")),
+        }
+    }
+
+    /// Fills `pixels` with the first pixels of a tile in the image's own type, where that is what the packing makes; returns
+    /// whether it is.
+    pub(super) fn unpack_pixels(self, tile: &[u8], stored: DataType, pixels: &mut [u8]) -> Result<bool> {
+        let Self::Rice { block_size, pixel_size } = self else { return Ok(false) };
+        match (pixel_size, stored) {
+            (1, DataType::U8) => rice::decode(tile, block_size, pixels)?,
+            (2, DataType::I16) => rice::decode(tile, block_size, typed::<i16>(pixels)?)?,
+            (4, DataType::I32) => rice::decode(tile, block_size, typed::<i32>(pixels)?)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Unpacks integers of another type than `i32`.
+fn unrice<T>(tile: &[u8], block_size: usize, memory: &mut Scratch, integers: &mut [i32]) -> Result<()>
+where
+    T: RiceInteger + Pod + Into<i32>,
+{
+    let narrow = typed::<T>(memory.bytes(integers.len().saturating_mul(size_of::<T>()))?)?;
+    rice::decode(tile, block_size, narrow)?;
+    for (integer, narrow) in integers.iter_mut().zip(narrow) {
+        *integer = (*narrow).into();
+    }
+    Ok(())
+}
+
+fn unbuilt(name: &str) -> Error {
+    Error::unsupported(format!("images compressed with {name} can't be read yet"))
+}
+
+/// The compression of an image, as its header has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compression {
+    pub(super) packing: Packing,
+    /// ZQUANTIZ: `None` is NONE, floats that are stored as floats.
+    dither: Option<Dither>,
+    /// ZDITHER0.
+    pub(super) seed: i64,
+}
+
+impl Compression {
+    pub(super) fn new(header: &Header) -> Result<Self> {
+        let seed = header.integer("ZDITHER0")?.unwrap_or(1);
+        Ok(Self { packing: Packing::new(header)?, dither: dither(header)?, seed })
+    }
+
+    /// An error where the tiles can't be unpacked.
+    pub(super) fn check_readable(self) -> Result<Self> {
+        match self.packing {
+            Packing::Unbuilt(name) => Err(unbuilt(name)),
+            _ => Ok(self),
+        }
+    }
+
+    /// How the floats of an image of this type were made integers; `None` for integers, and for floats that are packed as they
+    /// are. `has_scales` is whether the table has a ZSCALE and a ZZERO.
+    pub(super) fn quantized(self, stored: DataType, has_scales: bool) -> Result<Option<Dither>> {
+        let makes_integers = self.packing.makes_integers();
+        match self.dither {
+            _ if !stored.is_float() => Ok(None),
+            _ if makes_integers && !has_scales => Err(Error::illegal(
+                "floats compressed as integers (ZCMPTYPE) need a ZSCALE and a ZZERO, which are missing",
+            )),
+            None if makes_integers => Ok(Some(Dither::None)),
+            dither => Ok(dither.filter(|_| has_scales)),
+        }
+    }
+}
+
+/// ZCMPTYPE, by the name that the standard has for it.
+pub(crate) fn compression(header: &Header) -> Result<&'static str> {
+    let name = header.text("ZCMPTYPE")?.ok_or_else(|| missing("ZCMPTYPE"))?;
+    Ok(match name.trim() {
+        "RICE_1" | "RICE_ONE" => "RICE_1",
+        "GZIP_1" => "GZIP_1",
+        "GZIP_2" => "GZIP_2",
+        "NOCOMPRESS" => "NOCOMPRESS",
+        "PLIO_1" => "PLIO_1",
+        "HCOMPRESS_1" => "HCOMPRESS_1",
+        other => return Err(illegal("ZCMPTYPE", format!("is '{other}', which is no compression of the standard"))),
+    })
+}
+
+fn block_size(header: &Header) -> Result<usize> {
+    let size = parameter(header, "BLOCKSIZE")?.unwrap_or(32);
+    let valid = usize::try_from(size).ok().filter(|_| (1..=LARGEST_BLOCK_SIZE).contains(&size));
+    valid.ok_or_else(|| illegal("BLOCKSIZE (ZVALn)", format!("is {size}; the standard has 16 and 32")))
+}
+
+fn pixel_size(header: &Header) -> Result<usize> {
+    match parameter(header, "BYTEPIX")?.unwrap_or(4) {
+        1 => Ok(1),
+        2 => Ok(2),
+        4 => Ok(4),
+        8 => Err(Error::unsupported("images compressed with RICE_1 of 64 bits (BYTEPIX = 8) can't be read")),
+        other => Err(illegal("BYTEPIX (ZVALn)", format!("is {other}; the standard has 1, 2, 4 and 8"))),
+    }
+}
+
+/// The parameter of the compression with this name: ZVALn where ZNAMEn is the name.
+fn parameter(header: &Header, name: &str) -> Result<Option<i64>> {
+    for number in 1.. {
+        match header.text(&format!("ZNAME{number}"))? {
+            None => break,
+            Some(own) if own.trim().eq_ignore_ascii_case(name) => return header.integer(&format!("ZVAL{number}")),
+            Some(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// ZQUANTIZ (§10.2); images from before that keyword were not dithered.
+fn dither(header: &Header) -> Result<Option<Dither>> {
+    let Some(name) = header.text("ZQUANTIZ")? else { return Ok(Some(Dither::None)) };
+    match name.trim().to_ascii_uppercase().as_str() {
+        "NONE" => Ok(None),
+        "NO_DITHER" | "" => Ok(Some(Dither::None)),
+        "SUBTRACTIVE_DITHER_1" => Ok(Some(Dither::One)),
+        "SUBTRACTIVE_DITHER_2" => Ok(Some(Dither::Two)),
+        other => Err(illegal("ZQUANTIZ", format!("is '{other}', which is no quantization of the standard"))),
+    }
+}
