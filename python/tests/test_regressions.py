@@ -139,7 +139,8 @@ def test_a_single_value_is_not_dropped():
 
 def test_an_unreadable_xtension_is_no_image():
     file = rustfits.FITS.from_bytes(
-        raw_file("SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0") + raw_file("XTENSION= BINTABLE", "BITPIX  = 8", "NAXIS   = 0")
+        raw_file("SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0")
+        + raw_file("XTENSION= BINTABLE", "BITPIX  = 8", "NAXIS   = 0")
     )
     with pytest.raises(ValueError, match="XTENSION"):
         file[1]
@@ -147,7 +148,11 @@ def test_an_unreadable_xtension_is_no_image():
 
 
 async def test_keywords_of_the_other_kind_are_refused(write):
-    path = write(hdu_bytes(fits.PrimaryHDU(np.zeros((2, 2), "i2")), fits.BinTableHDU.from_columns([fits.Column("x", "I", array=[1])])))
+    path = write(
+        hdu_bytes(
+            fits.PrimaryHDU(np.zeros((2, 2), "i2")), fits.BinTableHDU.from_columns([fits.Column("x", "I", array=[1])])
+        )
+    )
     async with aio.FITS(path) as file:
         for keywords in [{"rows": [0]}, {"columns": ["x"]}, {"mask_null": True}]:
             with pytest.raises(TypeError, match=next(iter(keywords))):
