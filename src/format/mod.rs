@@ -9,6 +9,7 @@ mod protected;
 pub(crate) mod scaling;
 pub(crate) mod structure;
 pub(crate) mod value;
+mod value_from;
 
 pub(crate) use card::{CARD_BYTES, CardKind, classify};
 pub use endian::{DataType, Element};
