@@ -1,9 +1,12 @@
 //! Cards, values, headers, the layout of HDUs, scaling: bytes in, values out. Pure: knows no source and starts no thread.
 
 pub(crate) mod card;
+mod compose;
+mod compose_long;
 pub(crate) mod endian;
 pub(crate) mod header;
 mod header_writer;
+mod keyword;
 mod long;
 mod protected;
 pub(crate) mod scaling;
