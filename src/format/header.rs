@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::card::{CARD_BYTES, CardKind, KEYWORD_BYTES, classify, is_printable, text, trimmed_length};
-use super::long::{parse_long, record_length};
+use super::card::{CARD_BYTES, KEYWORD_BYTES, is_printable, text, trimmed_length};
+use super::long::parse_long;
+use super::record::Record;
 use super::value::{FromValue, Value, ValueAndComment, parse, parse_number, refused};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 
@@ -24,23 +25,14 @@ use crate::error::{Error, ErrorKind, Result, ResultExt};
 /// assert_eq!(header.comment("EXPTIME")?, "seconds");
 /// # Ok::<(), rustfits::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Header {
-    bytes: Vec<u8>,
-    records: Vec<Record>,
-    index: OnceLock<HashMap<Box<[u8]>, usize>>,
-    lenient: bool,
+    pub(super) bytes: Vec<u8>,
+    pub(super) records: Vec<Record>,
+    /// The first record of each keyword; made when it is first asked for, kept up by edits.
+    pub(super) index: OnceLock<HashMap<Box<[u8]>, usize>>,
+    pub(super) lenient: bool,
     place: OnceLock<(String, usize)>,
-}
-
-/// A keyword with its cards: one, or several where a long string goes on.
-#[derive(Clone, Copy, Debug)]
-struct Record {
-    start: usize,
-    end: usize,
-    keyword: (usize, usize),
-    /// Where the value field starts within the first card; `None` for commentary.
-    value: Option<usize>,
 }
 
 impl Header {
@@ -52,18 +44,9 @@ impl Header {
     pub(crate) fn with_rules(bytes: &[u8], lenient: bool) -> Self {
         let mut records = Vec::with_capacity(bytes.len() / CARD_BYTES);
         let mut start = 0;
-        while let Some(card) = bytes.get(start..start + CARD_BYTES) {
-            let (keyword, value, cards) = match classify(card) {
-                CardKind::End => break,
-                CardKind::Value { keyword, value } => {
-                    (keyword, Some(value), record_length(bytes.get(start..).unwrap_or_default(), value))
-                }
-                CardKind::Continue => ((0, KEYWORD_BYTES), None, 1),
-                CardKind::Commentary { keyword } => (keyword, None, 1),
-            };
-            let end = start + cards * CARD_BYTES;
-            records.push(Record { start, end, keyword, value });
-            start = end;
+        while let Some(record) = Record::at(bytes, start) {
+            records.push(record);
+            start = record.end;
         }
         let bytes = bytes.get(..start).unwrap_or(bytes).to_vec();
         Self { bytes, records, index: OnceLock::new(), lenient, place: OnceLock::new() }
@@ -146,7 +129,7 @@ impl Header {
         let wanted = normalized(keyword);
         self.records
             .iter()
-            .filter(|record| record.value.is_none() && self.keyword(record).eq_ignore_ascii_case(&wanted))
+            .filter(|record| record.value.is_none() && self.has_key(record, &wanted))
             .map(|record| self.commentary_text(record))
             .collect()
     }
@@ -160,8 +143,8 @@ impl Header {
         Ok(text(bytes.get(..trimmed_length(bytes)).unwrap_or_default()))
     }
 
-    fn parse_record(&self, record: &Record, value_at: usize) -> ValueAndComment {
-        let cards = self.bytes.get(record.start..record.end).unwrap_or_default();
+    pub(super) fn parse_record(&self, record: &Record, value_at: usize) -> ValueAndComment {
+        let cards = self.record_bytes(record);
         if cards.len() > CARD_BYTES {
             parse_long(cards, value_at, self.lenient)
         } else {
@@ -169,28 +152,48 @@ impl Header {
         }
     }
 
-    fn keyword(&self, record: &Record) -> &[u8] {
+    pub(super) fn keyword(&self, record: &Record) -> &[u8] {
         self.bytes.get(record.start + record.keyword.0..record.start + record.keyword.1).unwrap_or_default()
     }
 
-    fn require(&self, keyword: &str) -> Result<&Record> {
+    /// The keyword as the index has it, which is [`normalized`] of what [`Header::keywords`] gives.
+    pub(super) fn key(&self, record: &Record) -> Box<[u8]> {
+        self.keyword(record).iter().map(key_byte).collect()
+    }
+
+    pub(super) fn has_key(&self, record: &Record, key: &[u8]) -> bool {
+        let keyword = self.keyword(record);
+        keyword.len() == key.len() && keyword.iter().map(key_byte).eq(key.iter().copied())
+    }
+
+    /// The cards of a record.
+    pub(super) fn record_bytes(&self, record: &Record) -> &[u8] {
+        self.bytes.get(record.start..record.end).unwrap_or_default()
+    }
+
+    pub(super) fn require(&self, keyword: &str) -> Result<&Record> {
         self.find(keyword).ok_or_else(|| {
             self.place_of(Error::new(ErrorKind::Key, format!("the header has no keyword '{}'", keyword.trim())))
         })
     }
 
     fn find(&self, keyword: &str) -> Option<&Record> {
+        self.number(&normalized(keyword)).and_then(|number| self.records.get(number))
+    }
+
+    /// The number of the first record with a key of the index.
+    pub(super) fn number(&self, key: &[u8]) -> Option<usize> {
         let index = self.index.get_or_init(|| {
             let mut index = HashMap::with_capacity(self.records.len());
             for (number, record) in self.records.iter().enumerate() {
-                index.entry(self.keyword(record).to_ascii_uppercase().into_boxed_slice()).or_insert(number);
+                index.entry(self.key(record)).or_insert(number);
             }
             index
         });
-        index.get(normalized(keyword).as_slice()).and_then(|&number| self.records.get(number))
+        index.get(key).copied()
     }
 
-    fn at<T>(&self, result: Result<T>) -> Result<T> {
+    pub(super) fn at<T>(&self, result: Result<T>) -> Result<T> {
         match self.place.get() {
             Some((file, hdu)) => result.in_hdu(*hdu).in_file(file),
             None => result,
@@ -205,8 +208,12 @@ impl Header {
     }
 }
 
+fn key_byte(byte: &u8) -> u8 {
+    if is_printable(*byte) { byte.to_ascii_uppercase() } else { b'_' }
+}
+
 /// A keyword as the index has it: upper case, without surrounding blanks and without HIERARCH in front.
-fn normalized(keyword: &str) -> Vec<u8> {
+pub(super) fn normalized(keyword: &str) -> Vec<u8> {
     let upper = keyword.trim().to_ascii_uppercase();
     match upper.strip_prefix("HIERARCH ") {
         Some(rest) => rest.trim_start().as_bytes().to_vec(),

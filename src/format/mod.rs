@@ -1,19 +1,25 @@
 //! Cards, values, headers, the layout of HDUs, scaling: bytes in, values out. Pure: knows no source and starts no thread.
 
 pub(crate) mod card;
+mod compose;
+mod compose_long;
 pub(crate) mod endian;
 pub(crate) mod header;
-mod header_writer;
+mod header_edit;
+mod header_splice;
+mod header_text;
+mod keyword;
 mod long;
 mod protected;
+mod record;
 pub(crate) mod scaling;
 pub(crate) mod structure;
 pub(crate) mod value;
+mod value_from;
 
 pub(crate) use card::{CARD_BYTES, CardKind, classify};
 pub use endian::{DataType, Element};
 pub use header::Header;
-pub(crate) use header_writer::HeaderWriter;
 pub use protected::is_protected_keyword;
 pub(crate) use scaling::{Scaling, ScalingKind};
 pub use structure::HduKind;

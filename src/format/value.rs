@@ -105,6 +105,20 @@ pub(crate) fn parse(field: &[u8], lenient: bool) -> ValueAndComment {
     ValueAndComment { value: parse_token(token, lenient), comment: comment(rest) }
 }
 
+/// Where the value ends within its field: behind the closing quote, or behind the last character in front of the slash.
+pub(crate) fn value_end(field: &[u8]) -> usize {
+    let start = field.iter().position(|&byte| byte != b' ').unwrap_or(0);
+    let trimmed = field.get(start..).unwrap_or_default();
+    if trimmed.first() == Some(&b'\'') {
+        return field.len() - parse_string(trimmed, true).1.len();
+    }
+    let before_slash = trimmed.split(|&byte| byte == b'/').next().unwrap_or_default();
+    match trimmed_length(before_slash) {
+        0 => 0,
+        length => start + length,
+    }
+}
+
 /// The comment behind the first slash.
 fn comment(rest: &[u8]) -> String {
     match rest.iter().position(|&byte| byte == b'/') {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::format::endian::swap_copy;
 use crate::format::structure::MOST_AXES;
-use crate::format::{DataType, HeaderWriter, padded};
+use crate::format::{DataType, Header, Value, padded};
 use crate::source::{Content, EditPlan, Step};
 
 /// The longest EXTNAME that fits one card.
@@ -56,35 +56,36 @@ impl<'a> NewImage<'a> {
                 self.shape.len()
             )));
         }
-        let mut header = HeaderWriter::default();
+        let mut header = Header::new();
         if primary {
-            header.logical("SIMPLE", true, "conforms to FITS standard");
+            header.set_structural("SIMPLE", true, "conforms to FITS standard")?;
         } else {
-            header.string("XTENSION", "IMAGE", "image extension");
+            header.set_structural("XTENSION", "IMAGE", "image extension")?;
         }
-        header.number("BITPIX", self.data_type.bitpix(), "bits per data value");
-        header.number("NAXIS", self.shape.len(), "number of axes");
+        header.set_structural("BITPIX", self.data_type.bitpix(), "bits per data value")?;
+        header.set_structural("NAXIS", self.shape.len(), "number of axes")?;
         for (axis, length) in self.shape.iter().rev().enumerate() {
-            header.number(&format!("NAXIS{}", axis + 1), length, "");
+            header.set_structural(&format!("NAXIS{}", axis + 1), *length, "")?;
         }
         if primary {
-            header.logical("EXTEND", true, "extensions may follow");
+            header.set_structural("EXTEND", true, "extensions may follow")?;
         } else {
-            header.number("PCOUNT", 0, "no parameters");
-            header.number("GCOUNT", 1, "one group");
+            header.set_structural("PCOUNT", 0, "no parameters")?;
+            header.set_structural("GCOUNT", 1, "one group")?;
         }
         if self.data_type.bzero() != "0" {
-            header.number("BSCALE", 1, "");
-            header.number("BZERO", self.data_type.bzero(), "offset of the unsigned (or signed byte) range");
+            let bzero = Value::BigInteger(self.data_type.bzero().to_owned());
+            header.set_structural("BSCALE", 1, "")?;
+            header.set_structural("BZERO", bzero, "offset of the unsigned (or signed byte) range")?;
         }
         if let Some(name) = self.name {
             check_name(name)?;
-            header.string("EXTNAME", name, "");
+            header.set_structural("EXTNAME", name, "")?;
         }
         if let Some(version) = self.version {
-            header.number("EXTVER", version, "");
+            header.set_structural("EXTVER", version, "")?;
         }
-        Ok(header.finish())
+        Ok(header.to_bytes())
     }
 }
 
