@@ -3,6 +3,9 @@
 //! An HDU follows where the one before ends, if a block there starts like an extension. Anything else behind the last HDU
 //! (special records, zeros, the tail of a broken write) is passed over.
 
+mod edits;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, ErrorKind, Result, ResultExt};
@@ -10,6 +13,7 @@ use crate::format::structure::{check_start, header_end, layout_of};
 use crate::format::{BLOCK_BYTES, CARD_BYTES, HduKind, HduLayout, Header, padded};
 use crate::source::ReadAt;
 use crate::table::TableLayout;
+use edits::EditedHeader;
 
 /// How much of a header is read at first; it doubles until the END card is there.
 const FIRST_READ: u64 = BLOCK_BYTES;
@@ -35,10 +39,15 @@ pub(crate) struct HduEntry {
 }
 
 impl HduEntry {
-    fn new(file: Arc<str>, index: usize, header: Header, layout: HduLayout) -> Self {
+    fn new(file: Arc<str>, index: usize, header: Arc<Header>, layout: HduLayout) -> Self {
         let name = extension_name(&header);
         let version = header.integer("EXTVER").ok().flatten().unwrap_or(1);
-        Self { file, index, header: Arc::new(header), layout, name, version, table: OnceLock::new() }
+        Self { file, index, header, layout, name, version, table: OnceLock::new() }
+    }
+
+    /// The same HDU with another header, at another place.
+    fn with_header(before: &Self, header: Arc<Header>, layout: HduLayout) -> Self {
+        Self::new(Arc::clone(&before.file), before.index, header, layout)
     }
 
     /// Whether the HDU has this name, in any letter case and without surrounding blanks.
@@ -112,6 +121,8 @@ pub(crate) struct Directory {
     lenient: bool,
     hdus: Vec<Arc<HduEntry>>,
     end: End,
+    /// The headers that were edited, by the number of their HDU.
+    edited: BTreeMap<usize, EditedHeader>,
 }
 
 #[derive(Debug)]
@@ -126,12 +137,12 @@ enum End {
 
 impl Directory {
     pub(crate) fn new(file: Arc<str>, lenient: bool) -> Self {
-        Self { file, lenient, hdus: Vec::new(), end: End::Open }
+        Self { file, lenient, hdus: Vec::new(), end: End::Open, edited: BTreeMap::new() }
     }
 
     /// The directory of a file that has no HDU yet, because it is about to be written.
     pub(crate) fn empty(file: Arc<str>) -> Self {
-        Self { file, lenient: false, hdus: Vec::new(), end: End::Reached }
+        Self { file, lenient: false, hdus: Vec::new(), end: End::Reached, edited: BTreeMap::new() }
     }
 
     /// Adds an HDU that was just written at the end.
@@ -167,6 +178,16 @@ impl Directory {
         Err(Error::new(ErrorKind::Key, format!("no HDU has EXTNAME '{name}'{wanted}; there are {names:?}")))
     }
 
+    /// The number of the HDU that the key asks for, without bringing its entry up to date.
+    pub(crate) fn number(&mut self, key: &HduKey, source: &dyn ReadAt) -> Result<usize> {
+        match key {
+            HduKey::Index(index) if usize::try_from(*index).is_ok_and(|index| index < self.hdus.len()) => {
+                Ok(*index as usize)
+            }
+            key => Ok(self.find(key, source)?.index),
+        }
+    }
+
     fn at(&mut self, index: i64, source: &dyn ReadAt) -> Result<Arc<HduEntry>> {
         let from_front = if index < 0 { self.count(source)? as i64 + index } else { index };
         let found = match usize::try_from(from_front) {
@@ -196,6 +217,7 @@ impl Directory {
                 End::Broken(_) => return Ok(None),
             }
         }
+        self.show(index);
         Ok(self.hdus.get(index).cloned())
     }
 
@@ -227,7 +249,7 @@ impl Directory {
         let index = self.hdus.len();
         let header = Header::with_rules(bytes, self.lenient).placed(&self.file, index);
         let layout = layout_of(&header, index, data_start)?;
-        Ok(Arc::new(HduEntry::new(Arc::clone(&self.file), index, header, layout)))
+        Ok(Arc::new(HduEntry::new(Arc::clone(&self.file), index, Arc::new(header), layout)))
     }
 
     /// A first HDU that can't be read is the file's own error; a later one ends the walk.

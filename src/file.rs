@@ -80,9 +80,39 @@ impl OpenFile {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The HDU that the key asks for.
+    /// The HDU that the key asks for. A local file is asked at its present source: an edit that moves data changes both at once.
     pub(crate) fn find(&self, key: &HduKey, source: &dyn ReadAt) -> Result<Arc<HduEntry>> {
-        self.directory().find(key, source).in_file(&self.name)
+        let mut directory = self.directory();
+        match self.source() {
+            Ok(Source::Local(source)) => directory.find(key, &*source).in_file(&self.name),
+            // Ranged; or closed since the operation began, which goes on with what it has.
+            _ => directory.find(key, source).in_file(&self.name),
+        }
+    }
+
+    /// The HDU that the key asks for in a local file, and the source that has it where it says: the present one, or `before` if the file was
+    /// closed since the operation began.
+    fn find_local(&self, key: &HduKey, before: Arc<dyn ReadAt>) -> Result<(Arc<HduEntry>, Arc<dyn ReadAt>)> {
+        let mut directory = self.directory();
+        let source = match self.source() {
+            Ok(Source::Local(source)) => source,
+            _ => before,
+        };
+        Ok((directory.find(key, &*source).in_file(&self.name)?, source))
+    }
+
+    /// How many HDUs there are.
+    pub(crate) fn count(&self, source: &dyn ReadAt) -> Result<usize> {
+        let mut directory = self.directory();
+        match self.source() {
+            Ok(Source::Local(source)) => directory.count(&*source),
+            _ => directory.count(source),
+        }
+    }
+
+    /// Goes over to another source, whose layout the directory has: the caller holds its lock.
+    pub(crate) fn replace_source(&self, source: Arc<dyn ReadAt>) {
+        *self.source.write().unwrap_or_else(PoisonError::into_inner) = Some(Source::Local(source));
     }
 
     /// An operation that reads metadata only.
@@ -112,7 +142,7 @@ impl OpenFile {
         match self.source() {
             Err(error) => Op::failed(error),
             Ok(Source::Local(source)) => Op::local(move |watch| {
-                let hdu = file.find(&key, &*source)?;
+                let (hdu, source) = file.find_local(&key, source)?;
                 let result = locate(&hdu, &*source).and_then(|plan| {
                     let buffers = run_plan(&plan, &*source, watch)?;
                     finish(plan, buffers)

@@ -22,6 +22,7 @@ pub mod blocking;
 mod codec;
 mod cpu;
 mod directory;
+mod edit;
 mod engine;
 mod error;
 mod fetch;
@@ -39,6 +40,7 @@ mod reader;
 mod source;
 mod table;
 mod table_data;
+mod target;
 mod tiled;
 mod writer;
 
@@ -56,7 +58,7 @@ pub use options::{OpenOptions, Remote, RemoteMode, Timeout};
 pub use reader::{FitsReader, ImageSelector};
 pub use table::{ColumnKey, Rows};
 pub use table_data::{ColumnData, ColumnElement, Columns, Field, Records, TableSelector};
-pub use writer::{FitsWriter, ImageOptions};
+pub use writer::{FitsWriter, ImageOptions, WriteOptions};
 
 /// The Rust examples of the pages beside the crate compile and run.
 #[cfg(doctest)]

@@ -20,6 +20,7 @@ use crate::io::{DiskFile, Fetched, Fetching, Location, RangedSource, TransferCou
 use crate::memory;
 use crate::options::{OpenOptions, Remote, RemoteMode};
 use crate::source::{MemorySource, ReadAt};
+use crate::target::{Place, Target};
 
 /// How many bytes tell what a file is.
 const SNIFF_BYTES: usize = crate::format::BLOCK_BYTES as usize;
@@ -44,15 +45,14 @@ pub(crate) fn open(name: &Path, options: OpenOptions) -> Op<OpenFile> {
             }
             Op::local(move |watch| open_path(&path, &options, watch).in_file(&path.to_string_lossy()))
         }
-        Location::Memory => Op::failed(
-            Error::new(
-                ErrorKind::Argument,
-                "memory starts empty, there is nothing to read: use mode 'w+', or from_bytes",
-            )
-            .in_file(&name.to_string_lossy()),
-        ),
+        Location::Memory => Op::failed(nothing_to_read().in_file(&name.to_string_lossy())),
         remote => open_remote(remote, options),
     }
+}
+
+/// The error for `mem://` opened to be read.
+pub(crate) fn nothing_to_read() -> Error {
+    Error::argument("memory starts empty, there is nothing to read: use mode 'w+', or from_bytes")
 }
 
 /// How much of a ranged file the opening request brings: enough for the first header of most files.
@@ -112,53 +112,99 @@ async fn open_ranged(url: Url, remote: Remote, lenient: bool) -> Result<OpenFile
 
 fn open_path(path: &Path, options: &OpenOptions, watch: &mut Watch<'_>) -> Result<OpenFile> {
     let file = DiskFile::new(File::open(path)?)?;
-    let mut start = [0; SNIFF_BYTES];
-    let start = start.get_mut(..SNIFF_BYTES.min(file.len() as usize)).unwrap_or_default();
-    file.read_at(0, start)?;
+    let start = first_bytes(&file)?;
     let name: Arc<str> = Arc::from(path.to_string_lossy());
-    match sniff(start) {
+    match sniff(&start) {
         Content::Fits => opened(name, options, Arc::new(file), None),
         Content::Gzip => in_memory(name, Bytes::from(std::fs::read(path)?), options, None, watch),
-        content => Err(refuse(content, file.len(), start)),
+        content => Err(refuse(content, file.len(), &start)),
+    }
+}
+
+/// What tells what a file is.
+fn first_bytes(file: &DiskFile) -> Result<Vec<u8>> {
+    let mut start = vec![0; SNIFF_BYTES.min(file.len() as usize)];
+    file.read_at(0, &mut start)?;
+    Ok(start)
+}
+
+/// Opens a file on disk to be changed. Its name says whether it is gzip, because it is written back as what it is called.
+pub(crate) fn for_changes(path: &Path, called_gzip: bool, watch: &mut Watch<'_>) -> Result<Place> {
+    let file = DiskFile::at(path, File::options().read(true).write(true).open(path)?)?;
+    let start = first_bytes(&file)?;
+    match (sniff(&start), called_gzip) {
+        (Content::Fits, false) => Ok(Place::Disk(Arc::new(file))),
+        (Content::Gzip, true) => {
+            let (plain, _) = unpacked(Bytes::from(std::fs::read(path)?), &OpenOptions::default(), None, watch)?;
+            Target::gzip(path, plain.into())
+        }
+        (Content::Fits, true) => {
+            Err(Error::new(ErrorKind::Io, "is called .gz and is not compressed: rename it, then open it"))
+        }
+        (Content::Gzip, false) => {
+            Err(Error::new(ErrorKind::Io, "is gzip and not called .gz: rename it, or gunzip it, then open it"))
+        }
+        (content, _) => Err(refuse(content, file.len(), &start)),
     }
 }
 
 /// Opens bytes; what is wrong with them is the argument's fault.
 pub(crate) fn from_bytes(bytes: Bytes, options: &OpenOptions, watch: &mut Watch<'_>) -> Result<OpenFile> {
-    in_memory(Arc::from(BYTES_NAME), bytes, options, None, watch).map_err(|error| match error.kind() {
+    in_memory(Arc::from(BYTES_NAME), bytes, options, None, watch).map_err(fault_of_argument)
+}
+
+/// The name of a file that is given as bytes, and its bytes unpacked.
+pub(crate) fn plain_bytes(bytes: Vec<u8>, options: &OpenOptions, watch: &mut Watch<'_>) -> Result<(Arc<str>, Vec<u8>)> {
+    let unpacked = unpacked(Bytes::from(bytes), options, None, watch).in_file(BYTES_NAME);
+    let (plain, _) = unpacked.map_err(fault_of_argument)?;
+    Ok((Arc::from(BYTES_NAME), plain.into()))
+}
+
+fn fault_of_argument(error: Error) -> Error {
+    match error.kind() {
         ErrorKind::Truncated | ErrorKind::Corrupt => error.with_kind(ErrorKind::Argument),
         _ => error,
-    })
+    }
 }
 
 /// Opens what was read whole: FITS, or FITS within gzip.
 fn in_memory(
     name: Arc<str>,
+    bytes: Bytes,
+    options: &OpenOptions,
+    warning: Option<String>,
+    watch: &mut Watch<'_>,
+) -> Result<OpenFile> {
+    let (plain, warning) = unpacked(bytes, options, warning, watch).in_file(&name)?;
+    opened(name, options, Arc::new(MemorySource(plain)), warning)
+}
+
+/// The FITS file that the bytes are, or that is gzip within them, with the warnings about it.
+fn unpacked(
     mut bytes: Bytes,
     options: &OpenOptions,
     mut warning: Option<String>,
     watch: &mut Watch<'_>,
-) -> Result<OpenFile> {
+) -> Result<(Bytes, Option<String>)> {
     for layer in 0.. {
         match sniff(&bytes) {
             Content::Fits => break,
             // There are gzip files that gunzip to themselves.
             Content::Gzip if layer == MOST_GZIP_LAYERS => {
-                let message = format!("is gzip within gzip, {MOST_GZIP_LAYERS} times: gunzip it first");
-                return Err(Error::corrupt(message).in_file(&name));
+                return Err(Error::corrupt(format!("is gzip within gzip, {MOST_GZIP_LAYERS} times: gunzip it first")));
             }
             Content::Gzip => {
-                let plain = gunzip(bytes, options, watch).in_file(&name)?;
+                let plain = gunzip(bytes, options, watch)?;
                 warning = plain.warning.or(warning);
                 bytes = memory::shared(plain.bytes);
             }
             content => {
                 let start = bytes.get(..SNIFF_BYTES.min(bytes.len())).unwrap_or_default();
-                return Err(refuse(content, bytes.len() as u64, start).in_file(&name));
+                return Err(refuse(content, bytes.len() as u64, start));
             }
         }
     }
-    opened(name, options, Arc::new(MemorySource(bytes)), warning)
+    Ok((bytes, warning))
 }
 
 /// Gunzips a file; on another thread where it takes long, so that this one can be interrupted.
@@ -172,7 +218,12 @@ fn gunzip(bytes: Bytes, options: &OpenOptions, watch: &mut Watch<'_>) -> Result<
 }
 
 /// Reads the first header, so that what is no FITS file fails here.
-fn opened(name: Arc<str>, options: &OpenOptions, source: Arc<dyn ReadAt>, warning: Option<String>) -> Result<OpenFile> {
+pub(crate) fn opened(
+    name: Arc<str>,
+    options: &OpenOptions,
+    source: Arc<dyn ReadAt>,
+    warning: Option<String>,
+) -> Result<OpenFile> {
     let file = OpenFile::open(name, options.lenient, Source::Local(Arc::clone(&source)), warning);
     file.find(&HduKey::Index(0), &*source)?;
     Ok(file)

@@ -88,7 +88,7 @@ impl FitsReader {
 
     /// How many HDUs the file has. Finds them all.
     pub fn count(&self) -> Op<usize> {
-        self.file.locate(|file, source| file.directory().count(source))
+        self.file.locate(|file, source| file.count(source))
     }
 
     /// What the HDU is: kind, name, shape, columns, header. The key is a number, an EXTNAME, or EXTNAME and EXTVER.

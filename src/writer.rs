@@ -1,21 +1,24 @@
-//! Writing: the async [`FitsWriter`], which makes a new file.
+//! Writing: the async [`FitsWriter`], which makes files and changes them.
 
-use std::fs::OpenOptions as FileOptions;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{ArrayBase, CowArray, Data, Dimension};
 
-use crate::engine::{Op, edit};
+use crate::directory::{Directory, HduKey};
+use crate::edit::{HeaderChange, header_change, with_headers};
+use crate::engine::{Op, Watch};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Source};
-use crate::format::{DataType, Element};
+use crate::format::{DataType, Element, Header};
 use crate::image::NewImage;
+use crate::io::Location;
 use crate::io::location::{display, is_gzip_name, parse, refuse_writing};
-use crate::io::{DiskFile, Location, MemoryFile, gzip_write};
+use crate::open;
+use crate::options::OpenOptions;
 use crate::reader::FitsReader;
-use crate::source::{ReadAt, Storage};
+use crate::source::EditPlan;
+use crate::target::{Place, Target};
 
 /// A FITS file that is being made. What was written can be read through [`FitsWriter::reader`] at once.
 ///
@@ -37,7 +40,7 @@ use crate::source::{ReadAt, Storage};
 #[derive(Clone)]
 pub struct FitsWriter {
     reader: FitsReader,
-    target: Arc<Target>,
+    shared: Arc<Shared>,
 }
 
 /// What a new image is called.
@@ -56,35 +59,23 @@ impl ImageOptions {
     }
 }
 
-/// Where the bytes of a new file go.
-struct Target {
-    place: Place,
-    /// Held during an edit; holds why an earlier one failed half way.
-    failure: Mutex<Option<Error>>,
-    changed: AtomicBool,
+/// What all clones of a writer share.
+struct Shared {
+    file: Arc<OpenFile>,
+    /// Held during an edit.
+    target: Mutex<Target>,
     process: u32,
 }
 
-enum Place {
-    Disk(Arc<DiskFile>),
-    Memory(Arc<MemoryFile>),
-    Gzip(Arc<MemoryFile>, PathBuf),
-}
-
-impl Place {
-    fn storage(&self) -> &dyn Storage {
-        match self {
-            Self::Disk(file) => &**file,
-            Self::Memory(memory) | Self::Gzip(memory, _) => &**memory,
-        }
-    }
-
-    fn source(&self) -> Arc<dyn ReadAt> {
-        match self {
-            Self::Disk(file) => Arc::clone(file) as Arc<dyn ReadAt>,
-            Self::Memory(memory) | Self::Gzip(memory, _) => Arc::clone(memory) as Arc<dyn ReadAt>,
-        }
-    }
+/// How a file is opened for changes. The default reads strictly and lets nothing be lost by a kill.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// As [`OpenOptions::lenient`].
+    pub lenient: bool,
+    /// A change that makes data move puts a new file in the place of the old one. Where that can't be done (no space for a second file, no permission in
+    /// the directory, several hard links) it is refused, unless this allows moving the data within the old file: a kill can
+    /// then destroy it.
+    pub allow_in_place: bool,
 }
 
 impl FitsWriter {
@@ -96,6 +87,37 @@ impl FitsWriter {
     pub fn create(name: impl AsRef<Path>) -> Op<Self> {
         let name = name.as_ref().to_owned();
         Op::edit(move || create(&name).in_file(&shown(&name)))
+    }
+
+    /// Opens a file that is there, to be read and changed: a path or `file://`. A `.gz` is changed in memory and takes its name's place
+    /// when it is synced, closed or dropped, if anything has changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`FitsReader::open`]; the file can't be written, or a file called `.gz` is not gzip or the other way round.
+    pub fn open(name: impl AsRef<Path>) -> Op<Self> {
+        Self::open_with(name, WriteOptions::default())
+    }
+
+    /// As [`FitsWriter::open`], with options.
+    pub fn open_with(name: impl AsRef<Path>, options: WriteOptions) -> Op<Self> {
+        let name = name.as_ref().to_owned();
+        Op::local(move |watch| open(&name, &options, watch).in_file(&shown(&name)))
+    }
+
+    /// A file in memory that starts as these bytes, plain or gzip, and can be changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`FitsReader::from_bytes`].
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>, options: WriteOptions) -> Op<Self> {
+        let bytes = bytes.into();
+        Op::local(move |watch| {
+            let read = OpenOptions { lenient: options.lenient, remote: None };
+            let (name, bytes) = open::plain_bytes(bytes, &read, watch)?;
+            let target = Target::new(Place::Memory(Arc::new(bytes.into())), false, false);
+            Ok(Shared::writer(open::opened(name, &read, target.source(), None)?, target))
+        })
     }
 
     /// The file as a reader.
@@ -148,48 +170,138 @@ impl FitsWriter {
             return Err(Error::argument(message));
         }
         let image = NewImage { data_type, shape, values, name: options.name.as_deref(), version: options.version };
-        let mut failure = self.usable()?;
+        let mut target = self.shared.target()?;
         let mut directory = self.reader.file.directory();
+        self.shared.write_staged(&mut target, &mut directory)?;
+        // The new one goes behind the last.
+        directory.count(&*target.source())?;
         let at = directory.append_at();
-        let (plan, header) = image.append(at)?;
-        if let Err(error) = edit::apply(plan, self.target.place.storage()) {
-            let refusal = format!("an earlier write failed ({error}): close the file and open it again");
-            *failure = Some(Error::new(ErrorKind::Io, refusal));
-            return Err(error);
-        }
-        self.target.changed.store(true, Ordering::Release);
+        let (steps, header) = image.append(at)?;
+        target.carry_out(EditPlan::InPlace(steps))?;
         Ok(directory.push(&header, at)?.index)
     }
 
-    fn usable(&self) -> Result<std::sync::MutexGuard<'_, Option<Error>>> {
-        self.reader.file.source()?;
-        let failure = self.target.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*failure {
-            Some(error) => Err(error.clone()),
-            None => Ok(failure),
+    /// Changes the header of an HDU: all that `edit` does, or nothing where it fails.
+    ///
+    /// A change that fits the blocks of the header is written at once. One that doesn't waits, with those that follow it, for the
+    /// next operation that writes something else, or for sync or close: what lies behind the header then moves, once.
+    ///
+    /// # Errors
+    ///
+    /// Those of `edit`; [`ErrorKind::Io`] where the header was changed by another program meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// fits.write_image(&ndarray::array![[1i16, 2], [3, 4]], ImageOptions::named("SCI")).wait()?;
+    /// fits.edit_header("SCI", |header| {
+    ///     header.set_with_comment("EXPTIME", 99.9, "seconds")?;
+    ///     header.add_history("edited")
+    /// })
+    /// .wait()?;
+    /// assert_eq!(fits.reader().header("SCI").wait()?.get::<f64>("EXPTIME")?, 99.9);
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn edit_header(
+        &self,
+        key: impl Into<HduKey>,
+        edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static,
+    ) -> Op<()> {
+        self.change_header(key.into(), |header| {
+            let mut edited = header.clone();
+            edit(&mut edited)?;
+            *header = edited;
+            Ok(())
+        })
+    }
+
+    /// As [`FitsWriter::edit_header`] for an edit that by itself does all or nothing, as each method of [`Header`] does: without the copy that
+    /// takes back what a longer edit did before it failed.
+    pub fn edit_header_once(
+        &self,
+        key: impl Into<HduKey>,
+        edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static,
+    ) -> Op<()> {
+        self.change_header(key.into(), edit)
+    }
+
+    fn change_header(&self, key: HduKey, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> Op<()> {
+        let shared = Arc::clone(&self.shared);
+        Op::edit(move || {
+            let mut target = shared.target()?;
+            let mut directory = shared.file.directory();
+            let source = target.source();
+            let index = directory.number(&key, &*source).in_file(shared.file.name())?;
+            let range = directory.header_range(index).unwrap_or(0..0);
+            let changed = (|| {
+                let edited = directory.edit(index, &*source)?;
+                edit(&mut edited.header)?;
+                if edited.staged {
+                    return Ok(());
+                }
+                let blocks = edited.header.to_bytes();
+                match header_change(&edited.blocks, &blocks, range.start) {
+                    HeaderChange::Nothing => {}
+                    HeaderChange::Moves => edited.staged = true,
+                    HeaderChange::InPlace(steps) => {
+                        target.carry_out(EditPlan::InPlace(steps))?;
+                        edited.blocks = blocks;
+                    }
+                }
+                Ok(())
+            })();
+            changed.in_hdu(index).in_file(shared.file.name())
+        })
+    }
+
+    /// Lends the header of an HDU as it is now, with edits that wait for their move.
+    pub fn with_header<T: Send + 'static>(
+        &self,
+        key: impl Into<HduKey>,
+        visit: impl FnOnce(&Header) -> Result<T> + Send + 'static,
+    ) -> Op<T> {
+        let (file, key) = (Arc::clone(&self.reader.file), key.into());
+        match file.source() {
+            Ok(Source::Local(source)) => Op::local(move |_| {
+                let mut directory = file.directory();
+                let index = directory.number(&key, &*source).in_file(file.name())?;
+                directory.with_header(index, visit).unwrap_or_else(|| Err(Error::argument("the HDU is gone")))
+            }),
+            Ok(Source::Ranged(_)) => Op::failed(Error::argument("a remote file is read-only")),
+            Err(error) => Op::failed(error),
         }
+    }
+
+    /// All bytes of the file, uncompressed.
+    pub fn to_bytes(&self) -> Op<Vec<u8>> {
+        let writer = self.clone();
+        Op::edit(move || {
+            let mut target = writer.shared.target()?;
+            writer.shared.write_staged(&mut target, &mut writer.reader.file.directory())?;
+            writer.reader.to_bytes().wait()
+        })
     }
 
     /// Makes what was written durable; a `.gz` file is compressed and takes its place.
     pub fn sync(&self) -> Op<()> {
-        let writer = self.clone();
-        Op::edit(move || {
-            let _guard = writer.usable()?;
-            writer.target.flush(true).in_file(writer.reader.file.name())
-        })
+        let shared = Arc::clone(&self.shared);
+        Op::edit(move || shared.flush(&mut *shared.target()?, true))
     }
 
     /// Writes back what is still to be written and closes the file. Closing twice is no error.
     pub fn close(&self) -> Op<()> {
-        let writer = self.clone();
+        let shared = Arc::clone(&self.shared);
         Op::edit(move || {
-            if writer.reader.is_closed() {
+            if shared.file.is_closed() {
                 return Ok(());
             }
-            // An append that runs is waited for. One that failed keeps nothing that was whole before from being written back.
-            let _guard = writer.target.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = writer.target.flush(false).in_file(writer.reader.file.name());
-            writer.reader.close();
+            // An edit that runs is waited for. One that failed keeps nothing that was whole before from being written back.
+            let mut target = shared.target.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = shared.flush(&mut target, false);
+            shared.file.close();
             result
         })
     }
@@ -201,28 +313,50 @@ impl std::fmt::Debug for FitsWriter {
     }
 }
 
-impl Target {
-    fn flush(&self, durable: bool) -> Result<()> {
-        match &self.place {
-            Place::Disk(file) if durable => file.sync(),
-            Place::Gzip(memory, path) if self.changed.swap(false, Ordering::AcqRel) => {
-                let result = gzip_write::replace(path, &memory.to_vec());
-                if result.is_err() {
-                    self.changed.store(true, Ordering::Release);
-                }
-                result
-            }
-            _ => Ok(()),
+impl Shared {
+    fn writer(file: OpenFile, target: Target) -> FitsWriter {
+        let file = Arc::new(file);
+        let reader = FitsReader { file: Arc::clone(&file) };
+        FitsWriter { reader, shared: Arc::new(Self { file, target: Mutex::new(target), process: std::process::id() }) }
+    }
+
+    /// The target, for an edit; an error once the file is closed or an edit has failed half way.
+    fn target(&self) -> Result<MutexGuard<'_, Target>> {
+        self.file.source()?;
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        target.check_usable().in_file(self.file.name())?;
+        Ok(target)
+    }
+
+    /// Writes the headers that outgrew their blocks: all in one move.
+    fn write_staged(&self, target: &mut Target, directory: &mut Directory) -> Result<()> {
+        let staged = directory.staged();
+        if staged.is_empty() {
+            return Ok(());
         }
+        let len = target.source().len();
+        target.carry_out(with_headers(len, staged)).in_file(self.file.name())?;
+        directory.settle();
+        self.file.replace_source(target.source());
+        Ok(())
+    }
+
+    fn flush(&self, target: &mut Target, durable: bool) -> Result<()> {
+        if target.check_usable().is_ok() {
+            self.write_staged(target, &mut self.file.directory())?;
+        }
+        target.flush(durable).in_file(self.file.name())
     }
 }
 
-impl Drop for Target {
-    /// A forgotten `.gz` is written back, but only by the process that opened it: a forked child holds a copy.
+impl Drop for Shared {
+    /// A forgotten file is written back, but only by the process that opened it: a forked child holds a copy.
     fn drop(&mut self) {
-        if self.process == std::process::id()
-            && let Err(error) = self.flush(false)
-        {
+        if self.process != std::process::id() || self.file.is_closed() {
+            return;
+        }
+        let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.flush(&mut target, false) {
             tracing::error!("a forgotten file could not be written back: {error}");
         }
     }
@@ -232,29 +366,35 @@ fn shown(name: &Path) -> String {
     parse(name).map_or_else(|_| name.to_string_lossy().into_owned(), |location| display(&location))
 }
 
+fn read_only() -> Error {
+    Error::new(ErrorKind::ReadOnly, "a remote file is read-only: write to disk or to mem:// and upload that")
+}
+
 fn create(name: &Path) -> Result<FitsWriter> {
     let location = parse(name)?;
     refuse_writing(&location)?;
     let place = match &location {
         Location::Memory => Place::Memory(Arc::default()),
-        Location::Http(_) | Location::Ftp(_) => {
-            return Err(Error::new(
-                ErrorKind::ReadOnly,
-                "a remote file is read-only: write to disk or to mem:// and upload that",
-            ));
-        }
-        Location::Path(path) if is_gzip_name(&location) => {
-            // Opened and not emptied: the old bytes stay until the new ones are complete.
-            FileOptions::new().write(true).create(true).truncate(false).open(path)?;
-            Place::Gzip(Arc::default(), std::path::absolute(path)?)
-        }
-        Location::Path(path) => {
-            let file = FileOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-            Place::Disk(Arc::new(DiskFile::new(file)?))
-        }
+        Location::Http(_) | Location::Ftp(_) => return Err(read_only()),
+        Location::Path(path) if is_gzip_name(&location) => Target::create_gzip(path)?,
+        Location::Path(path) => Target::create(path)?,
     };
-    let file = OpenFile::create(Arc::from(display(&location)), Source::Local(place.source()));
-    let changed = AtomicBool::new(matches!(place, Place::Gzip(..)));
-    let target = Target { place, failure: Mutex::new(None), changed, process: std::process::id() };
-    Ok(FitsWriter { reader: FitsReader { file: Arc::new(file) }, target: Arc::new(target) })
+    let changed = matches!(place, Place::Gzip(..));
+    let target = Target::new(place, changed, false);
+    let file = OpenFile::create(Arc::from(display(&location)), Source::Local(target.source()));
+    Ok(Shared::writer(file, target))
+}
+
+fn open(name: &Path, options: &WriteOptions, watch: &mut Watch<'_>) -> Result<FitsWriter> {
+    let location = parse(name)?;
+    refuse_writing(&location)?;
+    let read = OpenOptions { lenient: options.lenient, remote: None };
+    let place = match &location {
+        Location::Memory => return Err(open::nothing_to_read()),
+        Location::Http(_) | Location::Ftp(_) => return Err(read_only()),
+        Location::Path(path) => open::for_changes(path, is_gzip_name(&location), watch)?,
+    };
+    let target = Target::new(place, false, options.allow_in_place);
+    let file = open::opened(Arc::from(display(&location)), &read, target.source(), None)?;
+    Ok(Shared::writer(file, target))
 }

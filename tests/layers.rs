@@ -13,11 +13,11 @@ const LAYERS: [&[&str]; 10] = [
     &["format"],
     &["codec"],
     &["source"],
-    &["image", "table", "tiled", "directory", "image_plan"],
+    &["image", "table", "tiled", "directory", "edit", "image_plan"],
     &["cpu", "memory"],
     &["io"],
     &["engine"],
-    &["file", "open", "reader", "writer", "hdu", "fetch", "image_data", "table_data"],
+    &["file", "open", "target", "reader", "writer", "hdu", "fetch", "image_data", "table_data"],
     &["blocking", "lib"],
 ];
 /// The lines that are pure: no files, sockets or threads.

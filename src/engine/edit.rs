@@ -1,29 +1,152 @@
-//! The one place that changes a file: carries out the steps of a plan, in order.
+//! The one place that changes a file: carries out plans.
 
-use crate::error::Result;
-use crate::source::{Content, EditPlan, Step, Storage};
+use std::ops::Range;
 
-/// How much of a large array is made and written at a time.
+use crate::error::{Error, Result};
+use crate::source::{Content, Piece, ReadAt, Step, Storage};
+
+/// How much is made, copied and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// Applies a plan. A failure leaves the steps before it done; the caller's layout must not take the new state then.
-pub(crate) fn apply(plan: EditPlan<'_>, storage: &dyn Storage) -> Result<()> {
+/// Carries out steps in place. A failure leaves the steps before it done; the caller's layout must not take the new state then.
+pub(crate) fn apply(steps: Vec<Step<'_>>, storage: &dyn Storage) -> Result<()> {
     let mut scratch = Vec::new();
-    for step in plan {
+    for step in steps {
         match step {
             Step::SetLen(len) => storage.set_len(len)?,
-            Step::Write { at, content: Content::Bytes(bytes) } => storage.write_at(at, &bytes)?,
-            Step::Write { at, content: Content::Made { len, producer } } => {
-                let mut done = 0;
-                while done < len {
-                    let end = (done + CHUNK_BYTES).min(len);
-                    scratch.resize((end - done) as usize, 0);
-                    producer(done..end, &mut scratch)?;
-                    storage.write_at(at + done, &scratch)?;
-                    done = end;
-                }
-            }
+            Step::Write { at, content } => write(&content, at, storage, &mut scratch)?,
         }
     }
     Ok(())
+}
+
+fn write(content: &Content<'_>, at: u64, storage: &dyn Storage, scratch: &mut Vec<u8>) -> Result<()> {
+    match content {
+        Content::Bytes(bytes) => storage.write_at(at, bytes),
+        Content::Made { len, producer } => in_chunks(0..*len, |range| {
+            scratch.resize((range.end - range.start) as usize, 0);
+            producer(range.clone(), scratch)?;
+            storage.write_at(at + range.start, scratch)
+        }),
+    }
+}
+
+fn in_chunks(range: Range<u64>, mut visit: impl FnMut(Range<u64>) -> Result<()>) -> Result<()> {
+    let mut at = range.start;
+    while at < range.end {
+        let end = at.saturating_add(CHUNK_BYTES).min(range.end);
+        visit(at..end)?;
+        at = end;
+    }
+    Ok(())
+}
+
+/// Puts a new file together in an empty storage. `copy` copies a range of the old file to an offset of the new one.
+pub(crate) fn assemble(
+    pieces: &[Piece<'_>],
+    new: &dyn Storage,
+    mut copy: impl FnMut(Range<u64>, u64) -> Result<()>,
+) -> Result<()> {
+    let mut scratch = Vec::new();
+    let mut at = 0;
+    for piece in pieces {
+        match piece {
+            Piece::Old(range) => copy(range.clone(), at)?,
+            Piece::New(content) => write(content, at, new, &mut scratch)?,
+        }
+        at += piece.len();
+    }
+    Ok(())
+}
+
+/// Copies bytes of one file into another by way of memory.
+pub(crate) fn copy_range(old: &dyn ReadAt, range: Range<u64>, new: &dyn Storage, at: u64) -> Result<()> {
+    let mut scratch = Vec::new();
+    let start = range.start;
+    in_chunks(range, |part| {
+        scratch.resize((part.end - part.start) as usize, 0);
+        old.read_at(part.start, &mut scratch)?;
+        new.write_at(at + (part.start - start), &scratch)
+    })
+}
+
+/// Changes a file piece by piece where it lies: what a kill interrupts is lost. Pieces are in the same order in the old and the new file.
+pub(crate) fn rearrange(pieces: &[Piece<'_>], storage: &dyn Storage) -> Result<()> {
+    let mut at = 0;
+    let mut moves: Vec<(Range<u64>, u64)> = Vec::new();
+    let mut writes = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Old(range) => moves.push((range.clone(), at)),
+            Piece::New(content) => writes.push((content, at)),
+        }
+        at += piece.len();
+    }
+    // What moves up does so from the last to the first, what moves down from the first to the last: nothing is overwritten before it was
+    // copied.
+    for (range, to) in moves.iter().rev().filter(|(range, to)| *to > range.start) {
+        move_up(range.clone(), *to, storage)?;
+    }
+    for (range, to) in moves.iter().filter(|(range, to)| *to < range.start) {
+        copy_range(storage, range.clone(), storage, *to)?;
+    }
+    let mut scratch = Vec::new();
+    for (content, at) in writes {
+        write(content, at, storage, &mut scratch)?;
+    }
+    storage.set_len(at)
+}
+
+/// Moves a range towards the end of the file, its last bytes first.
+fn move_up(range: Range<u64>, to: u64, storage: &dyn Storage) -> Result<()> {
+    let mut scratch = Vec::new();
+    let mut end = range.end;
+    while end > range.start {
+        let start = end.saturating_sub(CHUNK_BYTES).max(range.start);
+        let len = usize::try_from(end - start).map_err(|_| Error::too_large("a piece of the file"))?;
+        scratch.resize(len, 0);
+        storage.read_at(start, &mut scratch)?;
+        storage.write_at(to + (start - range.start), &scratch)?;
+        end = start;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::io::MemoryFile;
+
+    fn memory(bytes: &[u8]) -> MemoryFile {
+        let file = MemoryFile::default();
+        file.write_at(0, bytes).unwrap();
+        file
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_make_the_file_that_the_pieces_say(cuts in prop::collection::vec((0usize..40, 0usize..40, 0usize..30), 1..6)) {
+            let old: Vec<u8> = (0..=255).collect();
+            let mut pieces = Vec::new();
+            let mut model = Vec::new();
+            let mut at = 0;
+            for (skip, take, fresh) in cuts {
+                let start = (at + skip).min(old.len());
+                let end = (start + take).min(old.len());
+                pieces.push(Piece::Old(start as u64..end as u64));
+                model.extend_from_slice(&old[start..end]);
+                at = end;
+                pieces.push(Piece::New(Content::Bytes(vec![7; fresh])));
+                model.extend(vec![7; fresh]);
+            }
+            let source = memory(&old);
+            let new = MemoryFile::default();
+            assemble(&pieces, &new, |range, at| copy_range(&source, range, &new, at)).unwrap();
+            prop_assert!(new.with_bytes(|bytes| bytes == model));
+            rearrange(&pieces, &source).unwrap();
+            prop_assert!(source.with_bytes(|bytes| bytes == model));
+        }
+    }
 }

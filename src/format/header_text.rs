@@ -25,6 +25,11 @@ impl Header {
         Self::default()
     }
 
+    /// Whether these blocks of a file hold the cards of this header, and no more.
+    pub(crate) fn is_of(&self, blocks: &[u8]) -> bool {
+        blocks.strip_prefix(self.bytes.as_slice()).is_some_and(|rest| rest.starts_with(b"END     "))
+    }
+
     /// The header as a file has it: the cards, END, and blanks up to a whole block of 2880 bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity((self.bytes.len() + CARD_BYTES).next_multiple_of(BLOCK_BYTES as usize));

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::format::endian::swap_copy;
 use crate::format::structure::MOST_AXES;
 use crate::format::{DataType, Header, Value, padded};
-use crate::source::{Content, EditPlan, Step};
+use crate::source::{Content, Step};
 
 /// The longest EXTNAME that fits one card.
 const LONGEST_NAME: usize = 68;
@@ -25,7 +25,7 @@ pub(crate) struct NewImage<'a> {
 impl<'a> NewImage<'a> {
     /// Plans to append the image to a file whose HDUs end at byte `at`: as the primary HDU where the file is empty.
     /// Returns the plan and the header's bytes.
-    pub(crate) fn append(self, at: u64) -> Result<(EditPlan<'a>, Vec<u8>)> {
+    pub(crate) fn append(self, at: u64) -> Result<(Vec<Step<'a>>, Vec<u8>)> {
         let header = self.header(at == 0)?;
         let data_start = at + header.len() as u64;
         let size = self.data_type.size();

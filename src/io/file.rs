@@ -1,6 +1,7 @@
 //! A file on disk: positioned reads and writes, each of them one system call.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
@@ -11,6 +12,8 @@ use crate::source::{ReadAt, Storage, past_the_end};
 pub(crate) struct DiskFile {
     file: File,
     len: AtomicU64,
+    /// Where the file is found; known of one that is changed.
+    path: Option<PathBuf>,
 }
 
 impl DiskFile {
@@ -20,7 +23,33 @@ impl DiskFile {
         if metadata.is_dir() {
             return Err(Error::new(crate::ErrorKind::Io, "is a directory, not a file"));
         }
-        Ok(Self { file, len: AtomicU64::new(metadata.len()) })
+        Ok(Self { file, len: AtomicU64::new(metadata.len()), path: None })
+    }
+
+    /// Takes over an open file that is going to be changed.
+    pub(crate) fn at(path: &Path, file: File) -> Result<Self> {
+        Ok(Self { path: Some(path.canonicalize()?), ..Self::new(file)? })
+    }
+
+    /// The file itself.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where the file is found, if it is going to be changed.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// An error unless the path still leads to this file and the file is as long as it was left.
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let changed = || Error::new(crate::ErrorKind::Io, "changed by another program: close and reopen");
+        let now = std::fs::metadata(path).map_err(|_| changed())?;
+        if now.len() != self.len() || !is_same(&now, &self.file.metadata()?) {
+            return Err(changed());
+        }
+        Ok(())
     }
 
     /// Makes sure that what was written survives a loss of power.
@@ -60,16 +89,29 @@ impl Storage for DiskFile {
     }
 }
 
+/// Whether two names lead to one file.
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Whether two names lead to one file, as far as can be told.
+#[cfg(not(unix))]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    one.created().ok() == other.created().ok()
+}
+
 #[cfg(unix)]
 use std::os::unix::fs::FileExt;
 
 #[cfg(unix)]
-fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
     file.read_exact_at(buffer, offset)
 }
 
 #[cfg(unix)]
-fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+pub(super) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> std::io::Result<()> {
     file.write_all_at(bytes, offset)
 }
 
@@ -77,7 +119,7 @@ fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> std::io::Result<()> {
 use std::os::windows::fs::FileExt;
 
 #[cfg(windows)]
-fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> std::io::Result<()> {
+pub(super) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> std::io::Result<()> {
     while !buffer.is_empty() {
         let count = file.seek_read(buffer, offset)?;
         if count == 0 {
@@ -90,7 +132,7 @@ fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> std::io
 }
 
 #[cfg(windows)]
-fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> std::io::Result<()> {
+pub(super) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> std::io::Result<()> {
     while !bytes.is_empty() {
         let count = file.seek_write(bytes, offset)?;
         offset += count as u64;

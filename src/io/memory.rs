@@ -9,10 +9,16 @@ use crate::source::{ReadAt, Storage, slice};
 #[derive(Debug, Default)]
 pub(crate) struct MemoryFile(RwLock<Vec<u8>>);
 
+impl From<Vec<u8>> for MemoryFile {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(RwLock::new(bytes))
+    }
+}
+
 impl MemoryFile {
-    /// All bytes, copied.
-    pub(crate) fn to_vec(&self) -> Vec<u8> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Lends all bytes; writes wait meanwhile.
+    pub(crate) fn with_bytes<T>(&self, visit: impl FnOnce(&[u8]) -> T) -> T {
+        visit(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

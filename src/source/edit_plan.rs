@@ -1,13 +1,14 @@
-//! The description of a change to a file: steps that `engine::edit::apply` carries out. Pure data.
+//! The description of a change to a file, which `engine::edit` carries out. Pure data.
 
 use std::ops::Range;
 
+use super::read_at::ReadAt;
 use crate::error::Result;
 
 /// Fills a piece of what is written, given its range within the whole.
 pub(crate) type Producer<'a> = dyn Fn(Range<u64>, &mut [u8]) -> Result<()> + Send + Sync + 'a;
 
-/// What a [`Step::Write`] writes.
+/// Bytes that are written.
 pub(crate) enum Content<'a> {
     /// These bytes.
     Bytes(Vec<u8>),
@@ -15,7 +16,25 @@ pub(crate) enum Content<'a> {
     Made { len: u64, producer: Box<Producer<'a>> },
 }
 
-/// One step of a change.
+impl Content<'_> {
+    /// How many bytes there are.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Made { len, .. } => *len,
+        }
+    }
+}
+
+/// A change to a file, planned without touching it.
+pub(crate) enum EditPlan<'a> {
+    /// What is there stays where it is: these steps, in order.
+    InPlace(Vec<Step<'a>>),
+    /// Something moves: the new file, piece by piece.
+    Assemble(Vec<Piece<'a>>),
+}
+
+/// One step of a change in place.
 pub(crate) enum Step<'a> {
     /// Writes the content from offset `at` on.
     Write { at: u64, content: Content<'a> },
@@ -23,11 +42,26 @@ pub(crate) enum Step<'a> {
     SetLen(u64),
 }
 
-/// A change to a file, planned without touching it; steps are applied in order.
-pub(crate) type EditPlan<'a> = Vec<Step<'a>>;
+/// A piece of a new file.
+pub(crate) enum Piece<'a> {
+    /// These bytes of the old file.
+    Old(Range<u64>),
+    /// Other bytes.
+    New(Content<'a>),
+}
+
+impl Piece<'_> {
+    /// How long the piece is.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Old(range) => range.end - range.start,
+            Self::New(content) => content.len(),
+        }
+    }
+}
 
 /// A file that can be changed.
-pub(crate) trait Storage: Send + Sync {
+pub(crate) trait Storage: ReadAt {
     /// Writes all of `bytes` at `offset`, growing the file where needed.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()>;
 

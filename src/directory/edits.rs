@@ -1,0 +1,114 @@
+//! Headers that were edited: what the file has of them, and what is still to be written.
+
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Directory, HduEntry};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{HduLayout, Header};
+use crate::source::ReadAt;
+
+/// The header of an HDU that is being edited.
+#[derive(Debug)]
+pub(crate) struct EditedHeader {
+    pub(crate) header: Header,
+    /// The blocks in the file, as this process left them.
+    pub(crate) blocks: Vec<u8>,
+    /// Whether `header` is more than the file has: it outgrew its blocks and waits for its move.
+    pub(crate) staged: bool,
+    /// Whether the directory's entry has this header.
+    shown: bool,
+}
+
+impl Directory {
+    /// Where the header blocks of an HDU that was found lie in the file.
+    pub(crate) fn header_range(&self, index: usize) -> Option<Range<u64>> {
+        let start = match index.checked_sub(1) {
+            Some(before) => self.hdus.get(before)?.layout.end(),
+            None => 0,
+        };
+        Some(start..self.hdus.get(index)?.layout.data_start)
+    }
+
+    /// Lends the header of an HDU that was found, to be edited.
+    ///
+    /// # Errors
+    ///
+    /// Where the file does not have the header any more that was read from it.
+    pub(crate) fn edit(&mut self, index: usize, source: &dyn ReadAt) -> Result<&mut EditedHeader> {
+        let missing = || Error::new(ErrorKind::Index, format!("HDU {index} is out of range"));
+        let range = self.header_range(index).ok_or_else(missing)?;
+        let entry = self.hdus.get(index).ok_or_else(missing)?;
+        let blocks = read(source, range)?;
+        let edited = match self.edited.entry(index) {
+            Entry::Occupied(edited) => edited.into_mut(),
+            Entry::Vacant(_) if !entry.header.is_of(&blocks) => return Err(changed()),
+            Entry::Vacant(vacant) => {
+                let header = (*entry.header).clone();
+                vacant.insert(EditedHeader { header, blocks: blocks.clone(), staged: false, shown: true })
+            }
+        };
+        if blocks != edited.blocks {
+            return Err(changed());
+        }
+        edited.shown = false;
+        Ok(edited)
+    }
+
+    /// Lends the header of an HDU that was found, as it is now.
+    pub(crate) fn with_header<T>(&self, index: usize, visit: impl FnOnce(&Header) -> T) -> Option<T> {
+        match self.edited.get(&index) {
+            Some(edited) => Some(visit(&edited.header)),
+            None => self.hdus.get(index).map(|entry| visit(&entry.header)),
+        }
+    }
+
+    /// The headers that wait for their move: where the old ones lie, and the new blocks.
+    pub(crate) fn staged(&self) -> Vec<(Range<u64>, Vec<u8>)> {
+        let staged = self.edited.iter().filter(|(_, edited)| edited.staged);
+        staged.filter_map(|(&index, edited)| Some((self.header_range(index)?, edited.header.to_bytes()))).collect()
+    }
+
+    /// Notes that the staged headers are in the file, and that what followed them has moved.
+    pub(crate) fn settle(&mut self) {
+        let mut shift = 0i64;
+        let starts: Vec<u64> =
+            (0..self.hdus.len()).map(|index| self.header_range(index).map_or(0, |range| range.start)).collect();
+        for (index, start) in starts.into_iter().enumerate() {
+            let Some(entry) = self.hdus.get_mut(index) else { continue };
+            let header_len = (entry.layout.data_start - start) as i64;
+            if let Some(edited) = self.edited.get_mut(&index).filter(|edited| edited.staged) {
+                edited.blocks = edited.header.to_bytes();
+                edited.staged = false;
+                edited.shown = false;
+                shift += edited.blocks.len() as i64 - header_len;
+            }
+            if shift != 0 {
+                let data_start = entry.layout.data_start.saturating_add_signed(shift);
+                let layout = HduLayout { data_start, ..entry.layout.clone() };
+                *entry = Arc::new(HduEntry::with_header(entry, Arc::clone(&entry.header), layout));
+            }
+        }
+    }
+
+    /// Brings the entry of an HDU up to date with its edited header.
+    pub(super) fn show(&mut self, index: usize) {
+        let Some(edited) = self.edited.get_mut(&index).filter(|edited| !edited.shown) else { return };
+        if let Some(entry) = self.hdus.get_mut(index) {
+            edited.shown = true;
+            let header = Arc::new(edited.header.clone());
+            *entry = Arc::new(HduEntry::with_header(entry, header, entry.layout.clone()));
+        }
+    }
+}
+
+fn read(source: &dyn ReadAt, range: Range<u64>) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(|_| Error::too_large("the header"))?];
+    source.read_at(range.start, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn changed() -> Error {
+    Error::new(ErrorKind::Io, "the header was changed by another program: close and reopen")
+}

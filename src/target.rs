@@ -1,0 +1,162 @@
+//! The bytes of a file that is being changed: where they are, how a plan reaches them, and when they become durable.
+
+use std::fs::OpenOptions as FileOptions;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::engine::edit::{apply, assemble, copy_range, rearrange};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::io::{DiskFile, MemoryFile, Replacement, gzip_write, replacement};
+use crate::source::{EditPlan, Piece, ReadAt, Storage};
+
+/// Where the bytes are.
+pub(crate) enum Place {
+    Disk(Arc<DiskFile>),
+    Memory(Arc<MemoryFile>),
+    /// In memory, compressed into this file when they are written back.
+    Gzip(Arc<MemoryFile>, PathBuf),
+}
+
+/// A file that is being changed.
+pub(crate) struct Target {
+    place: Place,
+    /// Whether something has moved or changed since the last write-back.
+    changed: bool,
+    /// Where a new file can't take the old one's place: change the old one, which a kill can then destroy.
+    allow_in_place: bool,
+    /// Why an edit failed half way.
+    failure: Option<Error>,
+}
+
+impl Target {
+    pub(crate) fn new(place: Place, changed: bool, allow_in_place: bool) -> Self {
+        Self { place, changed, allow_in_place, failure: None }
+    }
+
+    /// A file on disk: created, or emptied if there is one.
+    pub(crate) fn create(path: &Path) -> Result<Place> {
+        let file = FileOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        Ok(Place::Disk(Arc::new(DiskFile::at(path, file)?)))
+    }
+
+    /// A `.gz` file that is to be written anew; what it holds stays until then.
+    pub(crate) fn create_gzip(path: &Path) -> Result<Place> {
+        FileOptions::new().write(true).create(true).truncate(false).open(path)?;
+        Self::gzip(path, Vec::new())
+    }
+
+    /// A `.gz` file that holds these bytes.
+    pub(crate) fn gzip(path: &Path, bytes: Vec<u8>) -> Result<Place> {
+        // What would keep the file from being written back shows now and not when it is closed.
+        drop(Replacement::beside(path)?);
+        Ok(Place::Gzip(Arc::new(MemoryFile::from(bytes)), std::path::absolute(path)?))
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        match &self.place {
+            Place::Disk(file) => &**file,
+            Place::Memory(memory) | Place::Gzip(memory, _) => &**memory,
+        }
+    }
+
+    /// The bytes as a reader sees them.
+    pub(crate) fn source(&self) -> Arc<dyn ReadAt> {
+        match &self.place {
+            Place::Disk(file) => Arc::clone(file) as Arc<dyn ReadAt>,
+            Place::Memory(memory) | Place::Gzip(memory, _) => Arc::clone(memory) as Arc<dyn ReadAt>,
+        }
+    }
+
+    /// Whether the file was replaced by another one, or another program changed its length: nothing may be written then.
+    fn check_unchanged(&self) -> Result<()> {
+        match &self.place {
+            Place::Disk(file) => file.check_unchanged(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Carries out a plan. Where it moves something the source is another one afterwards: readers that still have the old one see the file as it
+    /// was.
+    pub(crate) fn carry_out(&mut self, plan: EditPlan<'_>) -> Result<()> {
+        self.check_usable()?;
+        self.check_unchanged()?;
+        self.changed = true;
+        match plan {
+            EditPlan::InPlace(steps) => {
+                let applied = apply(steps, self.storage());
+                self.noting_failure(applied)
+            }
+            EditPlan::Assemble(pieces) => self.assemble(&pieces),
+        }
+    }
+
+    /// An error once an edit has failed half way.
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    fn noting_failure(&mut self, result: Result<()>) -> Result<()> {
+        if let Err(error) = &result {
+            let refusal = format!("an earlier write failed ({error}): close the file and open it again");
+            self.failure = Some(Error::new(ErrorKind::Io, refusal));
+        }
+        result
+    }
+
+    fn assemble(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
+        let file = match &self.place {
+            Place::Disk(file) => Arc::clone(file),
+            Place::Memory(old) | Place::Gzip(old, _) => {
+                let new = MemoryFile::default();
+                assemble(pieces, &new, |range, at| copy_range(&**old, range, &new, at))?;
+                let new = Arc::new(new);
+                match &mut self.place {
+                    Place::Memory(memory) | Place::Gzip(memory, _) => *memory = new,
+                    Place::Disk(_) => {}
+                }
+                return Ok(());
+            }
+        };
+        let path = file.path().ok_or_else(|| Error::argument("the file has no path"))?;
+        match replaced(path, &file, pieces) {
+            Ok(new) => {
+                self.place = Place::Disk(Arc::new(new));
+                Ok(())
+            }
+            Err(_) if self.allow_in_place => {
+                let rearranged = rearrange(pieces, &*file);
+                self.noting_failure(rearranged)
+            }
+            Err(error) => Err(error.noting(
+                "; the data behind this change have to move, for which a new file takes the place of the old one \
+                 (allow_in_place=True moves them in the old file: a kill can then destroy it)",
+            )),
+        }
+    }
+
+    /// Writes back what is only in memory. `durable`: also what is on disk survives a loss of power.
+    pub(crate) fn flush(&mut self, durable: bool) -> Result<()> {
+        match &self.place {
+            Place::Disk(file) if durable => {
+                file.sync()?;
+                file.path().map_or(Ok(()), replacement::sync_directory)
+            }
+            Place::Gzip(memory, path) if self.changed => {
+                memory.with_bytes(|bytes| gzip_write::replace(path, bytes)).in_file(&path.to_string_lossy())?;
+                self.changed = false;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The file that the pieces make, in the place of the old one.
+fn replaced(path: &Path, old: &DiskFile, pieces: &[Piece<'_>]) -> Result<DiskFile> {
+    replacement::refuse_other_names(path)?;
+    let replacement = Replacement::beside(path)?;
+    let new = DiskFile::new(replacement.file().try_clone()?)?;
+    assemble(pieces, &new, |range, at| replacement.copy_from(old.file(), range, at))?;
+    drop(new);
+    DiskFile::at(path, replacement.take_place(false)?)
+}
