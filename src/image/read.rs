@@ -177,8 +177,8 @@ impl ImagePlan {
         let size = self.scaling.stored.size() as u64;
         let (gap, longest) = (GAP_BYTES / size, CHUNK_BYTES as u64 / size);
         // Positions in any order that lie close on the whole, in little: once.
-        let positions = piece.clone().map(|index| axis.position(index));
-        let all = positions.clone().min().unwrap_or(0)..positions.max().map_or(0, |highest| highest + 1);
+        let (lowest, highest) = axis.bounds_of(piece.clone());
+        let all = lowest..highest + 1;
         if all.end - all.start <= longest.min((piece.end - piece.start).saturating_mul(gap)) {
             return visit(all, piece);
         }

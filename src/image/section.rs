@@ -1,5 +1,7 @@
 //! Sections of an image: what a caller asks for, and what that means for an array of known shape. numpy's rules, numpy's axis order.
 
+use std::ops::Range;
+
 use ndarray::{Dimension, SliceInfo, SliceInfoElem};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -119,6 +121,18 @@ impl Axis {
                 Some((first.min(last), first.max(last)))
             }
             Self::List(positions) => Some((*positions.iter().min()?, *positions.iter().max()?)),
+        }
+    }
+
+    /// The lowest and the highest of the positions with these numbers, of which there is at least one.
+    pub(crate) fn bounds_of(&self, indices: Range<u64>) -> (u64, u64) {
+        let (first, last) = (self.position(indices.start), self.position(indices.end.saturating_sub(1)));
+        let ends = (first.min(last), first.max(last));
+        match self {
+            Self::Range { .. } => ends,
+            Self::List(_) => indices
+                .map(|index| self.position(index))
+                .fold(ends, |(lowest, highest), position| (lowest.min(position), highest.max(position))),
         }
     }
 

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{TablePlan, TableRequest};
+use super::{ColumnKey, TablePlan, TableRequest};
 use crate::directory::Directory;
 use crate::source::{MemorySource, ReadPlan};
 use crate::table::Rows;
 
 const ROWS: u64 = 300;
 
-/// A table with rows of `row_len` bytes, of which only the first 8 are a column.
+/// A table with rows of `row_len` bytes: a number of 8 bytes, others, and at the end text of no width.
 fn table(row_len: u64) -> MemorySource {
     let blocks = |cards: &[String]| {
         let text: String = cards.iter().chain(&["END".to_owned()]).map(|card| format!("{card:<80}")).collect();
@@ -24,16 +24,23 @@ fn table(row_len: u64) -> MemorySource {
         "NAXIS   = 2".into(),
         format!("NAXIS1  = {row_len}"),
         format!("NAXIS2  = {ROWS}"),
-        "TFIELDS = 1".into(),
+        "TFIELDS = 3".into(),
         "TFORM1  = 'K'".into(),
+        format!("TFORM2  = '{}B'", row_len - 8),
+        "TFORM3  = '0A'".into(),
     ]));
     file.resize(file.len() + (row_len * ROWS) as usize, 1);
     MemorySource(Bytes::from(file))
 }
 
-fn ranges(source: &MemorySource, rows: Rows) -> Vec<Range<u64>> {
+fn locate(source: &MemorySource, rows: Rows, columns: &[i64]) -> TablePlan {
     let hdu = Directory::new("test".into(), false).get(1, source).unwrap().unwrap();
-    let plan = TablePlan::locate(&hdu, &TableRequest { rows, ..TableRequest::default() }, source).unwrap();
+    let columns = Some(columns.iter().map(|&column| ColumnKey::Index(column)).collect());
+    TablePlan::locate(&hdu, &TableRequest { rows, columns, ..TableRequest::default() }, source).unwrap()
+}
+
+fn ranges(source: &MemorySource, rows: Rows) -> Vec<Range<u64>> {
+    let plan = locate(source, rows, &[0]);
     (0..plan.len()).flat_map(|part| plan.ranges(part)).collect()
 }
 
@@ -51,4 +58,21 @@ fn what_lies_between_near_cells_is() {
     let found = ranges(&source, Rows::Slice { start: Some(0), stop: Some(100), step: 2 });
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].end - found[0].start, 98 * 400 + 8);
+}
+
+#[test]
+fn text_of_no_width_is_empty_wherever_it_stands() {
+    for row_len in [16, 6000] {
+        let source = table(row_len);
+        for rows in [Rows::All, Rows::Slice { start: None, stop: None, step: -3 }] {
+            let plan = locate(&source, rows, &[2, 0]);
+            for part in 0..plan.len() {
+                let sizes = plan.output_sizes(part);
+                // The memory of results is used again: what is not written shows.
+                let (mut text, mut numbers) = (vec![9; sizes[0]], vec![9; sizes[1]]);
+                plan.decode(part, &source, &mut [&mut text, &mut numbers]).unwrap();
+                assert!(text.iter().all(|&byte| byte == 0) && numbers.iter().all(|&byte| byte == 1));
+            }
+        }
+    }
 }
