@@ -110,7 +110,7 @@ fn an_operation_that_was_begun_can_be_waited_for() {
     begin(&mut open);
     assert_sample(&open.wait().unwrap());
     // Also from within a runtime, and when it has ended long since.
-    let mut open = FitsReader::open(server.url("/a.fits"));
+    let mut open = FitsReader::open(server.url("/a.fits?latency=50"));
     begin(&mut open);
     eventually("it was answered", || server.requests().last().is_some_and(|request| request.finished.is_some()));
     current_thread().block_on(async { assert_sample(&open.wait().unwrap()) });
@@ -156,9 +156,9 @@ fn an_operation_awaited_twice_says_so() {
 fn results_are_mapped_before_during_and_after() {
     let server = server();
     let count = |fits: FitsReader| Ok(fits.name().len());
-    let length = server.url("/a.fits").len();
-    assert_eq!(FitsReader::open(server.url("/a.fits")).map(count).wait().unwrap(), length);
-    let mut open = FitsReader::open(server.url("/a.fits"));
+    let length = server.url("/a.fits?latency=50").len();
+    assert_eq!(FitsReader::open(server.url("/a.fits?latency=50")).map(count).wait().unwrap(), length);
+    let mut open = FitsReader::open(server.url("/a.fits?latency=50"));
     begin(&mut open);
     assert_eq!(block_on(open.map(count)).unwrap(), length);
     let failed = FitsReader::open(server.url("/none.fits")).map(|_| -> rustfits::Result<()> { panic!("not called") });

@@ -192,7 +192,7 @@ fn files_that_wait_for_their_host_hold_up_no_other_host() {
         promptly(move || fetcher.fetch(urls).wait().take(5).map(|outcome| outcome.index).collect::<Vec<_>>());
     first.sort_unstable();
     assert_eq!(first, [40, 41, 42, 43, 44]);
-    assert_eq!(slow.most_in_flight(), 2);
+    assert!(slow.most_in_flight() <= 2, "{}", slow.most_in_flight());
 }
 
 #[tokio::test]
