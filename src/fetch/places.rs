@@ -30,6 +30,8 @@ struct State {
     served: HashSet<u64>,
     /// How many files are in line, at all hosts.
     waiting: usize,
+    /// The fetch is over: nobody gets a place any more.
+    closed: bool,
     /// The hosts that have files under way or in line.
     hosts: HashMap<Host, Line>,
 }
@@ -62,6 +64,11 @@ impl Places {
         Place { places: Arc::clone(self), index, host, turn }
     }
 
+    /// Gives no more places. Files that are cancelled one by one would else let others begin that are cancelled next.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+    }
+
     /// How many files wait for nothing but their host: there are places, only not for them.
     pub(super) fn held_up(&self) -> usize {
         let state = self.state();
@@ -70,7 +77,7 @@ impl Places {
 
     /// Gives the places that are free to the oldest files that may have them.
     fn serve(&self, state: &mut State) {
-        while state.served.len() < self.limit {
+        while !state.closed && state.served.len() < self.limit {
             let open = state.hosts.iter().filter(|(host, line)| host.is_none() || line.served < self.per_host);
             let oldest = open.filter_map(|(host, line)| line.waiting.keys().next().map(|&index| (index, host)));
             let Some((index, host)) = oldest.min_by_key(|&(index, _)| index) else { return };
@@ -168,5 +175,8 @@ mod tests {
         let mut younger = line_up(&places, 7, "fast");
         drop(slow.remove(0));
         assert!(served(&mut slow[0]) && !served(&mut younger));
+        places.close();
+        drop((slow.remove(0), fast));
+        assert!(!served(&mut slow[0]) && !served(&mut younger));
     }
 }

@@ -202,3 +202,9 @@ impl FetchQueue {
         Ok(outcome)
     }
 }
+
+impl Drop for FetchQueue {
+    fn drop(&mut self) {
+        self.common.places.close();
+    }
+}
