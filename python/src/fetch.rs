@@ -13,7 +13,7 @@ use crate::aio::AioFits;
 use crate::error::exception;
 use crate::fits::{Fits, warn};
 use crate::options::{RemoteArgument, TimeoutArgument};
-use crate::run::{awaitable, watched};
+use crate::run::{UnderWay, awaitable, finish_at_exit, watched};
 
 /// The result for one file of `fetch_many`.
 #[pyclass(frozen, module = "rustfits")]
@@ -107,6 +107,7 @@ impl Queue {
     #[pyo3(signature = (*, concurrency, per_host, max_buffered, retries, backoff, timeout, max_bytes, headers, remote, lenient, ordered, on_event))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of fetch_many")]
     fn py_new(
+        py: Python<'_>,
         concurrency: usize,
         per_host: Option<usize>,
         max_buffered: Option<u64>,
@@ -120,6 +121,7 @@ impl Queue {
         ordered: bool,
         on_event: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
+        finish_at_exit(py)?;
         let defaults = FetchOptions::default();
         let mut remote = remote.map_or_else(Remote::default, |remote| remote.0);
         if let Some(timeout) = timeout {
@@ -197,7 +199,8 @@ impl Queue {
 /// A Python callable that is given each event as a dict; what it raises is shown, and the fetch goes on.
 fn callback(callable: Py<PyAny>) -> rustfits::OnEvent {
     Arc::new(move |event| {
-        // Nobody is told once the interpreter has ended.
+        // Nobody is told once the interpreter is about to end.
+        let Some(_under_way) = UnderWay::begin() else { return };
         Python::try_attach(|py| {
             let told = event_dict(py, event).and_then(|event| callable.call1(py, (event,)));
             if let Err(error) = told {

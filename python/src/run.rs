@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -57,6 +59,62 @@ impl JoinError for TaskFailure {
     }
 }
 
+/// The process whose tasks [`UNDER_WAY`] counts: a forked child has none of its parent's.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+static ENDING: AtomicBool = AtomicBool::new(false);
+/// How long the interpreter's end waits for what was abandoned and does not end by itself.
+const LONGEST_END: Duration = Duration::from_millis(500);
+
+/// Something on a thread of the engine that may use Python. A thread which is within Python when the interpreter ends takes the process with
+/// it, so the end waits for those that are under way.
+pub(crate) struct UnderWay(u32);
+
+impl UnderWay {
+    /// Counts one more, until it is dropped; `None` where the interpreter is about to end, so that nothing more should begin.
+    pub(crate) fn begin() -> Option<Self> {
+        let process = std::process::id();
+        if PROCESS.swap(process, Ordering::SeqCst) != process {
+            UNDER_WAY.store(0, Ordering::SeqCst);
+        }
+        UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+        let begun = Self(process);
+        (!ENDING.load(Ordering::SeqCst)).then_some(begun)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if PROCESS.load(Ordering::SeqCst) == self.0 {
+            UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// For `atexit`: waits until no thread of the engine uses Python.
+#[pyfunction]
+fn finish(py: Python<'_>) {
+    ENDING.store(true, Ordering::SeqCst);
+    py.detach(|| {
+        let begun = Instant::now();
+        let here = || PROCESS.load(Ordering::SeqCst) == std::process::id();
+        while here() && UNDER_WAY.load(Ordering::SeqCst) > 0 && begun.elapsed() < LONGEST_END {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+}
+
+static FINISHES: PyOnceLock<()> = PyOnceLock::new();
+
+/// Sees to it that the interpreter's end waits for what may use Python.
+pub(crate) fn finish_at_exit(py: Python<'_>) -> PyResult<()> {
+    FINISHES.get_or_try_init(py, || {
+        let finish = wrap_pyfunction!(finish, py)?;
+        py.import("atexit")?.call_method1("register", (finish,)).map(|_| ())
+    })?;
+    Ok(())
+}
+
 type BridgeTask = Pin<Box<dyn Future<Output = Result<(), TaskFailure>> + Send>>;
 
 /// A task, or one that never ends where the runtime can't be started, which `awaitable` has ruled out.
@@ -72,11 +130,19 @@ impl Runtime for EngineRuntime {
     type JoinHandle = BridgeTask;
 
     fn spawn<F: Future<Output = ()> + Send + 'static>(future: F) -> BridgeTask {
-        bridged(rustfits::spawn(future))
+        let under_way = UnderWay::begin();
+        bridged(rustfits::spawn(async move {
+            future.await;
+            drop(under_way);
+        }))
     }
 
     fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) -> BridgeTask {
-        bridged(rustfits::spawn_blocking(work))
+        let under_way = UnderWay::begin();
+        bridged(rustfits::spawn_blocking(move || {
+            work();
+            drop(under_way);
+        }))
     }
 }
 
@@ -120,6 +186,7 @@ where
     let start: StartFuture = Box::new(move |py| {
         // Raises where no thread can be started: the future would wait for ever.
         rustfits::spawn(std::future::ready(())).map_err(exception)?;
+        finish_at_exit(py)?;
         Ok(future_into_py::<EngineRuntime, _, _>(py, future)?.unbind())
     });
     OPERATION.import(py, "rustfits._await", "operation")?.call1((Start(Mutex::new(Some(start))),))

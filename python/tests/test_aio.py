@@ -386,3 +386,21 @@ def test_a_runtime_that_cannot_start_raises(loopback):
     words = [sys.executable, "-c", NO_DESCRIPTORS, str(loopback.root / "a.fits")]
     done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)
     assert done.stdout.split() == [b"True"] * 3
+
+
+SHORT = """
+import asyncio, sys
+from rustfits import aio
+async def main():
+    async with aio.FITS(sys.argv[1]) as fits:
+        await fits.count()
+    async for result in aio.fetch_many([sys.argv[1]], progress=lambda event: None):
+        assert result.error is None
+asyncio.run(main())
+"""
+
+
+def test_a_program_that_ends_at_once_ends_well(loopback):
+    # A thread of the engine may still be within Python when the interpreter ends.
+    for _ in range(20):
+        subprocess.run([sys.executable, "-c", SHORT, str(loopback.root / "a.fits")], timeout=60, check=True)
