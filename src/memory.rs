@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 
 /// From this size on a piece is large: smaller ones the allocator reuses by itself.
 pub(crate) const LARGE_BYTES: usize = 4 << 20;
+/// How many pieces are kept at most: the next result, and a file or two that results are made from.
+const MOST_KEPT: usize = 3;
 /// How much is kept at most.
 const MOST_KEPT_BYTES: usize = 512 << 20;
 /// How long it is kept at most.
@@ -147,7 +149,7 @@ pub(crate) fn keep<T: Pod + Send>(mut memory: Vec<T>) {
     advise(bytemuck::cast_slice_mut(&mut memory), Advice::MayBeTaken);
     store.pieces.push(Kept { memory: Box::new(memory), bytes, since: Instant::now() });
     let mut total: usize = store.pieces.iter().map(|kept| kept.bytes).sum();
-    while total > MOST_KEPT_BYTES {
+    while total > MOST_KEPT_BYTES || store.pieces.len() > MOST_KEPT {
         total -= store.pieces.remove(0).bytes;
     }
     watch(&mut store);
