@@ -46,7 +46,7 @@ impl HduEntry {
     }
 
     /// The same HDU with another header, at another place.
-    fn with_header(before: &Self, header: Arc<Header>, layout: HduLayout) -> Self {
+    pub(crate) fn with_header(before: &Self, header: Arc<Header>, layout: HduLayout) -> Self {
         Self::new(Arc::clone(&before.file), before.index, header, layout)
     }
 

@@ -23,6 +23,14 @@ impl HduInfo {
         Self { entry }
     }
 
+    /// The same HDU with another header, such as a live one.
+    #[must_use]
+    pub fn with_header(&self, header: &Header) -> Self {
+        Self {
+            entry: Arc::new(HduEntry::with_header(&self.entry, Arc::new(header.clone()), self.entry.layout.clone())),
+        }
+    }
+
     /// The number of the HDU, counted from 0.
     pub fn index(&self) -> usize {
         self.entry.index

@@ -33,6 +33,7 @@ mod image;
 mod image_data;
 mod image_plan;
 mod io;
+mod live_header;
 mod memory;
 mod open;
 mod options;
@@ -54,6 +55,7 @@ pub use format::{DataType, Element, FromValue, HduKind, Header, Value, is_protec
 pub use hdu::HduInfo;
 pub use image::{AxisSection, Section};
 pub use image_data::{ImageData, Pixel};
+pub use live_header::LiveHeader;
 pub use options::{OpenOptions, Remote, RemoteMode, Timeout};
 pub use reader::{FitsReader, ImageSelector};
 pub use table::{ColumnKey, Rows};

@@ -13,10 +13,12 @@ use crate::format::{DataType, Header};
 use crate::hdu::HduInfo;
 use crate::image::{ImageRequest, Section};
 use crate::image_data::{ImageData, Pixel, read_image};
+use crate::live_header::LiveHeader;
 use crate::open;
 use crate::options::OpenOptions;
 use crate::source::BufferSize;
 use crate::table_data::TableSelector;
+use crate::writer::Changer;
 
 /// A FITS file open for reading. Cloning it is cheap, and many tasks may read one file at once.
 ///
@@ -36,6 +38,8 @@ use crate::table_data::TableSelector;
 #[derive(Clone)]
 pub struct FitsReader {
     pub(crate) file: Arc<OpenFile>,
+    /// What changes the file, where it was opened to be changed.
+    pub(crate) writer: Option<Arc<Changer>>,
 }
 
 impl FitsReader {
@@ -50,7 +54,7 @@ impl FitsReader {
 
     /// As [`FitsReader::open`], with options.
     pub fn open_with(name: impl AsRef<Path>, options: OpenOptions) -> Op<Self> {
-        open::open(name.as_ref(), options).map(|file| Ok(Self { file: Arc::new(file) }))
+        open::open(name.as_ref(), options).map(|file| Ok(Self::of(file)))
     }
 
     /// Opens bytes that are in memory already, plain or gzip.
@@ -73,7 +77,11 @@ impl FitsReader {
     /// As [`FitsReader::from_bytes`], with options.
     pub fn from_bytes_with(bytes: impl Into<bytes::Bytes>, options: OpenOptions) -> Op<Self> {
         let bytes = bytes.into();
-        Op::local(move |watch| Ok(Self { file: Arc::new(open::from_bytes(bytes, &options, watch)?) }))
+        Op::local(move |watch| Ok(Self::of(open::from_bytes(bytes, &options, watch)?)))
+    }
+
+    pub(crate) fn of(file: OpenFile) -> Self {
+        Self { file: Arc::new(file), writer: None }
     }
 
     /// The name that the file was opened under, without credentials.
@@ -115,6 +123,11 @@ impl FitsReader {
     pub fn header(&self, key: impl Into<HduKey>) -> Op<Arc<Header>> {
         let key = key.into();
         self.file.locate(move |file, source| Ok(Arc::clone(&file.find(&key, source)?.header)))
+    }
+
+    /// The header of an HDU that was found, as it is now and later, and to be edited where the file can be changed. Does no I/O.
+    pub fn live_header(&self, hdu: &HduInfo) -> LiveHeader {
+        LiveHeader::new(self.clone(), hdu)
     }
 
     /// An image of the file, to be read whole or by section. Does no I/O.

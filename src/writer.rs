@@ -40,7 +40,7 @@ use crate::target::{Place, Target};
 #[derive(Clone)]
 pub struct FitsWriter {
     reader: FitsReader,
-    shared: Arc<Shared>,
+    shared: Arc<Changer>,
 }
 
 /// What a new image is called.
@@ -59,8 +59,8 @@ impl ImageOptions {
     }
 }
 
-/// What all clones of a writer share.
-struct Shared {
+/// What changes a file: shared by all clones of a writer, and by the readers that come from it.
+pub(crate) struct Changer {
     file: Arc<OpenFile>,
     /// Held during an edit.
     target: Mutex<Target>,
@@ -116,7 +116,7 @@ impl FitsWriter {
             let read = OpenOptions { lenient: options.lenient, remote: None };
             let (name, bytes) = open::plain_bytes(bytes, &read, watch)?;
             let target = Target::new(Place::Memory(Arc::new(bytes.into())), false, false);
-            Ok(Shared::writer(open::opened(name, &read, target.source(), None)?, target))
+            Ok(Changer::writer(open::opened(name, &read, target.source(), None)?, target))
         })
     }
 
@@ -210,69 +210,12 @@ impl FitsWriter {
         key: impl Into<HduKey>,
         edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static,
     ) -> Op<()> {
-        self.change_header(key.into(), |header| {
+        self.shared.change_header(key.into(), |header| {
             let mut edited = header.clone();
             edit(&mut edited)?;
             *header = edited;
             Ok(())
         })
-    }
-
-    /// As [`FitsWriter::edit_header`] for an edit that by itself does all or nothing, as each method of [`Header`] does: without the copy that
-    /// takes back what a longer edit did before it failed.
-    pub fn edit_header_once(
-        &self,
-        key: impl Into<HduKey>,
-        edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static,
-    ) -> Op<()> {
-        self.change_header(key.into(), edit)
-    }
-
-    fn change_header(&self, key: HduKey, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> Op<()> {
-        let shared = Arc::clone(&self.shared);
-        Op::edit(move || {
-            let mut target = shared.target()?;
-            let mut directory = shared.file.directory();
-            let source = target.source();
-            let index = directory.number(&key, &*source).in_file(shared.file.name())?;
-            let range = directory.header_range(index).unwrap_or(0..0);
-            let changed = (|| {
-                let edited = directory.edit(index, &*source)?;
-                edit(&mut edited.header)?;
-                if edited.staged {
-                    return Ok(());
-                }
-                let blocks = edited.header.to_bytes();
-                match header_change(&edited.blocks, &blocks, range.start) {
-                    HeaderChange::Nothing => {}
-                    HeaderChange::Moves => edited.staged = true,
-                    HeaderChange::InPlace(steps) => {
-                        target.carry_out(EditPlan::InPlace(steps))?;
-                        edited.blocks = blocks;
-                    }
-                }
-                Ok(())
-            })();
-            changed.in_hdu(index).in_file(shared.file.name())
-        })
-    }
-
-    /// Lends the header of an HDU as it is now, with edits that wait for their move.
-    pub fn with_header<T: Send + 'static>(
-        &self,
-        key: impl Into<HduKey>,
-        visit: impl FnOnce(&Header) -> Result<T> + Send + 'static,
-    ) -> Op<T> {
-        let (file, key) = (Arc::clone(&self.reader.file), key.into());
-        match file.source() {
-            Ok(Source::Local(source)) => Op::local(move |_| {
-                let mut directory = file.directory();
-                let index = directory.number(&key, &*source).in_file(file.name())?;
-                directory.with_header(index, visit).unwrap_or_else(|| Err(Error::argument("the HDU is gone")))
-            }),
-            Ok(Source::Ranged(_)) => Op::failed(Error::argument("a remote file is read-only")),
-            Err(error) => Op::failed(error),
-        }
     }
 
     /// All bytes of the file, uncompressed.
@@ -313,11 +256,46 @@ impl std::fmt::Debug for FitsWriter {
     }
 }
 
-impl Shared {
+impl Changer {
     fn writer(file: OpenFile, target: Target) -> FitsWriter {
         let file = Arc::new(file);
-        let reader = FitsReader { file: Arc::clone(&file) };
-        FitsWriter { reader, shared: Arc::new(Self { file, target: Mutex::new(target), process: std::process::id() }) }
+        let changer = Self { file: Arc::clone(&file), target: Mutex::new(target), process: std::process::id() };
+        let shared = Arc::new(changer);
+        FitsWriter { reader: FitsReader { file, writer: Some(Arc::clone(&shared)) }, shared }
+    }
+
+    /// Changes the header of an HDU, by an edit that does all or nothing.
+    pub(crate) fn change_header(
+        self: &Arc<Self>,
+        key: HduKey,
+        edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static,
+    ) -> Op<()> {
+        let shared = Arc::clone(self);
+        Op::edit(move || {
+            let mut target = shared.target()?;
+            let mut directory = shared.file.directory();
+            let source = target.source();
+            let index = directory.number(&key, &*source).in_file(shared.file.name())?;
+            let range = directory.header_range(index).unwrap_or(0..0);
+            let changed = (|| {
+                let edited = directory.edit(index, &*source)?;
+                edit(&mut edited.header)?;
+                if edited.staged {
+                    return Ok(());
+                }
+                let blocks = edited.header.to_bytes();
+                match header_change(&edited.blocks, &blocks, range.start) {
+                    HeaderChange::Nothing => {}
+                    HeaderChange::Moves => edited.staged = true,
+                    HeaderChange::InPlace(steps) => {
+                        target.carry_out(EditPlan::InPlace(steps))?;
+                        edited.blocks = blocks;
+                    }
+                }
+                Ok(())
+            })();
+            changed.in_hdu(index).in_file(shared.file.name())
+        })
     }
 
     /// The target, for an edit; an error once the file is closed or an edit has failed half way.
@@ -349,7 +327,7 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for Changer {
     /// A forgotten file is written back, but only by the process that opened it: a forked child holds a copy.
     fn drop(&mut self) {
         if self.process != std::process::id() || self.file.is_closed() {
@@ -382,7 +360,7 @@ fn create(name: &Path) -> Result<FitsWriter> {
     let changed = matches!(place, Place::Gzip(..));
     let target = Target::new(place, changed, false);
     let file = OpenFile::create(Arc::from(display(&location)), Source::Local(target.source()));
-    Ok(Shared::writer(file, target))
+    Ok(Changer::writer(file, target))
 }
 
 fn open(name: &Path, options: &WriteOptions, watch: &mut Watch<'_>) -> Result<FitsWriter> {
@@ -396,5 +374,5 @@ fn open(name: &Path, options: &WriteOptions, watch: &mut Watch<'_>) -> Result<Fi
     };
     let target = Target::new(place, false, options.allow_in_place);
     let file = open::opened(Arc::from(display(&location)), &read, target.source(), None)?;
-    Ok(Shared::writer(file, target))
+    Ok(Changer::writer(file, target))
 }

@@ -144,8 +144,16 @@ fn a_name_that_is_set_is_found() {
     writer.edit_header("E2", |header| header.set("EXTNAME", "RENAMED")).wait().unwrap();
     assert_eq!(writer.reader().image("renamed").read::<i16>().wait().unwrap(), pixels(2));
     assert!(!writer.reader().contains("E2").wait().unwrap());
-    let seen = writer.with_header("RENAMED", |header| header.get::<String>("EXTNAME")).wait().unwrap();
-    assert_eq!(seen, "RENAMED");
+    let live = writer.reader().live_header(&writer.reader().hdu("RENAMED").wait().unwrap());
+    live.edit(|header| header.set("EXTNAME", "AGAIN")).wait().unwrap();
+    let shown = || live.read(|header| header.get::<String>("EXTNAME")).unwrap();
+    assert_eq!(shown(), "AGAIN");
+    writer.close().wait().unwrap();
+    assert_eq!(shown(), "AGAIN");
+    assert_eq!(failure(live.edit(|_| Ok(())).wait()).kind(), ErrorKind::Closed);
+    let reader = FitsReader::from_bytes(images()).wait().unwrap();
+    let live = reader.live_header(&reader.hdu(0).wait().unwrap());
+    assert_eq!(failure(live.edit(|_| Ok(())).wait()).kind(), ErrorKind::ReadOnly);
 }
 
 #[test]

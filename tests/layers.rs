@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 10] = [
     &["cpu", "memory"],
     &["io"],
     &["engine"],
-    &["file", "open", "target", "reader", "writer", "hdu", "fetch", "image_data", "table_data"],
+    &["file", "open", "target", "reader", "live_header", "writer", "hdu", "fetch", "image_data", "table_data"],
     &["blocking", "lib"],
 ];
 /// The lines that are pure: no files, sockets or threads.

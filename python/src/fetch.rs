@@ -54,7 +54,7 @@ fn result(py: Python<'_>, outcome: FetchOutcome, asynchronous: bool) -> PyResult
     let opened = result.map_err(exception).and_then(|reader| {
         if asynchronous {
             warn(py, &reader)?;
-            Ok(Py::new(py, AioFits::of_reader(&url, reader))?.into_any())
+            Ok(Py::new(py, AioFits::of_reader(reader))?.into_any())
         } else {
             Ok(Py::new(py, Fits::of_reader(py, reader)?)?.into_any())
         }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::{PyNotImplementedError, PyOSError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator, PyList, PyMemoryView};
-use rustfits::{FitsReader, FitsWriter, HduInfo, ImageOptions};
+use rustfits::{FitsReader, FitsWriter, HduInfo, ImageOptions, Op, WriteOptions};
 
 use crate::array::ImageArgument;
 use crate::hdu::hdu_object;
@@ -21,18 +21,21 @@ use crate::run::wait;
 /// ----------
 /// filename : str or os.PathLike
 ///     A path, or a `file://`, `mem://`, `http(s)://` or `ftp(s)://` name. Plain and gzip files are told apart by their bytes.
-/// mode : {'r', 'w+'}
-///     `r` reads; `w+` creates the file or empties it.
+/// mode : {'r', 'r+', 'w+'}
+///     `r` reads; `r+` reads and changes; `w+` creates the file or empties it.
 /// lenient : bool
 ///     Take cards that break the rules of the standard.
 /// remote : 'ranged' or Remote, optional
 ///     How a remote file is fetched; whole unless given.
-/// atomic, allow_in_place : bool
+/// atomic : bool
 ///     Not supported yet.
+/// allow_in_place : bool
+///     With `r+`: where data have to move and a new file can't take the old one's place (no space for a second file, no permission in the
+///     directory, several hard links), move them in the old file. A kill can then destroy it.
 #[pyclass(name = "FITS", frozen, module = "rustfits")]
 pub(crate) struct Fits {
     handle: Handle,
-    mode: String,
+    mode: Mode,
     hdus: Mutex<HashMap<usize, Py<PyAny>>>,
 }
 
@@ -49,17 +52,110 @@ impl Handle {
             Self::Writer(writer) => writer.reader(),
         }
     }
+
+    /// All bytes of the file, uncompressed.
+    pub(crate) fn to_bytes(&self) -> Op<Vec<u8>> {
+        match self {
+            Self::Reader(reader) => reader.to_bytes(),
+            Self::Writer(writer) => writer.to_bytes(),
+        }
+    }
 }
 
-/// What the three modes of a file are; anything else is a ValueError.
-pub(crate) fn check_mode(mode: &str) -> PyResult<()> {
-    match mode {
-        "r" | "w+" => Ok(()),
-        "r+" => Err(PyNotImplementedError::new_err(
-            "mode 'r+' is not supported yet: open with 'r', or write anew with 'w+'",
-        )),
-        _ => Err(PyValueError::new_err(format!("mode '{mode}' is not one of 'r', 'r+', 'w+'"))),
+/// How a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Change,
+    Create,
+}
+
+impl Mode {
+    /// The mode that a text names; anything else is a ValueError.
+    pub(crate) fn named(mode: &str) -> PyResult<Self> {
+        match mode {
+            "r" => Ok(Self::Read),
+            "r+" => Ok(Self::Change),
+            "w+" => Ok(Self::Create),
+            _ => Err(PyValueError::new_err(format!("mode '{mode}' is not one of 'r', 'r+', 'w+'"))),
+        }
     }
+
+    /// As [`Mode::named`], for bytes, which are there already.
+    pub(crate) fn of_bytes(mode: &str) -> PyResult<Self> {
+        match Self::named(mode)? {
+            Self::Create => {
+                Err(PyValueError::new_err("from_bytes opens what is there, with mode 'r' or 'r+'; use mem:// for 'w+'"))
+            }
+            mode => Ok(mode),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Read => "r",
+            Self::Change => "r+",
+            Self::Create => "w+",
+        }
+    }
+}
+
+/// What a file is opened with.
+#[derive(Clone)]
+pub(crate) struct Opening {
+    pub(crate) path: PathBuf,
+    pub(crate) mode: Mode,
+    lenient: bool,
+    remote: Option<RemoteArgument>,
+    allow_in_place: bool,
+}
+
+impl Opening {
+    pub(crate) fn new(
+        path: PathBuf,
+        mode: &str,
+        lenient: bool,
+        remote: Option<RemoteArgument>,
+        atomic: bool,
+        allow_in_place: bool,
+    ) -> PyResult<Self> {
+        let mode = Mode::named(mode)?;
+        if atomic {
+            return Err(PyNotImplementedError::new_err("atomic= is not supported yet"));
+        }
+        if remote.is_some() && mode != Mode::Read {
+            return Err(PyValueError::new_err("remote= is for mode 'r': a remote file is read-only"));
+        }
+        if allow_in_place && mode != Mode::Change {
+            return Err(PyValueError::new_err("allow_in_place= is for mode 'r+'"));
+        }
+        Ok(Self { path, mode, lenient, remote, allow_in_place })
+    }
+
+    /// The operation that opens the file.
+    pub(crate) fn open(self) -> Op<Handle> {
+        let (path, lenient, allow_in_place) = (self.path, self.lenient, self.allow_in_place);
+        match self.mode {
+            Mode::Read => {
+                FitsReader::open_with(path, open_options(lenient, self.remote)).map(|reader| Ok(Handle::Reader(reader)))
+            }
+            Mode::Change => FitsWriter::open_with(path, WriteOptions { lenient, allow_in_place })
+                .map(|writer| Ok(Handle::Writer(writer))),
+            Mode::Create => FitsWriter::create(path).map(|writer| Ok(Handle::Writer(writer))),
+        }
+    }
+}
+
+/// The operation that opens bytes.
+pub(crate) fn open_bytes(data: &Bound<'_, PyAny>, mode: Mode, lenient: bool) -> PyResult<Op<Handle>> {
+    let bytes = PyMemoryView::from(data)?.call_method0("tobytes")?.extract::<Vec<u8>>()?;
+    Ok(match mode {
+        Mode::Read => {
+            FitsReader::from_bytes_with(bytes, open_options(lenient, None)).map(|reader| Ok(Handle::Reader(reader)))
+        }
+        _ => FitsWriter::from_bytes(bytes, WriteOptions { lenient, allow_in_place: false })
+            .map(|writer| Ok(Handle::Writer(writer))),
+    })
 }
 
 /// Keywords that a later version will take.
@@ -78,14 +174,14 @@ pub(crate) fn warn(py: Python<'_>, reader: &FitsReader) -> PyResult<()> {
 }
 
 impl Fits {
-    fn new(py: Python<'_>, handle: Handle, mode: &str) -> PyResult<Self> {
+    fn new(py: Python<'_>, handle: Handle, mode: Mode) -> PyResult<Self> {
         warn(py, handle.reader())?;
-        Ok(Self { handle, mode: mode.to_owned(), hdus: Mutex::default() })
+        Ok(Self { handle, mode, hdus: Mutex::default() })
     }
 
     /// A file that a fetch has opened.
     pub(crate) fn of_reader(py: Python<'_>, reader: FitsReader) -> PyResult<Self> {
-        Self::new(py, Handle::Reader(reader), "r")
+        Self::new(py, Handle::Reader(reader), Mode::Read)
     }
 
     /// The HDU's object: the same one each time.
@@ -122,37 +218,22 @@ impl Fits {
         atomic: bool,
         allow_in_place: bool,
     ) -> PyResult<Self> {
-        check_mode(mode)?;
-        if atomic || allow_in_place {
-            return Err(PyNotImplementedError::new_err("atomic= and allow_in_place= are not supported yet"));
-        }
-        let path: PathBuf = filename.extract()?;
-        let handle = if mode == "r" {
-            Handle::Reader(wait(py, FitsReader::open_with(path, open_options(lenient, remote)))?)
-        } else {
-            Handle::Writer(wait(py, FitsWriter::create(path))?)
-        };
-        Self::new(py, handle, mode)
+        let opening = Opening::new(filename.extract()?, mode, lenient, remote, atomic, allow_in_place)?;
+        let mode = opening.mode;
+        Self::new(py, wait(py, opening.open())?, mode)
     }
 
     /// Opens bytes that are in memory, plain or gzip.
     #[staticmethod]
     #[pyo3(signature = (data, mode="r", lenient=false))]
     fn from_bytes(py: Python<'_>, data: &Bound<'_, PyAny>, mode: &str, lenient: bool) -> PyResult<Self> {
-        if mode == "w+" {
-            return Err(PyValueError::new_err(
-                "from_bytes opens what is there, with mode 'r' or 'r+'; use mem:// for 'w+'",
-            ));
-        }
-        check_mode(mode)?;
-        let bytes = PyMemoryView::from(data)?.call_method0("tobytes")?.extract::<Vec<u8>>()?;
-        let reader = wait(py, FitsReader::from_bytes_with(bytes, open_options(lenient, None)))?;
-        Self::new(py, Handle::Reader(reader), mode)
+        let mode = Mode::of_bytes(mode)?;
+        Self::new(py, wait(py, open_bytes(data, mode, lenient)?)?, mode)
     }
 
     /// The whole file, uncompressed, as bytes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &wait(py, self.handle.reader().to_bytes())?))
+        Ok(PyBytes::new(py, &wait(py, self.handle.to_bytes())?))
     }
 
     /// The name under which the file was opened, without credentials.
@@ -164,7 +245,7 @@ impl Fits {
     /// The mode.
     #[getter]
     fn mode(&self) -> &str {
-        &self.mode
+        self.mode.name()
     }
 
     /// Whether the file is closed.
@@ -243,10 +324,10 @@ impl Fits {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let reader = self.handle.reader();
         if reader.is_closed() {
-            return Ok(crate::repr::file(reader.name(), &self.mode, None));
+            return Ok(crate::repr::file(reader.name(), self.mode.name(), None));
         }
         let infos = (0..self.__len__(py)?).map(|index| wait(py, reader.hdu(index))).collect::<PyResult<Vec<_>>>()?;
-        Ok(crate::repr::file(reader.name(), &self.mode, Some(&infos)))
+        Ok(crate::repr::file(reader.name(), self.mode.name(), Some(&infos)))
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {

@@ -18,12 +18,28 @@ use crate::table::{AsciiTableHdu, CompressedTableHdu, TableHdu};
 pub(crate) struct Hdu {
     pub(crate) reader: FitsReader,
     pub(crate) info: HduInfo,
+    /// Whether the file is one of asyncio, so that nothing may block.
+    awaited: bool,
     header: PyOnceLock<Py<PyHeader>>,
 }
 
 impl Hdu {
     pub(crate) fn new(reader: FitsReader, info: HduInfo) -> Self {
-        Self { reader, info, header: PyOnceLock::new() }
+        Self { reader, info, awaited: false, header: PyOnceLock::new() }
+    }
+
+    /// Of a file of asyncio.
+    pub(crate) fn awaited(reader: FitsReader, info: HduInfo) -> Self {
+        Self { awaited: true, ..Self::new(reader, info) }
+    }
+
+    /// A keyword that names or describes the HDU, as the header has it now.
+    fn described<T: Send>(&self, py: Python<'_>, found: T, now: impl FnOnce(&HduInfo) -> T + Send) -> T {
+        let header = self.reader.live_header(&self.info);
+        if !header.can_change() {
+            return found;
+        }
+        py.detach(|| header.read(|header| now(&self.info.with_header(header))))
     }
 }
 
@@ -53,7 +69,8 @@ impl Hdu {
     /// The header of the HDU.
     #[getter]
     fn header(&self, py: Python<'_>) -> PyResult<Py<PyHeader>> {
-        let header = || Py::new(py, PyHeader(self.info.header().clone()));
+        let live = || self.reader.live_header(&self.info);
+        let header = || Py::new(py, if self.awaited { PyHeader::awaited(live()) } else { PyHeader::live(live()) });
         Ok(self.header.get_or_try_init(py, header)?.clone_ref(py))
     }
 
@@ -65,14 +82,14 @@ impl Hdu {
 
     /// EXTNAME, or None.
     #[getter]
-    fn extname(&self) -> Option<&str> {
-        self.info.name()
+    fn extname(&self, py: Python<'_>) -> Option<String> {
+        self.described(py, self.info.name().map(str::to_owned), |now| now.name().map(str::to_owned))
     }
 
     /// EXTVER, 1 where it is missing.
     #[getter]
-    fn extver(&self) -> i64 {
-        self.info.version()
+    fn extver(&self, py: Python<'_>) -> i64 {
+        self.described(py, self.info.version(), HduInfo::version)
     }
 
     /// Whether there are data: NAXIS > 0 and every NAXISn > 0.
@@ -135,7 +152,8 @@ impl ImageHdu {
     /// BUNIT, or None.
     #[getter]
     fn unit(slf: PyRef<'_, Self>) -> Option<String> {
-        slf.as_super().info.unit()
+        let (py, hdu) = (slf.py(), slf.as_super());
+        hdu.described(py, hdu.info.unit(), HduInfo::unit)
     }
 
     fn __len__(slf: PyRef<'_, Self>) -> PyResult<usize> {

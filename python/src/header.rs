@@ -1,20 +1,72 @@
 //! The header of an HDU as a mapping.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::{PyKeyError, PyNotImplementedError};
+use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyComplex, PyDict, PyInt, PyList};
-use rustfits::{Header, Value};
+use pyo3::types::{PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use rustfits::{Header, LiveHeader, Value};
 
 use crate::error::OrRaise;
+use crate::run::{await_op, awaitable, wait};
 
 /// The header of an HDU: a mapping from keyword to value, in card order, found in any letter case.
 ///
-/// COMMENT, HISTORY and the blank keyword give lists of texts.
+/// COMMENT, HISTORY and the blank keyword give lists of texts; assigning a text to one of them adds it. A value can be assigned alone, which
+/// keeps the comment, or as a tuple of value and comment.
 #[pyclass(name = "Header", frozen, mapping, module = "rustfits")]
-pub(crate) struct PyHeader(pub(crate) Arc<Header>);
+pub(crate) struct PyHeader(Cards);
+
+enum Cards {
+    /// Of an open file.
+    Live(LiveHeader),
+    /// Of an asyncio file, whose edits are awaited.
+    Awaited(LiveHeader),
+    /// A copy: what `edit()` gives.
+    Copy(Mutex<Header>),
+}
+
+impl PyHeader {
+    pub(crate) fn live(header: LiveHeader) -> Self {
+        Self(Cards::Live(header))
+    }
+
+    pub(crate) fn awaited(header: LiveHeader) -> Self {
+        Self(Cards::Awaited(header))
+    }
+
+    /// Lends the header. An edit of another thread is waited for, with the GIL released.
+    fn read<T: Send>(&self, py: Python<'_>, visit: impl FnOnce(&Header) -> T + Send) -> T {
+        match &self.0 {
+            Cards::Live(live) | Cards::Awaited(live) if live.can_change() => py.detach(|| live.read(visit)),
+            Cards::Live(live) | Cards::Awaited(live) => live.read(visit),
+            Cards::Copy(header) => visit(&header.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    /// Does an edit that is all or nothing.
+    fn change(
+        &self,
+        py: Python<'_>,
+        edit: impl FnOnce(&mut Header) -> rustfits::Result<()> + Send + 'static,
+    ) -> PyResult<()> {
+        match &self.0 {
+            Cards::Live(live) => wait(py, live.edit_once(edit)),
+            Cards::Awaited(_) => Err(PyTypeError::new_err(
+                "this would block the event loop: use `async with hdu.header.edit() as header`",
+            )),
+            Cards::Copy(header) => edit(&mut header.lock().unwrap_or_else(PoisonError::into_inner)).or_raise(),
+        }
+    }
+
+    fn unique_keywords(&self, py: Python<'_>) -> Vec<String> {
+        self.read(py, |header| {
+            let mut seen = HashSet::new();
+            header.keywords().filter(|keyword| seen.insert(keyword.to_ascii_uppercase())).collect()
+        })
+    }
+}
 
 fn is_commentary(keyword: &str) -> bool {
     let keyword = keyword.trim();
@@ -33,71 +85,130 @@ fn value_of<'py>(py: Python<'py>, value: Value) -> PyResult<Bound<'py, PyAny>> {
     })
 }
 
-impl PyHeader {
-    fn unique_keywords(&self) -> Vec<String> {
-        let mut seen = HashSet::new();
-        self.0.keywords().filter(|keyword| seen.insert(keyword.to_ascii_uppercase())).collect()
+/// A value of a header as Python has it: None, bool, int, float, complex, str, or a scalar of numpy.
+struct ValueArgument(Value);
+
+impl<'py> FromPyObject<'_, 'py> for ValueArgument {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        // numpy's scalars give Python's own.
+        let item = match object.getattr_opt("dtype")? {
+            Some(_) => object.call_method0("item")?,
+            None => object.to_owned(),
+        };
+        if item.is_none() {
+            return Ok(Self(Value::Undefined));
+        }
+        if let Ok(flag) = item.extract::<bool>() {
+            return Ok(Self(Value::Logical(flag)));
+        }
+        if item.is_instance_of::<PyInt>() {
+            let small = item.extract::<i64>().map(Value::Integer);
+            return small.or_else(|_| item.str()?.extract().map(Value::BigInteger)).map(Self);
+        }
+        if let Ok(number) = item.cast::<PyFloat>() {
+            return Ok(Self(Value::Real(number.extract()?)));
+        }
+        if let Ok(number) = item.cast::<PyComplex>() {
+            return Ok(Self(Value::Complex(number.real(), number.imag())));
+        }
+        if let Ok(text) = item.cast::<PyString>() {
+            return Ok(Self(Value::String(text.extract()?)));
+        }
+        let kind = object.get_type().name()?;
+        let _ = py;
+        Err(PyTypeError::new_err(format!(
+            "a {kind} is no value of a header: None, bool, int, float, complex or str are"
+        )))
     }
 }
 
-fn read_only() -> PyErr {
-    PyNotImplementedError::new_err("editing headers is not supported yet")
+/// What is assigned to a keyword: a value, or a value and a comment.
+struct CardArgument(Value, Option<String>);
+
+impl<'py> FromPyObject<'_, 'py> for CardArgument {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(pair) = object.cast::<PyTuple>() {
+            let (value, comment) = pair.extract::<(ValueArgument, Option<String>)>()?;
+            return Ok(Self(value.0, comment));
+        }
+        Ok(Self(object.extract::<ValueArgument>()?.0, None))
+    }
+}
+
+fn assign(header: &mut Header, keyword: &str, card: CardArgument) -> rustfits::Result<()> {
+    match card {
+        CardArgument(value, Some(comment)) => header.set_with_comment(keyword, value, &comment),
+        CardArgument(value, None) => header.set(keyword, value),
+    }
+}
+
+/// Where `update` takes cards from.
+#[derive(FromPyObject)]
+enum Updates<'py> {
+    Header(Bound<'py, PyHeader>),
+    Mapping(Bound<'py, PyDict>),
 }
 
 #[pymethods]
 impl PyHeader {
     fn __getitem__<'py>(&self, py: Python<'py>, keyword: &str) -> PyResult<Bound<'py, PyAny>> {
         if is_commentary(keyword) {
-            let texts = self.0.commentary(keyword).or_raise()?;
+            let texts = self.read(py, |header| header.commentary(keyword)).or_raise()?;
             if texts.is_empty() {
                 return Err(PyKeyError::new_err(format!("the header has no keyword '{}'", keyword.trim())));
             }
             return Ok(PyList::new(py, texts)?.into_any());
         }
-        value_of(py, self.0.value(keyword).or_raise()?)
+        value_of(py, self.read(py, |header| header.value(keyword)).or_raise()?)
     }
 
-    fn __setitem__(&self, _keyword: &str, _value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Err(read_only())
+    fn __setitem__(&self, py: Python<'_>, keyword: String, value: CardArgument) -> PyResult<()> {
+        self.change(py, move |header| assign(header, &keyword, value))
     }
 
-    fn __delitem__(&self, _keyword: &str) -> PyResult<()> {
-        Err(read_only())
+    fn __delitem__(&self, py: Python<'_>, keyword: String) -> PyResult<()> {
+        self.change(py, move |header| header.remove(&keyword))
     }
 
-    fn __contains__(&self, keyword: &Bound<'_, PyAny>) -> bool {
-        keyword.extract::<String>().is_ok_and(|keyword| self.0.contains(&keyword))
+    fn __contains__(&self, py: Python<'_>, keyword: &Bound<'_, PyAny>) -> bool {
+        let keyword = keyword.extract::<String>();
+        keyword.is_ok_and(|keyword| self.read(py, |header| header.contains(&keyword)))
     }
 
-    fn __len__(&self) -> usize {
-        self.unique_keywords().len()
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.unique_keywords(py).len()
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(PyList::new(py, self.unique_keywords())?.try_iter()?.into_any())
+        Ok(PyList::new(py, self.unique_keywords(py))?.try_iter()?.into_any())
     }
 
-    fn __str__(&self) -> String {
-        self.0.cards().map(|card| card.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    fn __str__(&self, py: Python<'_>) -> String {
+        self.read(py, Header::to_string)
     }
 
-    fn __repr__(&self) -> String {
-        format!("<Header of {} cards>", self.0.cards().count())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<Header of {} cards>", self.read(py, |header| header.cards().count()))
     }
 
     /// The keywords in card order, each once.
-    fn keys(&self) -> Vec<String> {
-        self.unique_keywords()
+    fn keys(&self, py: Python<'_>) -> Vec<String> {
+        self.unique_keywords(py)
     }
 
     /// The values in the order of `keys()`.
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        self.unique_keywords().iter().map(|keyword| self.__getitem__(py, keyword)).collect()
+        self.unique_keywords(py).iter().map(|keyword| self.__getitem__(py, keyword)).collect()
     }
 
     /// Pairs of keyword and value in card order.
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
-        let keywords = self.unique_keywords().into_iter();
+        let keywords = self.unique_keywords(py).into_iter();
         keywords.map(|keyword| self.__getitem__(py, &keyword).map(|value| (keyword, value))).collect()
     }
 
@@ -109,29 +220,155 @@ impl PyHeader {
         keyword: &str,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.0.contains(keyword) { self.__getitem__(py, keyword).map(Some) } else { Ok(default) }
+        let there = self.read(py, |header| header.contains(keyword));
+        if there { self.__getitem__(py, keyword).map(Some) } else { Ok(default) }
     }
 
     /// The comment of a keyword's card; KeyError where the keyword is missing.
-    fn comment_of(&self, keyword: &str) -> PyResult<String> {
-        self.0.comment(keyword).or_raise()
+    fn comment_of(&self, py: Python<'_>, keyword: &str) -> PyResult<String> {
+        self.read(py, |header| header.comment(keyword)).or_raise()
+    }
+
+    /// Gives a keyword another comment; its value stays as it is written.
+    fn set_comment(&self, py: Python<'_>, keyword: String, text: String) -> PyResult<()> {
+        self.change(py, move |header| header.set_comment(&keyword, &text))
+    }
+
+    /// Adds a text under COMMENT; a long one, or one of several lines, takes several cards.
+    fn add_comment(&self, py: Python<'_>, text: String) -> PyResult<()> {
+        self.change(py, move |header| header.add_comment(&text))
+    }
+
+    /// Adds a text under HISTORY; a long one, or one of several lines, takes several cards.
+    fn add_history(&self, py: Python<'_>, text: String) -> PyResult<()> {
+        self.change(py, move |header| header.add_history(&text))
+    }
+
+    /// Adds a text under the blank keyword, or a blank card.
+    #[pyo3(signature = (text=String::new()))]
+    fn add_blank(&self, py: Python<'_>, text: String) -> PyResult<()> {
+        self.change(py, move |header| header.add_blank(&text))
+    }
+
+    /// Takes over the cards of another header, or the values of a dict; all or nothing.
+    ///
+    /// Parameters
+    /// ----------
+    /// other : Header or dict
+    ///     Of a header the protected keywords are left out; a dict with one of them is a ValueError. The values of a dict can be tuples of
+    ///     value and comment.
+    /// copy_commentary : bool
+    ///     Also add a header's COMMENT, HISTORY and blank cards.
+    #[pyo3(signature = (other, *, copy_commentary=false))]
+    fn update(&self, py: Python<'_>, other: Updates<'_>, copy_commentary: bool) -> PyResult<()> {
+        let values = match other {
+            Updates::Header(other) => {
+                let other = other.get().read(py, Header::clone);
+                return self.change(py, move |header| {
+                    header.update(&other, copy_commentary);
+                    Ok(())
+                });
+            }
+            Updates::Mapping(values) => values,
+        };
+        let values = values.iter().map(|(keyword, value)| Ok((keyword.extract::<String>()?, value.extract()?)));
+        let values = values.collect::<PyResult<Vec<(String, CardArgument)>>>()?;
+        self.change(py, move |header| {
+            let mut edited = header.clone();
+            values.into_iter().try_for_each(|(keyword, value)| assign(&mut edited, &keyword, value))?;
+            *header = edited;
+            Ok(())
+        })
+    }
+
+    /// A context for several edits: `with header.edit() as copy: ...` (`async with` for a file of `rustfits.aio`). What was done to the
+    /// copy is written at its end, at once; an exception leaves the header as it was.
+    fn edit(slf: Bound<'_, Self>) -> HeaderEdit {
+        HeaderEdit { header: slf.unbind(), copy: Mutex::default() }
     }
 
     /// The cards as 80-character strings, in order, without END.
     #[getter]
-    fn cards(&self) -> Vec<String> {
-        self.0.cards().collect()
+    fn cards(&self, py: Python<'_>) -> Vec<String> {
+        self.read(py, |header| header.cards().collect())
     }
 
     /// The header as a dict; with `skip_protected`, without the keywords that describe the structure of the file.
     #[pyo3(signature = (skip_protected=false))]
     fn to_dict<'py>(&self, py: Python<'py>, skip_protected: bool) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
-        for keyword in self.unique_keywords() {
+        for keyword in self.unique_keywords(py) {
             if !(skip_protected && rustfits::is_protected_keyword(&keyword)) {
                 dict.set_item(&keyword, self.__getitem__(py, &keyword)?)?;
             }
         }
         Ok(dict)
+    }
+}
+
+/// Several edits of a header as one.
+#[pyclass(frozen, module = "rustfits")]
+pub(crate) struct HeaderEdit {
+    header: Py<PyHeader>,
+    copy: Mutex<Option<Py<PyHeader>>>,
+}
+
+impl HeaderEdit {
+    fn begin(&self, py: Python<'_>) -> PyResult<Py<PyHeader>> {
+        let copy = self.header.get().read(py, Header::clone);
+        let copy = Py::new(py, PyHeader(Cards::Copy(Mutex::new(copy))))?;
+        *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy.clone_ref(py));
+        Ok(copy)
+    }
+
+    fn edited(&self, py: Python<'_>) -> PyResult<Header> {
+        let copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let copy = copy.ok_or_else(|| PyRuntimeError::new_err("the edit was not begun, or ended before"))?;
+        Ok(copy.get().read(py, Header::clone))
+    }
+}
+
+#[pymethods]
+impl HeaderEdit {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyHeader>> {
+        self.begin(py)
+    }
+
+    #[pyo3(signature = (kind, *_error))]
+    fn __exit__(&self, py: Python<'_>, kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
+        let edited = self.edited(py)?;
+        if !kind.is_none() {
+            return Ok(());
+        }
+        self.header.get().change(py, move |header| {
+            *header = edited;
+            Ok(())
+        })
+    }
+
+    fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let copy = self.begin(py)?;
+        awaitable(py, async move { Ok(copy) })
+    }
+
+    #[pyo3(signature = (kind, *_error))]
+    fn __aexit__<'py>(
+        &self,
+        py: Python<'py>,
+        kind: &Bound<'py, PyAny>,
+        _error: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let edited = self.edited(py)?;
+        if !kind.is_none() {
+            return awaitable(py, async { Ok(()) });
+        }
+        let (Cards::Live(live) | Cards::Awaited(live)) = &self.header.get().0 else {
+            return Err(PyTypeError::new_err("a copy of a header is edited without `async`"));
+        };
+        let edit = live.edit_once(move |header| {
+            *header = edited;
+            Ok(())
+        });
+        await_op(py, edit, |()| ())
     }
 }

@@ -36,7 +36,7 @@ mod _rustfits {
     #[pymodule_export]
     use super::hdu::{CompressedImageHdu, Hdu, ImageHdu};
     #[pymodule_export]
-    use super::header::PyHeader;
+    use super::header::{HeaderEdit, PyHeader};
 
     #[pymodule_export]
     use super::options::{PyRemote, PyTimeout};

@@ -192,6 +192,7 @@ impl PyRemote {
 }
 
 /// What stands behind `remote=`: None, the name of a mode, or a `Remote`.
+#[derive(Clone)]
 pub(crate) struct RemoteArgument(pub(crate) rustfits::Remote);
 
 impl<'py> FromPyObject<'_, 'py> for RemoteArgument {

@@ -105,11 +105,12 @@ def test_unknown_modes(write, content, mode):
 
 def test_modes_and_options_that_are_not_there_yet(write, content):
     path = write(content)
-    for arguments in [{"mode": "r+"}, {"atomic": True, "mode": "w+"}, {"allow_in_place": True}]:
-        with pytest.raises(NotImplementedError):
-            rustfits.FITS(path, **arguments)
     with pytest.raises(NotImplementedError):
-        rustfits.FITS.from_bytes(content, "r+")
+        rustfits.FITS(path, "w+", atomic=True)
+    with pytest.raises(ValueError, match="allow_in_place"):
+        rustfits.FITS(path, "w+", allow_in_place=True)
+    with pytest.raises(ValueError, match="remote"):
+        rustfits.FITS(path, "r+", remote="ranged")
     assert path.read_bytes() == content
 
 

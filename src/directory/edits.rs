@@ -56,12 +56,9 @@ impl Directory {
         Ok(edited)
     }
 
-    /// Lends the header of an HDU that was found, as it is now.
-    pub(crate) fn with_header<T>(&self, index: usize, visit: impl FnOnce(&Header) -> T) -> Option<T> {
-        match self.edited.get(&index) {
-            Some(edited) => Some(visit(&edited.header)),
-            None => self.hdus.get(index).map(|entry| visit(&entry.header)),
-        }
+    /// Lends the header of an HDU that was found, as it is now; `found` if it was not edited.
+    pub(crate) fn with_header<T>(&self, index: usize, visit: impl FnOnce(&Header) -> T, found: &Header) -> T {
+        visit(self.edited.get(&index).map_or(found, |edited| &edited.header))
     }
 
     /// The headers that wait for their move: where the old ones lie, and the new blocks.

@@ -71,7 +71,7 @@ impl Job {
             common.options.tell(FetchEvent::Started { index, url: url.clone() });
             open(&common.options, &name, &location, &share, &mut counts).await
         };
-        let result = result.await.map(|file| FitsReader { file: Arc::new(file) });
+        let result = result.await.map(FitsReader::of);
         share.finished();
         common.options.tell(FetchEvent::Finished { index, succeeded: result.is_ok() });
         let TransferCounts { attempts, wire_bytes } = counts;

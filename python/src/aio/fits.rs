@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::{PyNotImplementedError, PyOSError, PyRuntimeError, PyStopAsyncIteration, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMemoryView};
-use rustfits::{FitsReader, FitsWriter, ImageOptions, OpenOptions};
+use pyo3::types::PyBytes;
+use rustfits::{FitsReader, FitsWriter, ImageOptions, Op};
 
 use super::hdu::AioHdu;
 use super::selector::Selector;
 use crate::array::ImageArgument;
 use crate::error::exception;
-use crate::fits::{Handle, check_mode, refuse_options, warn};
+use crate::fits::{Handle, Mode, Opening, open_bytes, refuse_options, warn};
 use crate::keys::Key;
-use crate::options::{RemoteArgument, open_options};
+use crate::options::RemoteArgument;
 use crate::run::{await_op, awaitable};
 
 /// An open FITS file whose every operation is awaitable. Open it with `async with`, or with `await rustfits.aio.open(...)`.
@@ -22,38 +22,28 @@ use crate::run::{await_op, awaitable};
 /// Parameters are those of `rustfits.FITS`.
 #[pyclass(name = "FITS", frozen, module = "rustfits.aio")]
 pub(crate) struct AioFits {
-    path: PathBuf,
-    mode: String,
-    options: OpenOptions,
+    mode: Mode,
+    /// What opens the file when it is entered; `None` where it is open.
+    opening: Option<Opening>,
     handle: Arc<OnceLock<Handle>>,
 }
 
-/// What opens the file: nothing of it borrows from Python.
-async fn open_handle(path: PathBuf, mode: String, options: OpenOptions) -> PyResult<Handle> {
-    let opened = if mode == "r" {
-        FitsReader::open_with(path, options).await.map(Handle::Reader)
-    } else {
-        FitsWriter::create(path).await.map(Handle::Writer)
-    };
-    let handle = opened.map_err(exception)?;
+/// Waits until the file is open, and passes on what its user should know.
+async fn opened(opening: Op<Handle>) -> PyResult<Handle> {
+    let handle = opening.await.map_err(exception)?;
     // Nobody is warned once the interpreter has ended.
     Python::try_attach(|py| warn(py, handle.reader())).unwrap_or(Ok(()))?;
     Ok(handle)
 }
 
-/// Ways to write that a later version will have.
-fn refuse_safety(atomic: bool, allow_in_place: bool) -> PyResult<()> {
-    if atomic || allow_in_place {
-        return Err(PyNotImplementedError::new_err("atomic= and allow_in_place= are not supported yet"));
-    }
-    Ok(())
-}
-
 impl AioFits {
     /// A file that a fetch has opened.
-    pub(crate) fn of_reader(name: &str, reader: FitsReader) -> Self {
-        let handle = Arc::new(OnceLock::from(Handle::Reader(reader)));
-        Self { path: name.into(), mode: "r".to_owned(), options: OpenOptions::default(), handle }
+    pub(crate) fn of_reader(reader: FitsReader) -> Self {
+        Self::of(Handle::Reader(reader), Mode::Read)
+    }
+
+    fn of(handle: Handle, mode: Mode) -> Self {
+        Self { mode, opening: None, handle: Arc::new(OnceLock::from(handle)) }
     }
 
     fn opened(&self) -> PyResult<&Handle> {
@@ -84,13 +74,9 @@ pub(crate) fn open<'py>(
     atomic: bool,
     allow_in_place: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    check_mode(mode)?;
-    refuse_safety(atomic, allow_in_place)?;
-    let (mode, options) = (mode.to_owned(), open_options(lenient, remote));
-    awaitable(py, async move {
-        let handle = open_handle(filename.clone(), mode.clone(), options.clone()).await?;
-        Ok(AioFits { path: filename, mode, options, handle: Arc::new(OnceLock::from(handle)) })
-    })
+    let opening = Opening::new(filename, mode, lenient, remote, atomic, allow_in_place)?;
+    let mode = opening.mode;
+    awaitable(py, async move { Ok(AioFits::of(opened(opening.open()).await?, mode)) })
 }
 
 #[pymethods]
@@ -105,10 +91,8 @@ impl AioFits {
         atomic: bool,
         allow_in_place: bool,
     ) -> PyResult<Self> {
-        check_mode(mode)?;
-        refuse_safety(atomic, allow_in_place)?;
-        let options = open_options(lenient, remote);
-        Ok(Self { path: filename, mode: mode.to_owned(), options, handle: Arc::default() })
+        let opening = Opening::new(filename, mode, lenient, remote, atomic, allow_in_place)?;
+        Ok(Self { mode: opening.mode, opening: Some(opening), handle: Arc::default() })
     }
 
     /// Opens bytes that are in memory, plain or gzip: `fits = await rustfits.aio.FITS.from_bytes(...)`.
@@ -120,31 +104,19 @@ impl AioFits {
         mode: &str,
         lenient: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if mode == "w+" {
-            return Err(PyValueError::new_err(
-                "from_bytes opens what is there, with mode 'r' or 'r+'; use mem:// for 'w+'",
-            ));
-        }
-        check_mode(mode)?;
-        let bytes = PyMemoryView::from(data)?.call_method0("tobytes")?.extract::<Vec<u8>>()?;
-        let options = open_options(lenient, None);
-        awaitable(py, async move {
-            let reader = FitsReader::from_bytes_with(bytes, options).await.map_err(exception)?;
-            Python::attach(|py| warn(py, &reader))?;
-            let name = reader.name().to_owned();
-            Ok(Self::of_reader(&name, reader))
-        })
+        let mode = Mode::of_bytes(mode)?;
+        let opening = open_bytes(data, mode, lenient)?;
+        awaitable(py, async move { Ok(Self::of(opened(opening).await?, mode)) })
     }
 
     fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         let object = slf.clone().unbind();
-        let (path, mode, options) = (this.path.clone(), this.mode.clone(), this.options.clone());
+        let opening = this.opening.clone();
         let handle = Arc::clone(&this.handle);
         awaitable(slf.py(), async move {
-            if handle.get().is_none() {
-                let opened = open_handle(path, mode, options).await?;
-                let _ = handle.set(opened);
+            if let (None, Some(opening)) = (handle.get(), opening) {
+                let _ = handle.set(opened(opening.open()).await?);
             }
             Ok(object)
         })
@@ -176,7 +148,7 @@ impl AioFits {
     /// The mode.
     #[getter]
     fn mode(&self) -> &str {
-        &self.mode
+        self.mode.name()
     }
 
     /// Whether the file is closed.
@@ -202,7 +174,7 @@ impl AioFits {
 
     /// The whole file, uncompressed, as bytes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        await_op(py, self.opened()?.reader().to_bytes(), FileBytes)
+        await_op(py, self.opened()?.to_bytes(), FileBytes)
     }
 
     fn __aiter__(&self) -> PyResult<HduStream> {

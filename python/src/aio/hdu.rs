@@ -26,7 +26,7 @@ impl<'py> IntoPyObject<'py> for AioHdu {
         if matches!(kind, HduKind::AsciiTable | HduKind::CompressedTable) {
             return Ok(hdu_object(py, reader, info)?.into_bound(py));
         }
-        let base = PyClassInitializer::from(Hdu::new(reader, info));
+        let base = PyClassInitializer::from(Hdu::awaited(reader, info));
         Ok(match kind {
             HduKind::BinaryTable => Bound::new(py, base.add_subclass(TableHdu).add_subclass(AioTableHdu))?.into_any(),
             HduKind::CompressedImage => {

@@ -9,7 +9,7 @@ use crate::array::Pixels;
 use crate::error::exception;
 use crate::hdu::{Hdu, read_section};
 use crate::keys::SectionKey;
-use crate::run::{await_op, awaitable};
+use crate::run::awaitable;
 use crate::table::{
     ColumnsArgument, Row, RowsArgument, Single, Structured, TableKey, column_argument, column_op, refuse_mask, selector,
 };
@@ -179,6 +179,11 @@ impl Selector {
 
     /// The header of the HDU, awaitable.
     fn read_header<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        await_op(py, self.reader.header(self.key.clone()), crate::header::PyHeader)
+        let reader = self.reader.clone();
+        let found = reader.hdu(self.key.clone());
+        awaitable(py, async move {
+            let info = found.await.map_err(exception)?;
+            Ok(crate::header::PyHeader::awaited(reader.live_header(&info)))
+        })
     }
 }

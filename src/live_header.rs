@@ -1,0 +1,87 @@
+//! The header of an HDU as it is now: read without I/O, edited where the file can be changed.
+
+use std::sync::Arc;
+
+use crate::engine::Op;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Header;
+use crate::hdu::HduInfo;
+use crate::reader::FitsReader;
+
+/// The header of one HDU of an open file. Unlike a [`Header`], which is a copy, it changes with the file, and can change it.
+///
+/// Reading works after the file was closed, too.
+///
+/// # Examples
+///
+/// ```
+/// use rustfits::{FitsWriter, ImageOptions};
+///
+/// let fits = FitsWriter::create("mem://").wait()?;
+/// fits.write_image(&ndarray::array![[1i16, 2]], ImageOptions::default()).wait()?;
+/// let info = fits.reader().hdu(0).wait()?;
+/// let header = fits.reader().live_header(&info);
+/// header.edit(|header| header.set("EXPTIME", 30)).wait()?;
+/// assert_eq!(header.read(|header| header.get::<i64>("EXPTIME"))?, 30);
+/// # Ok::<(), rustfits::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct LiveHeader {
+    reader: FitsReader,
+    index: usize,
+    /// As it was when the HDU was found.
+    found: Arc<Header>,
+}
+
+impl LiveHeader {
+    pub(crate) fn new(reader: FitsReader, info: &HduInfo) -> Self {
+        Self { reader, index: info.index(), found: Arc::clone(info.header()) }
+    }
+
+    /// Lends the header as it is now, with edits that still wait to be written.
+    pub fn read<T>(&self, visit: impl FnOnce(&Header) -> T) -> T {
+        if !self.can_change() {
+            return visit(&self.found);
+        }
+        let directory = self.reader.file.directory();
+        directory.with_header(self.index, visit, &self.found)
+    }
+
+    /// Whether the file was opened to be changed.
+    pub fn can_change(&self) -> bool {
+        self.reader.writer.is_some()
+    }
+
+    /// Changes the header: all that `edit` does, or nothing where it fails. See [`FitsWriter::edit_header`](crate::FitsWriter::edit_header).
+    ///
+    /// # Errors
+    ///
+    /// Those of `edit`; [`ErrorKind::ReadOnly`] where the file was opened to be read only.
+    pub fn edit(&self, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> Op<()> {
+        self.edit_once(move |header| {
+            let mut edited = header.clone();
+            edit(&mut edited)?;
+            *header = edited;
+            Ok(())
+        })
+    }
+
+    /// As [`LiveHeader::edit`] for an edit that by itself does all or nothing, as each method of [`Header`] does: without the copy that takes
+    /// back what a longer edit did before it failed.
+    pub fn edit_once(&self, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> Op<()> {
+        match &self.reader.writer {
+            Some(writer) => writer.change_header(self.index.into(), edit),
+            None => {
+                let error =
+                    Error::new(ErrorKind::ReadOnly, "the file is open read-only: open it with mode 'r+' to change it");
+                Op::failed(error.in_hdu(self.index).in_file(self.reader.name()))
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for LiveHeader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LiveHeader(HDU {} of {})", self.index, self.reader.name())
+    }
+}
