@@ -49,7 +49,8 @@ def test_values_of_every_type_are_what_others_read(path):
         header = file["SCI"].header
         for number, (keyword, value) in enumerate(VALUES.items()):
             header[keyword] = (value, f"comment {number}")
-        header["COMPLEX"] = 1 - 2j
+        # fitsio can read no header with a complex value.
+        file[0].header["COMPLEX"] = 1 - 2j
         header["UNDEFINED"] = None
         header["BIG"] = 12345678901234567890123
         header["NUMPY"] = np.float32(0.5)
@@ -60,7 +61,8 @@ def test_values_of_every_type_are_what_others_read(path):
         for keyword, value in VALUES.items():
             read = header[keyword]
             assert (type(read), read) == (type(value), value.rstrip() if isinstance(value, str) else value)
-        assert header["COMPLEX"] == 1 - 2j and header["UNDEFINED"] is None and header["BIG"] == 12345678901234567890123
+        assert file[0].header["COMPLEX"] == 1 - 2j
+        assert header["UNDEFINED"] is None and header["BIG"] == 12345678901234567890123
         assert header["NUMPY"] == 0.5
     theirs = astropy_fits.getheader(path, "SCI")
     for number, (keyword, value) in enumerate(VALUES.items()):
