@@ -212,6 +212,11 @@ class CompressedTableHDU(TableHDU):
 class AsciiTableHDU(HDU):
     """An ASCII table."""
 
+    def __getitem__(self, key: Any, /) -> Array: ...
+    def read(
+        self, *, rows: Rows | None = None, columns: Columns | None = None, scale: bool = True, mask_null: bool = False
+    ) -> Array: ...
+
 class FITS:
     """An open FITS file."""
 
