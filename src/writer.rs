@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ndarray::{ArrayBase, CowArray, Data, Dimension};
 
 use crate::directory::{Directory, HduKey};
-use crate::edit::{HeaderChange, header_change, with_headers};
+use crate::edit::{HeaderChange, with_headers};
 use crate::engine::{Op, Watch};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Source};
@@ -283,13 +283,13 @@ impl Changer {
                 if edited.staged {
                     return Ok(());
                 }
-                let blocks = edited.header.to_bytes();
-                match header_change(&edited.blocks, &blocks, range.start) {
+                match edited.change(range.start) {
                     HeaderChange::Nothing => {}
                     HeaderChange::Moves => edited.staged = true,
                     HeaderChange::InPlace(steps) => {
+                        edited.check(&steps, range.start, &*source)?;
                         target.carry_out(EditPlan::InPlace(steps))?;
-                        edited.blocks = blocks;
+                        edited.written();
                     }
                 }
                 Ok(())
@@ -308,11 +308,12 @@ impl Changer {
 
     /// Writes the headers that outgrew their blocks: all in one move.
     fn write_staged(&self, target: &mut Target, directory: &mut Directory) -> Result<()> {
-        let staged = directory.staged();
+        let source = target.source();
+        let staged = directory.staged(&*source).in_file(self.file.name())?;
         if staged.is_empty() {
             return Ok(());
         }
-        let len = target.source().len();
+        let len = source.len();
         target.carry_out(with_headers(len, staged)).in_file(self.file.name())?;
         directory.settle();
         self.file.replace_source(target.source());
