@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{ArrayBase, CowArray, Data, Dimension};
 
-use crate::directory::{Directory, HduKey};
+use crate::directory::{Directory, HduEntry, HduKey, placed};
 use crate::edit::{HeaderChange, header_change, with_headers};
 use crate::engine::{Op, Watch};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Source};
 use crate::format::{DataType, Element, Header};
-use crate::image::NewImage;
+use crate::image::{NewImage, Section};
 use crate::io::Location;
 use crate::io::location::{display, is_gzip_name, parse, refuse_writing};
 use crate::open;
@@ -181,6 +181,30 @@ impl FitsWriter {
         Ok(directory.push(&header, at)?.index)
     }
 
+    /// Writes pixels of an image that is there; see [`ImageSelector::write`](crate::ImageSelector::write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::{array, arr0, s};
+    /// use rustfits::{FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// fits.write_image(&array![[1i16, 2, 3], [4, 5, 6]], ImageOptions::default()).wait()?;
+    /// fits.write_section(0, s![.., 1..], &array![7i16, 8]).wait()?;
+    /// fits.write_section(0, s![1, ..;2], &arr0(0i16)).wait()?;
+    /// assert_eq!(fits.reader().image(0).read::<i16>().wait()?, array![[1, 7, 8], [0, 7, 0]].into_dyn());
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn write_section<T: Element, S: Data<Elem = T>, D: Dimension>(
+        &self,
+        key: impl Into<HduKey>,
+        section: impl Into<Section>,
+        data: &ArrayBase<S, D>,
+    ) -> Op<()> {
+        self.reader.image(key).section(section).write(data)
+    }
+
     /// Changes the header of an HDU: all that `edit` does, or nothing where it fails.
     ///
     /// A change that fits the blocks of the header is written at once. One that doesn't waits, with those that follow it, for the
@@ -262,6 +286,24 @@ impl Changer {
         let changer = Self { file: Arc::clone(&file), target: Mutex::new(target), process: std::process::id() };
         let shared = Arc::new(changer);
         FitsWriter { reader: FitsReader { file, writer: Some(Arc::clone(&shared)) }, shared }
+    }
+
+    /// Changes an HDU where it lies: `plan` says how, from what the directory has of it and the length of the file.
+    pub(crate) fn change_data(
+        self: &Arc<Self>,
+        key: HduKey,
+        plan: impl FnOnce(&HduEntry, u64, &mut dyn FnMut(EditPlan<'_>) -> Result<()>) -> Result<()> + Send + 'static,
+    ) -> Op<()> {
+        let shared = Arc::clone(self);
+        Op::edit(move || {
+            let mut target = shared.target()?;
+            let mut directory = shared.file.directory();
+            shared.write_staged(&mut target, &mut directory)?;
+            let source = target.source();
+            let entry = directory.find(&key, &*source).in_file(shared.file.name())?;
+            let changed = plan(&entry, source.len(), &mut |plan| target.carry_out(plan));
+            placed(changed, shared.file.name(), entry.index)
+        })
     }
 
     /// Changes the header of an HDU, by an edit that does all or nothing.

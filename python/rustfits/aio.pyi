@@ -15,6 +15,8 @@ from rustfits._rustfits import (
     Columns,
     HduKey,
     Header,
+    Integer,
+    Integers,
     MaskedArray,
     Mode,
     Name,
@@ -29,6 +31,10 @@ class ImageHDU(rustfits.ImageHDU):
     """An image whose reads are awaitable; otherwise as the blocking class."""
 
     def __getitem__(self, section: SectionKey, /) -> Coroutine[Any, Any, Any]: ...
+    def set(self, key: SectionKey, value: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
+    def write(  # type: ignore[override]
+        self, data: npt.ArrayLike, start: Integer | Integers | None = None
+    ) -> Coroutine[Any, Any, None]: ...
     @overload  # type: ignore[override]
     def read(
         self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False
@@ -46,6 +52,10 @@ class CompressedImageHDU(rustfits.CompressedImageHDU):
     """An image in compressed tiles whose reads are awaitable; otherwise as the blocking class."""
 
     def __getitem__(self, section: SectionKey, /) -> Coroutine[Any, Any, Any]: ...
+    def set(self, key: SectionKey, value: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
+    def write(  # type: ignore[override]
+        self, data: npt.ArrayLike, start: Integer | Integers | None = None
+    ) -> Coroutine[Any, Any, None]: ...
     @overload  # type: ignore[override]
     def read(
         self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False
@@ -81,6 +91,8 @@ class Selector:
 
     def __await__(self) -> Generator[Any, None, Any]: ...
     def __getitem__(self, key: Any, /) -> Coroutine[Any, Any, Any]: ...
+    def set(self, key: SectionKey, value: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
+    def write(self, data: npt.ArrayLike, start: Integer | Integers | None = None) -> Coroutine[Any, Any, None]: ...
     def read(
         self,
         section: SectionKey | None = None,

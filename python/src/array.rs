@@ -96,8 +96,8 @@ impl<'py> IntoPyObject<'py> for Pixels {
     }
 }
 
-/// An array that is to be written: native byte order, C order, of a dtype that FITS has.
-pub(crate) struct ImageArgument {
+/// Numbers that are to be written: native byte order, C order, of a dtype that FITS has.
+pub(crate) struct Numbers {
     pub(crate) data_type: DataType,
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Lent,
@@ -117,15 +117,20 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
-impl<'py> FromPyObject<'_, 'py> for ImageArgument {
-    type Error = PyErr;
-
-    fn extract(data: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if data.py().import("numpy.ma")?.call_method1("is_masked", (data,))?.is_truthy()? {
-            let message =
-                "masked arrays can't be written yet: put values into the masked pixels first (data.filled(...))";
-            return Err(PyNotImplementedError::new_err(message));
+impl Lent {
+    /// The memory of an array in C order.
+    pub(crate) fn of(array: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let buffer = PyUntypedBuffer::get(array)?;
+        if !buffer.is_c_contiguous() {
+            return Err(PyValueError::new_err("the array can't be made contiguous"));
         }
+        Ok(Self(buffer))
+    }
+}
+
+impl Numbers {
+    /// Of what numpy makes an array of; what is masked is not looked at.
+    pub(crate) fn of(data: &Bound<'_, PyAny>) -> PyResult<Self> {
         let numpy = data.py().import("numpy")?;
         let array = numpy.call_method1("asarray", (data,))?;
         let dtype = array.getattr("dtype")?.call_method1("newbyteorder", ("=",))?;
@@ -135,10 +140,22 @@ impl<'py> FromPyObject<'_, 'py> for ImageArgument {
         })?;
         let shape = array.getattr("shape")?.extract()?;
         let array = numpy.call_method1("ascontiguousarray", (array, dtype))?;
-        let buffer = PyUntypedBuffer::get(&array)?;
-        if !buffer.is_c_contiguous() {
-            return Err(PyValueError::new_err("the array can't be made contiguous"));
+        Ok(Self { data_type, shape, values: Lent::of(&array)? })
+    }
+}
+
+/// An array that becomes an image.
+pub(crate) struct ImageArgument(pub(crate) Numbers);
+
+impl<'py> FromPyObject<'_, 'py> for ImageArgument {
+    type Error = PyErr;
+
+    fn extract(data: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if data.py().import("numpy.ma")?.call_method1("is_masked", (data,))?.is_truthy()? {
+            let message =
+                "masked arrays can't be written yet: put values into the masked pixels first (data.filled(...))";
+            return Err(PyNotImplementedError::new_err(message));
         }
-        Ok(Self { data_type, shape, values: Lent(buffer) })
+        Numbers::of(&data).map(Self)
     }
 }

@@ -308,7 +308,7 @@ impl Fits {
     ) -> PyResult<Py<PyAny>> {
         refuse_options(&[("compress", &compress), ("quantize", &quantize), ("blank", &blank), ("header", &header)])?;
         let options = ImageOptions { name: extname, version: extver };
-        let index = wait(py, self.writer()?.write_image_bytes(data.data_type, data.shape, data.values, options))?;
+        let index = wait(py, self.writer()?.write_image_bytes(data.0.data_type, data.0.shape, data.0.values, options))?;
         self.__getitem__(py, Key(index.into()))
     }
 

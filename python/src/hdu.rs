@@ -1,6 +1,6 @@
 //! The HDU classes of the blocking API.
 
-use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
@@ -10,6 +10,7 @@ use crate::array::Pixels;
 use crate::error::OrRaise;
 use crate::header::PyHeader;
 use crate::keys::SectionKey;
+use crate::pixels::{PixelArgument, StartArgument, set_section, write_data};
 use crate::run::wait;
 use crate::table::{AsciiTableHdu, CompressedTableHdu, TableHdu};
 
@@ -190,8 +191,29 @@ impl ImageHdu {
         wait(py, read_section(slf.as_super(), Some(section), true, false)).map(Pixels)
     }
 
-    fn __setitem__(&self, _key: &Bound<'_, PyAny>, _value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Err(PyNotImplementedError::new_err("writing into an image is not supported yet"))
+    fn __setitem__(slf: PyRef<'_, Self>, section: SectionKey, value: PixelArgument) -> PyResult<()> {
+        let (py, hdu) = (slf.py(), slf.as_super());
+        if hdu.awaited {
+            return Err(PyTypeError::new_err("an assignment can't be awaited: use `await hdu.set(key, value)`"));
+        }
+        wait(py, set_section(hdu, section, value))
+    }
+
+    /// Writes an array into the image.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : array_like
+    ///     Values of any dtype whose numbers fit, which is checked before anything is written. An array of the dtype in which the image
+    ///     stores its pixels is taken for stored numbers (what `read(scale=False)` gives), any other is scaled back with BSCALE and BZERO
+    ///     and rounded. What is masked becomes BLANK, or NaN in an image of floats.
+    /// start : tuple of int or int, optional
+    ///     Where the first value goes: a position for each axis, or the number of a pixel, from which on the values follow each other; the
+    ///     first pixel unless given.
+    #[pyo3(signature = (data, start=None))]
+    fn write(slf: PyRef<'_, Self>, data: PixelArgument, start: Option<StartArgument>) -> PyResult<()> {
+        let py = slf.py();
+        wait(py, write_data(slf.as_super(), data, start))
     }
 }
 

@@ -9,6 +9,7 @@ mod hdu;
 mod header;
 mod keys;
 mod options;
+mod pixels;
 mod repr;
 mod run;
 mod table;

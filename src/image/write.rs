@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::format::endian::swap_copy;
 use crate::format::structure::MOST_AXES;
-use crate::format::{DataType, Header, Value, padded};
+use crate::format::{DataType, Header, Value, padded, to_big_endian};
 use crate::source::{Content, Step};
 
 /// The longest EXTNAME that fits one card.
@@ -33,7 +32,7 @@ impl<'a> NewImage<'a> {
         let values = self.values;
         let producer = move |span: Range<u64>, output: &mut [u8]| {
             let input = values.get(span.start as usize..span.end as usize).unwrap_or_default();
-            encode(size, flip, input, output);
+            to_big_endian(size, flip, input, output);
             Ok(())
         };
         let len = values.len() as u64;
@@ -86,16 +85,6 @@ impl<'a> NewImage<'a> {
             header.set_structural("EXTVER", version, "")?;
         }
         Ok(header.to_bytes())
-    }
-}
-
-/// Turns native values into big-endian stored ones.
-fn encode(size: usize, flip: bool, input: &[u8], output: &mut [u8]) {
-    // Swapping is its own inverse.
-    swap_copy(size, false, input, output);
-    if flip {
-        // The top byte comes first in the file.
-        output.iter_mut().step_by(size).for_each(|top| *top ^= 0x80);
     }
 }
 

@@ -199,7 +199,7 @@ impl AioFits {
         let writer = self.writer()?.clone();
         let options = ImageOptions { name: extname, version: extver };
         awaitable(py, async move {
-            let written = writer.write_image_bytes(data.data_type, data.shape, data.values, options);
+            let written = writer.write_image_bytes(data.0.data_type, data.0.shape, data.0.values, options);
             let index = written.await.map_err(exception)?;
             let reader = writer.reader().clone();
             let info = reader.hdu(index).await.map_err(exception)?;
