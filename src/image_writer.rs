@@ -1,12 +1,15 @@
 //! Writing into images that are there: pixels of a section, or from a position on.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayBase, CowArray, Data, Dimension};
 
 use crate::edit::{Meaning, PixelPlace, Pixels, write_pixels};
 use crate::engine::Op;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Element};
 use crate::reader::ImageSelector;
+use crate::writer::Changer;
 
 /// Values that pixels get: an array, as the bytes of its elements.
 pub struct PixelValues {
@@ -44,7 +47,13 @@ impl PixelValues {
         self
     }
 
-    fn lend(&self) -> Pixels<'_> {
+    /// The same with memory of its own, so that what was given may change.
+    #[must_use]
+    pub fn into_owned(self) -> Self {
+        Self { values: Box::new((*self.values).as_ref().to_vec()), ..self }
+    }
+
+    pub(crate) fn lend(&self) -> Pixels<'_> {
         Pixels {
             data_type: self.data_type,
             shape: &self.shape,
@@ -99,11 +108,56 @@ impl ImageSelector {
         self.put(PixelPlace::Flat(start), values)
     }
 
+    /// Makes the image longer along its slowest axis by the rows of an array, which has all axes of the image, or all but the slowest for a
+    /// single row. The types of elements are those of [`ImageSelector::write`].
+    ///
+    /// Behind the last HDU of a file the rows are added where they are; else what follows moves, as when a header outgrows its blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageSelector::write`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use rustfits::{FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// fits.write_image(&array![[1i16, 2], [3, 4]], ImageOptions::default()).wait()?;
+    /// let image = fits.reader().image(0);
+    /// image.extend(&array![5i16, 6]).wait()?;
+    /// assert_eq!(image.read::<i16>().wait()?, array![[1i16, 2], [3, 4], [5, 6]].into_dyn());
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn extend<T: Element, S: Data<Elem = T>, D: Dimension>(&self, data: &ArrayBase<S, D>) -> Op<()> {
+        self.extend_values(vec![PixelValues::from_array(data)])
+    }
+
+    /// As [`ImageSelector::extend`] for several arrays, one behind the other, in one change.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageSelector::extend`].
+    pub fn extend_values(&self, rows: Vec<PixelValues>) -> Op<()> {
+        match self.writer() {
+            Ok(writer) => writer.extend(self.key.clone(), rows),
+            Err(error) => Op::failed(error),
+        }
+    }
+
+    /// What changes the file, or the error that it is read-only.
+    fn writer(&self) -> Result<&Arc<Changer>> {
+        self.reader.writer.as_ref().ok_or_else(|| {
+            let message = "the file is open read-only: open it with mode 'r+' to change it";
+            Error::new(ErrorKind::ReadOnly, message).in_file(self.reader.name())
+        })
+    }
+
     fn put(&self, place: PixelPlace, mut values: PixelValues) -> Op<()> {
-        let Some(writer) = &self.reader.writer else {
-            let error =
-                Error::new(ErrorKind::ReadOnly, "the file is open read-only: open it with mode 'r+' to change it");
-            return Op::failed(error.in_file(self.reader.name()));
+        let writer = match self.writer() {
+            Ok(writer) => writer,
+            Err(error) => return Op::failed(error),
         };
         if self.request.unscaled {
             values.meaning = Meaning::Stored;

@@ -246,10 +246,25 @@ class FITS:
         *,
         extname: str | None = None,
         extver: int | None = None,
-        compress: object = None,
-        quantize: object = None,
-        blank: object = None,
-        header: object = None,
+        compress: None = None,
+        quantize: None = None,
+        blank: int | None = None,
+        header: Header | dict[str, Any] | None = None,
+    ) -> ImageHDU: ...
+    def create_image_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        dims: int | Sequence[int],
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        compress: None = None,
+        quantize: None = None,
+        blank: int | None = None,
+        header: Header | dict[str, Any] | None = None,
+    ) -> ImageHDU: ...
+    def write(
+        self, data: npt.ArrayLike, *, extname: str | None = None, header: Header | dict[str, Any] | None = None
     ) -> ImageHDU: ...
     def __enter__(self) -> Self: ...
     def __exit__(

@@ -1,6 +1,6 @@
 """The asyncio face of rustfits: the same names, and every call that does I/O is awaitable."""
 
-from collections.abc import AsyncIterator, Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
@@ -152,10 +152,25 @@ class FITS:
         *,
         extname: str | None = None,
         extver: int | None = None,
-        compress: object = None,
-        quantize: object = None,
-        blank: object = None,
-        header: object = None,
+        compress: None = None,
+        quantize: None = None,
+        blank: int | None = None,
+        header: Header | dict[str, Any] | None = None,
+    ) -> Coroutine[Any, Any, ImageHDU]: ...
+    def create_image_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        dims: int | Sequence[int],
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        compress: None = None,
+        quantize: None = None,
+        blank: int | None = None,
+        header: Header | dict[str, Any] | None = None,
+    ) -> Coroutine[Any, Any, ImageHDU]: ...
+    def write(
+        self, data: npt.ArrayLike, *, extname: str | None = None, header: Header | dict[str, Any] | None = None
     ) -> Coroutine[Any, Any, ImageHDU]: ...
 
 def open(

@@ -5,7 +5,7 @@ use crate::directory::HduEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::structure::element_count;
 use crate::format::{DataType, Encoding, HduKind};
-use crate::image::{AxisSection, ImageShape, Section, Selection};
+use crate::image::{AxisSection, ImageShape, Section, Selection, element_position};
 use crate::source::{EditPlan, Step, past_the_end};
 
 /// Which pixels are written.
@@ -95,8 +95,8 @@ impl Pixels<'_> {
         Ok(Encoding::new(self.data_type, ImageShape::new(hdu, as_stored)?.scaling))
     }
 
-    /// Checks that there are as many values as the shape says, and that all of them can be stored.
-    pub(crate) fn check(&self, encoding: &Encoding) -> Result<()> {
+    /// Checks that there are as many values as the shape says.
+    pub(crate) fn check_lengths(&self) -> Result<()> {
         let count = element_count(self.shape.iter().map(|&length| length as u64));
         let wanted = count.and_then(|count| count.checked_mul(self.data_type.size() as u64));
         if wanted != Some(self.values.len() as u64) || self.mask.is_some_and(|mask| Some(mask.len() as u64) != count) {
@@ -104,23 +104,14 @@ impl Pixels<'_> {
                 format!("values of shape {:?} take {wanted:?} bytes, given were {}", self.shape, self.values.len());
             return Err(Error::argument(message));
         }
-        encoding.check(self.values, self.mask, |index| format!("{:?}", position(index, self.shape)))
+        Ok(())
     }
-}
 
-/// The position along each axis of an element.
-fn position(mut index: usize, shape: &[usize]) -> Vec<usize> {
-    let mut positions: Vec<usize> = shape
-        .iter()
-        .rev()
-        .map(|&length| {
-            let position = index % length.max(1);
-            index /= length.max(1);
-            position
-        })
-        .collect();
-    positions.reverse();
-    positions
+    /// Checks that there are as many values as the shape says, and that all of them can be stored.
+    pub(crate) fn check(&self, encoding: &Encoding) -> Result<()> {
+        self.check_lengths()?;
+        encoding.check(self.values, self.mask, |index| format!("{:?}", element_position(index, self.shape)))
+    }
 }
 
 impl PixelPlace {
