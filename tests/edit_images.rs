@@ -186,3 +186,48 @@ fn a_header_that_waits_moves_before_pixels_are_written() {
     assert_eq!(fits.image("B").read::<i16>().wait().unwrap(), cube().into_dyn());
     assert_eq!(fits.image("C").read::<i16>().wait().unwrap(), model.into_dyn());
 }
+
+#[test]
+fn images_grow_and_the_others_keep_their_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.fits");
+    for grown in ["A", "B", "C"] {
+        std::fs::write(&path, three()).unwrap();
+        let writer = FitsWriter::open(&path).wait().unwrap();
+        let old = FitsReader::open(&path).wait().unwrap();
+        let image = writer.reader().image(grown);
+        image.extend(&Array3::from_elem((100, 5, 6), -1i16)).wait().unwrap();
+        image.extend(&array![[1i16, 2, 3, 4, 5, 6]].broadcast((5, 6)).unwrap()).wait().unwrap();
+        image.extend(&Array3::<i16>::zeros((0, 5, 6))).wait().unwrap();
+        for name in ["A", "B", "C"] {
+            let expected = if name == grown { vec![105, 5, 6] } else { vec![4, 5, 6] };
+            let read = writer.reader().image(name).read::<i16>().wait().unwrap();
+            assert_eq!(read.shape(), expected);
+            assert_eq!(read.slice(s![..4, .., ..]), cube());
+            assert_eq!(writer.reader().hdu(name).wait().unwrap().shape().unwrap()[0], expected[0] as u64);
+        }
+        writer.close().wait().unwrap();
+        let fits = FitsReader::open(&path).wait().unwrap();
+        assert_eq!(fits.count().wait().unwrap(), 3);
+        assert_eq!(fits.image(grown).section(s![104, 2, ..]).read::<i16>().wait().unwrap()[5], 6);
+        assert_eq!(std::fs::metadata(&path).unwrap().len() as usize % BLOCK, 0);
+        if grown != "C" {
+            assert_eq!(old.image("C").read::<i16>().wait().unwrap(), cube().into_dyn(), "what was open is as it was");
+        }
+    }
+}
+
+#[test]
+fn rows_go_over_what_a_broken_write_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.fits");
+    let mut bytes = three();
+    bytes.extend([0x55; 10_000]);
+    std::fs::write(&path, bytes).unwrap();
+    let writer = FitsWriter::open(&path).wait().unwrap();
+    writer.reader().image("C").extend(&Array3::from_elem((1, 5, 6), 3i16)).wait().unwrap();
+    writer.close().wait().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(bytes.len(), three().len());
+    assert!(bytes[bytes.len() - BLOCK + 300..].iter().all(|&byte| byte == 0), "the padding is zeros");
+}

@@ -35,6 +35,7 @@ class ImageHDU(rustfits.ImageHDU):
     def write(  # type: ignore[override]
         self, data: npt.ArrayLike, start: Integer | Integers | None = None
     ) -> Coroutine[Any, Any, None]: ...
+    def extend(self, data: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     @overload  # type: ignore[override]
     def read(
         self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False
@@ -56,6 +57,7 @@ class CompressedImageHDU(rustfits.CompressedImageHDU):
     def write(  # type: ignore[override]
         self, data: npt.ArrayLike, start: Integer | Integers | None = None
     ) -> Coroutine[Any, Any, None]: ...
+    def extend(self, data: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     @overload  # type: ignore[override]
     def read(
         self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False
@@ -93,6 +95,7 @@ class Selector:
     def __getitem__(self, key: Any, /) -> Coroutine[Any, Any, Any]: ...
     def set(self, key: SectionKey, value: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
     def write(self, data: npt.ArrayLike, start: Integer | Integers | None = None) -> Coroutine[Any, Any, None]: ...
+    def extend(self, data: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
     def read(
         self,
         section: SectionKey | None = None,

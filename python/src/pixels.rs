@@ -1,12 +1,15 @@
 //! What users write into images: `hdu[key] = value` and `hdu.write(data, start)`, blocking and awaitable.
 
-use pyo3::exceptions::PyValueError;
+use std::sync::PoisonError;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use rustfits::{Op, PixelValues};
 
 use crate::array::{Lent, Numbers};
-use crate::hdu::Hdu;
+use crate::hdu::{Hdu, ImageHdu};
 use crate::keys::{SectionKey, integer, integers};
+use crate::run::{await_op, awaitable, wait};
 
 /// A scalar or an array that pixels get.
 pub(crate) struct PixelArgument(pub(crate) PixelValues);
@@ -75,5 +78,74 @@ pub(crate) fn write_data(hdu: &Hdu, data: PixelArgument, start: Option<StartArgu
             let axes = hdu.info.shape().map_or(0, |shape| shape.len());
             image.write_from(vec![0; axes], data.0)
         }
+    }
+}
+
+/// What `hdu.extend(data)` does; `None` where the rows were collected.
+pub(crate) fn extend(hdu: &Hdu, data: PixelArgument) -> Option<Op<()>> {
+    if let Some(collected) = &mut *hdu.collected.lock().unwrap_or_else(PoisonError::into_inner) {
+        // Whoever collects rows often fills one array again and again.
+        collected.push(data.0.into_owned());
+        return None;
+    }
+    Some(hdu.reader.image(hdu.info.index()).extend_values(vec![data.0]))
+}
+
+/// The context that `hdu.extending()` gives.
+#[pyclass(frozen, module = "rustfits")]
+pub(crate) struct Extending {
+    pub(crate) hdu: Py<ImageHdu>,
+}
+
+impl Extending {
+    fn begin(&self, py: Python<'_>) -> PyResult<Py<ImageHdu>> {
+        let hdu = self.hdu.borrow(py);
+        let mut collected = hdu.as_super().collected.lock().unwrap_or_else(PoisonError::into_inner);
+        if collected.is_some() {
+            return Err(PyRuntimeError::new_err("extending() is open on this image already"));
+        }
+        *collected = Some(Vec::new());
+        Ok(self.hdu.clone_ref(py))
+    }
+
+    /// What writes the rows, unless an exception has ended the context.
+    fn end(&self, py: Python<'_>, kind: &Bound<'_, PyAny>) -> Op<()> {
+        let hdu = self.hdu.borrow(py);
+        let hdu = hdu.as_super();
+        let collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rows = collected.filter(|_| kind.is_none()).unwrap_or_default();
+        hdu.reader.image(hdu.info.index()).extend_values(rows)
+    }
+}
+
+#[pymethods]
+impl Extending {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<ImageHdu>> {
+        if self.hdu.borrow(py).as_super().awaited {
+            return Err(PyTypeError::new_err("writing the rows is awaited: use `async with hdu.extending()`"));
+        }
+        self.begin(py)
+    }
+
+    #[pyo3(signature = (kind, *_error))]
+    fn __exit__(&self, py: Python<'_>, kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
+        let ended = self.end(py, kind);
+        if kind.is_none() { wait(py, ended) } else { Ok(()) }
+    }
+
+    fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let hdu = self.begin(py)?;
+        awaitable(py, async { Ok(hdu) })
+    }
+
+    #[pyo3(signature = (kind, *_error))]
+    fn __aexit__<'py>(
+        &self,
+        py: Python<'py>,
+        kind: &Bound<'py, PyAny>,
+        _error: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let ended = self.end(py, kind);
+        if kind.is_none() { await_op(py, ended, |()| ()) } else { awaitable(py, async { Ok(()) }) }
     }
 }

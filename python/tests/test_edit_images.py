@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import fitsio
 import numpy as np
@@ -243,3 +244,130 @@ async def test_asyncio_writes_the_same(tmp_path):
         model[4, 4:] = 1
         np.testing.assert_array_equal(await hdu.read(), model)
     np.testing.assert_array_equal(fitsio.read(path), model)
+
+
+def several(path_or_name):
+    file = rustfits.FITS(path_or_name, "w+")
+    for name in ["A", "B", "C"]:
+        file.write_image(np.arange(12, dtype="u2").reshape(3, 4), extname=name)
+    return file
+
+
+@pytest.mark.parametrize("name", ["A", "B", "C"])
+@pytest.mark.parametrize("where", ["a.fits", "a.fits.gz", "mem://"])
+def test_images_grow_wherever_they_are(name, where, tmp_path):
+    path = where if where == "mem://" else tmp_path / where
+    first = np.arange(12, dtype="u2").reshape(3, 4)
+    rows = np.arange(2000, dtype="u2").reshape(500, 4)
+    with several(path) as file:
+        hdus = {other: file[other] for other in "ABC"}
+        file["B"].header["KEY"] = 1
+        hdus[name].extend(rows)
+        hdus[name].extend(rows[7])
+        hdus[name].extend(rows[:0])
+        hdus[name].extend(np.array([[1.0, 2.0, 3.0, 65535.0]]))
+        model = np.concatenate([first, rows, rows[7:8], np.array([[1, 2, 3, 65535]], "u2")])
+        for other, hdu in hdus.items():
+            expected = model if other == name else first
+            assert (hdu.shape, len(hdu), hdu.size) == (expected.shape, len(expected), expected.size)
+            np.testing.assert_array_equal(hdu.read(), expected)
+        hdus[name][-1] = 9
+        hdus["C"][0] = 8
+        model[-1] = 9
+        data = file.to_bytes()
+    if where != "mem://":
+        assert os.listdir(tmp_path) == [where]
+    with astropy_fits.HDUList.fromstring(data) as theirs:
+        theirs.verify("exception")
+        assert theirs["B"].header["KEY"] == 1
+        for other in "ABC":
+            expected = (model if other == name else first).copy()
+            if other == "C":
+                expected[0] = 8
+            np.testing.assert_array_equal(theirs[other].data, expected)
+    if where == "a.fits":
+        assert path.read_bytes() == data
+        np.testing.assert_array_equal(fitsio.read(path, ext="A"), model if name == "A" else first)
+
+
+def test_what_is_no_row_is_refused_and_nothing_changes():
+    with several("mem://") as file:
+        before = file.to_bytes()
+        for data in [
+            np.zeros(3),
+            np.zeros((2, 5)),
+            np.zeros((1, 2, 4)),
+            5,
+            np.array([-1, 0, 0, 0]),
+            [[0, 0, 0, 70000]],
+        ]:
+            with pytest.raises(ValueError, match="no rows of this image|does not fit u2"):
+                file["B"].extend(data)
+        assert file.to_bytes() == before
+        empty = file.create_image_hdu("f4", (), extname="EMPTY")
+        with pytest.raises(ValueError, match="without axes"):
+            empty.extend([1.0])
+        line = file.create_image_hdu("f4", 0)
+        line.extend([1.0, 2.0])
+        line.extend(3)
+        assert line.read().tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["A", "C"])
+def test_rows_are_collected_and_written_at_once(name, tmp_path):
+    path = tmp_path / "a.fits"
+    row = np.zeros(4, "u2")
+    with several(path) as file:
+        hdu = file[name]
+        inode = path.stat().st_ino
+        with hdu.extending() as rows:
+            assert rows is hdu
+            for number in range(500):
+                row[:] = number
+                rows.extend(row)
+            assert hdu.shape == (3, 4)
+            with pytest.raises(RuntimeError, match="already"), hdu.extending():
+                pass
+        assert hdu.shape == (503, 4)
+        assert "[503, 4]" in repr(hdu)
+        np.testing.assert_array_equal(hdu[3:], np.repeat(np.arange(500), 4).reshape(500, 4))
+        assert (path.stat().st_ino == inode) == (name == "C")
+        before = file.to_bytes()
+        with pytest.raises(KeyError), hdu.extending():
+            hdu.extend(row)
+            raise KeyError
+        with pytest.raises(ValueError, match="rows"), hdu.extending():
+            hdu.extend(row)
+            hdu.extend(row[:2])
+        with hdu.extending():
+            pass
+        assert file.to_bytes() == before
+    with astropy_fits.open(path) as theirs:
+        assert theirs[name].data.shape == (503, 4)
+
+
+def test_growing_is_refused_where_nothing_can_be_written(tmp_path):
+    path = tmp_path / "a.fits"
+    several(path).close()
+    before = path.read_bytes()
+    with rustfits.FITS(path) as file, pytest.raises(OSError, match="read-only"):
+        file["A"].extend(np.zeros((1, 4), "u2"))
+    assert path.read_bytes() == before
+
+
+async def test_asyncio_grows_images(tmp_path):
+    path = tmp_path / "a.fits"
+    several(path).close()
+    async with aio.FITS(path, "r+") as file:
+        await file["A"].extend(np.ones((2, 4), "u2"))
+        hdu = await file["B"]
+        await hdu.extend([7, 8, 9, 10])
+        async with hdu.extending() as rows:
+            await rows.extend(np.ones(4, "u2"))
+            await rows.extend(np.ones((2, 4), "u2"))
+        assert hdu.shape == (7, 4)
+        with pytest.raises(TypeError, match="async with"), hdu.extending():
+            pass
+    with astropy_fits.open(path) as theirs:
+        assert [hdu.data.shape for hdu in theirs] == [(5, 4), (7, 4), (3, 4)]
+        assert theirs["B"].data[3].tolist() == [7, 8, 9, 10]

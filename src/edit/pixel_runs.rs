@@ -139,6 +139,11 @@ impl PixelRuns {
         Ok(Self { axes, split, tail, straight })
     }
 
+    /// How many pixels there are.
+    pub(super) fn count(&self) -> u64 {
+        self.axes.iter().fold(1, |count: u64, axis| count.saturating_mul(axis.order.count()))
+    }
+
     /// The number of the last pixel in the file; `None` where there is none.
     pub(super) fn last(&self) -> Option<u64> {
         self.axes.iter().try_fold(0u64, |last, axis| {

@@ -71,6 +71,18 @@ pub(crate) fn write_pixels<'a>(
         }
     }
     let Pixels { values, mask, .. } = pixels;
+    if flat.first().is_some_and(|&given| (given as u64).saturating_mul(2) <= runs.count()) {
+        // Each value stands for several pixels: it is converted once.
+        let mut stored = vec![0; values.len() / encoding.given().size() * size as usize];
+        encoding.encode(values, mask, &mut stored);
+        let pieces = move |write: &mut dyn FnMut(u64, &[u8]) -> Result<()>| {
+            let mut gathered = Vec::new();
+            runs.visit(&mut |piece| {
+                write(data_start + piece.at * size, piece.gather(&stored, size as usize, &mut gathered))
+            })
+        };
+        return Ok(EditPlan::InPlace(vec![Step::Scatter(Box::new(pieces))]));
+    }
     let pieces = move |write: &mut dyn FnMut(u64, &[u8]) -> Result<()>| {
         let (mut gathered, mut flags, mut output) = (Vec::new(), Vec::new(), Vec::new());
         runs.visit(&mut |piece| {

@@ -6,8 +6,8 @@ use rustfits::{FitsReader, HduInfo, HduKind, Rows};
 use crate::array::Pixels;
 use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, hdu_object, read_section};
 use crate::keys::SectionKey;
-use crate::pixels::{PixelArgument, StartArgument, set_section, write_data};
-use crate::run::await_op;
+use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_data};
+use crate::run::{await_op, awaitable};
 use crate::table::{
     ColumnsArgument, Row, RowsArgument, Single, Structured, TableHdu, TableKey, column_argument, column_op,
     refuse_mask, selector,
@@ -83,6 +83,15 @@ macro_rules! awaitable_image {
             ) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 await_op(py, write_data(slf$(.$up())+, data, start), |()| ())
+            }
+
+            /// Makes the image longer; an awaitable. Parameters as in the blocking class.
+            fn extend<'py>(slf: PyRef<'py, Self>, data: PixelArgument) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                match extend(slf$(.$up())+, data) {
+                    Some(op) => await_op(py, op, |()| ()),
+                    None => awaitable(py, async { Ok(()) }),
+                }
             }
         }
     };

@@ -153,6 +153,11 @@ impl Selector {
         self.change(py, |hdu| write_data(hdu, data, start))
     }
 
+    /// Makes the image longer; an awaitable. Parameters as in the blocking class.
+    fn extend<'py>(&self, py: Python<'py>, data: PixelArgument) -> PyResult<Bound<'py, PyAny>> {
+        self.change(py, |hdu| hdu.reader.image(hdu.info.index()).extend_values(vec![data.0]))
+    }
+
     /// Looks the HDU up: `hdu = await fits[key]`.
     fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (reader, key) = (self.reader.clone(), self.key.clone());
