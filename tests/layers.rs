@@ -17,7 +17,19 @@ const LAYERS: [&[&str]; 10] = [
     &["cpu", "memory"],
     &["io"],
     &["engine"],
-    &["file", "open", "target", "reader", "live_header", "writer", "hdu", "fetch", "image_data", "table_data"],
+    &[
+        "file",
+        "open",
+        "target",
+        "reader",
+        "live_header",
+        "writer",
+        "hdu",
+        "fetch",
+        "image_data",
+        "image_writer",
+        "table_data",
+    ],
     &["blocking", "lib"],
 ];
 /// The lines that are pure: no files, sockets or threads.

@@ -128,6 +128,24 @@ impl Directory {
         }
     }
 
+    /// Whether an HDU that was found is the last one, so that nothing behind it has to stay.
+    pub(crate) fn is_last(&mut self, index: usize, source: &dyn ReadAt) -> Result<bool> {
+        Ok(self.count(source)? == index + 1)
+    }
+
+    /// Notes that an HDU has another header and another length, and that what follows it has moved as far.
+    pub(crate) fn replace(&mut self, index: usize, header: Header, blocks: Vec<u8>, layout: HduLayout) {
+        let Some(entry) = self.hdus.get_mut(index) else { return };
+        let shift = layout.end().wrapping_sub(entry.layout.end());
+        *entry = Arc::new(HduEntry::with_header(entry, Arc::new(header.clone()), layout));
+        self.edited.insert(index, EditedHeader { header, blocks, staged: false, shown: true });
+        for follower in self.hdus.iter_mut().skip(index + 1).filter(|_| shift != 0) {
+            let data_start = follower.layout.data_start.wrapping_add(shift);
+            let layout = HduLayout { data_start, ..follower.layout.clone() };
+            *follower = Arc::new(HduEntry::with_header(follower, Arc::clone(&follower.header), layout));
+        }
+    }
+
     /// Brings the entry of an HDU up to date with its edited header.
     pub(super) fn show(&mut self, index: usize) {
         let Some(edited) = self.edited.get_mut(&index).filter(|edited| !edited.shown) else { return };

@@ -3,6 +3,7 @@
 pub(crate) mod card;
 mod compose;
 mod compose_long;
+mod encoding;
 pub(crate) mod endian;
 pub(crate) mod header;
 mod header_edit;
@@ -18,6 +19,7 @@ pub(crate) mod value;
 mod value_from;
 
 pub(crate) use card::{CARD_BYTES, CardKind, classify};
+pub(crate) use encoding::{Encoding, to_big_endian};
 pub use endian::{DataType, Element};
 pub use header::Header;
 pub use protected::is_protected_keyword;
