@@ -19,6 +19,8 @@
 //! ```
 
 pub mod blocking;
+mod checksum_plan;
+mod checksums;
 mod codec;
 mod cpu;
 mod directory;
@@ -27,6 +29,7 @@ mod engine;
 mod error;
 mod fetch;
 mod file;
+mod files;
 mod format;
 mod hdu;
 mod image;
