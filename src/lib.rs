@@ -22,6 +22,7 @@ pub mod blocking;
 mod checksum_plan;
 mod checksums;
 mod codec;
+mod copy;
 mod cpu;
 mod directory;
 mod edit;

@@ -322,7 +322,7 @@ impl Changer {
     }
 
     /// Writes the headers that outgrew their blocks: all in one move.
-    fn write_staged(&self, target: &mut Target, directory: &mut Directory) -> Result<()> {
+    pub(crate) fn write_staged(&self, target: &mut Target, directory: &mut Directory) -> Result<()> {
         let staged = directory.staged();
         if staged.is_empty() {
             return Ok(());

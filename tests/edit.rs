@@ -349,3 +349,34 @@ fn checksums_are_verified_by_ranges() {
         assert_eq!(block_on(fits.verify_datasum(number)).unwrap(), Some(true));
     }
 }
+
+#[test]
+fn hdus_are_copied() {
+    let edit = |writer: &FitsWriter| {
+        // A header that waits for its move is copied as it is now, from where the data will be then.
+        writer.edit_header("E1", |header| add_cards(header, 100)).wait().unwrap();
+        writer.add_checksum("E2").wait().unwrap();
+        assert_eq!(writer.copy_hdu(writer.reader(), "E2").wait().unwrap(), EXTENSIONS + 1);
+        assert_eq!(writer.copy_hdu(writer.reader(), 0).wait().unwrap(), EXTENSIONS + 2);
+        assert_eq!(writer.copy_hdu(writer.reader(), "E1").wait().unwrap(), EXTENSIONS + 3);
+        assert_eq!(failure(writer.copy_hdu(writer.reader(), 99).wait()).kind(), ErrorKind::Index);
+    };
+    everywhere(edit, |fits| {
+        assert_eq!(fits.count().wait().unwrap(), EXTENSIONS + 4);
+        for (copy, original) in [(EXTENSIONS + 1, 2), (EXTENSIONS + 3, 1)] {
+            assert_eq!(fits.image(copy).read::<i16>().wait().unwrap(), pixels(original));
+            assert!(fits.header(copy).wait().unwrap().to_bytes() == fits.header(original).wait().unwrap().to_bytes());
+        }
+        assert_eq!(fits.verify_checksum(EXTENSIONS + 1).wait().unwrap(), Some(true));
+        assert!(fits.header(EXTENSIONS + 2).wait().unwrap().contains("XTENSION"));
+    });
+    let from = FitsReader::from_bytes(images()).wait().unwrap();
+    let whole = FitsWriter::create("mem://").wait().unwrap();
+    for number in 0..=EXTENSIONS {
+        assert_eq!(whole.copy_hdu(&from, number).wait().unwrap(), number);
+    }
+    assert!(whole.to_bytes().wait().unwrap() == images());
+    let extension = FitsWriter::create("mem://").wait().unwrap();
+    assert_eq!(extension.copy_hdu(&from, "E3").wait().unwrap(), 1);
+    assert_eq!(extension.reader().image("E3").read::<i16>().wait().unwrap(), pixels(3));
+}

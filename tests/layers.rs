@@ -25,6 +25,8 @@ const LAYERS: [&[&str]; 10] = [
         "live_header",
         "writer",
         "checksums",
+        "copy",
+        "files",
         "hdu",
         "fetch",
         "image_data",

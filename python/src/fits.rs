@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyIterator, PyList, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, HduInfo, ImageOptions, Op, WriteOptions};
 
 use crate::array::ImageArgument;
-use crate::hdu::hdu_object;
+use crate::hdu::{Hdu, hdu_object};
 use crate::keys::Key;
 use crate::options::{RemoteArgument, open_options};
 use crate::run::wait;
@@ -190,7 +190,7 @@ impl Fits {
         if let Some(object) = self.hdus.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
             return Ok(object.clone_ref(py));
         }
-        let object = hdu_object(py, self.handle.reader().clone(), info)?;
+        let object = hdu_object(py, Hdu::new(self.handle.reader().clone(), info))?;
         let mut hdus = self.hdus.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(hdus.entry(index).or_insert(object).clone_ref(py))
     }
@@ -309,6 +309,13 @@ impl Fits {
         refuse_options(&[("compress", &compress), ("quantize", &quantize), ("blank", &blank), ("header", &header)])?;
         let options = ImageOptions { name: extname, version: extver };
         let index = wait(py, self.writer()?.write_image_bytes(data.data_type, data.shape, data.values, options))?;
+        self.__getitem__(py, Key(index.into()))
+    }
+
+    /// Appends a copy of an HDU of this or another open file: its cards and data byte for byte. A primary image becomes an extension where it does
+    /// not come first. Gives the new HDU.
+    fn copy(&self, py: Python<'_>, hdu: PyRef<'_, Hdu>) -> PyResult<Py<PyAny>> {
+        let index = wait(py, self.writer()?.copy_hdu(&hdu.reader, hdu.info.index()))?;
         self.__getitem__(py, Key(index.into()))
     }
 

@@ -13,6 +13,7 @@ use super::selector::Selector;
 use crate::array::ImageArgument;
 use crate::error::exception;
 use crate::fits::{Handle, Mode, Opening, open_bytes, refuse_options, warn};
+use crate::hdu::Hdu;
 use crate::keys::Key;
 use crate::options::RemoteArgument;
 use crate::run::{await_op, awaitable};
@@ -201,6 +202,18 @@ impl AioFits {
         awaitable(py, async move {
             let written = writer.write_image_bytes(data.data_type, data.shape, data.values, options);
             let index = written.await.map_err(exception)?;
+            let reader = writer.reader().clone();
+            let info = reader.hdu(index).await.map_err(exception)?;
+            Ok(AioHdu(reader, info))
+        })
+    }
+
+    /// Appends a copy of an HDU that was looked up, of this or another open file. As in the blocking class; gives the new HDU.
+    fn copy<'py>(&self, py: Python<'py>, hdu: PyRef<'_, Hdu>) -> PyResult<Bound<'py, PyAny>> {
+        let writer = self.writer()?.clone();
+        let copied = writer.copy_hdu(&hdu.reader, hdu.info.index());
+        awaitable(py, async move {
+            let index = copied.await.map_err(exception)?;
             let reader = writer.reader().clone();
             let info = reader.hdu(index).await.map_err(exception)?;
             Ok(AioHdu(reader, info))
