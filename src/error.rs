@@ -124,6 +124,12 @@ impl Error {
         self
     }
 
+    /// The same error about another file.
+    pub(crate) fn of_file(mut self, file: &str) -> Self {
+        self.0.file = Some(file.to_owned());
+        self
+    }
+
     /// The same error under another kind.
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;

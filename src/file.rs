@@ -92,7 +92,7 @@ impl OpenFile {
 
     /// The HDU that the key asks for in a local file, and the source that has it where it says: the present one, or `before` if the file was
     /// closed since the operation began.
-    fn find_local(&self, key: &HduKey, before: Arc<dyn ReadAt>) -> Result<(Arc<HduEntry>, Arc<dyn ReadAt>)> {
+    pub(crate) fn find_local(&self, key: &HduKey, before: Arc<dyn ReadAt>) -> Result<(Arc<HduEntry>, Arc<dyn ReadAt>)> {
         let mut directory = self.directory();
         let source = match self.source() {
             Ok(Source::Local(source)) => source,

@@ -19,7 +19,10 @@
 //! ```
 
 pub mod blocking;
+mod checksum_plan;
+mod checksums;
 mod codec;
+mod copy;
 mod cpu;
 mod directory;
 mod edit;
@@ -27,6 +30,7 @@ mod engine;
 mod error;
 mod fetch;
 mod file;
+mod files;
 mod format;
 mod hdu;
 mod image;

@@ -18,7 +18,7 @@ use crate::open;
 use crate::options::OpenOptions;
 use crate::source::BufferSize;
 use crate::table_data::TableSelector;
-use crate::writer::Changer;
+use crate::writer::{Changer, FitsWriter};
 
 /// A FITS file open for reading. Cloning it is cheap, and many tasks may read one file at once.
 ///
@@ -128,6 +128,12 @@ impl FitsReader {
     /// The header of an HDU that was found, as it is now and later, and to be edited where the file can be changed. Does no I/O.
     pub fn live_header(&self, hdu: &HduInfo) -> LiveHeader {
         LiveHeader::new(self.clone(), hdu)
+    }
+
+    /// The writer of the same file, where it was opened to be changed.
+    pub fn writer(&self) -> Option<FitsWriter> {
+        let shared = Arc::clone(self.writer.as_ref()?);
+        Some(FitsWriter { reader: self.clone(), shared })
     }
 
     /// An image of the file, to be read whole or by section, and to be written where the file can be changed. Does no I/O.

@@ -40,8 +40,8 @@ use crate::target::{Place, Target};
 /// ```
 #[derive(Clone)]
 pub struct FitsWriter {
-    reader: FitsReader,
-    shared: Arc<Changer>,
+    pub(crate) reader: FitsReader,
+    pub(crate) shared: Arc<Changer>,
 }
 
 /// What a new image is called, and what its header has.
@@ -387,32 +387,48 @@ impl Changer {
         Op::edit(move || {
             let mut target = shared.target()?;
             let mut directory = shared.file.directory();
-            let source = target.source();
-            let index = directory.number(&key, &*source).in_file(shared.file.name())?;
-            let range = directory.header_range(index).unwrap_or(0..0);
-            let changed = (|| {
-                let edited = directory.edit(index, &*source)?;
-                edit(&mut edited.header)?;
-                if edited.staged {
-                    return Ok(());
-                }
-                match edited.change(range.start) {
-                    HeaderChange::Nothing => {}
-                    HeaderChange::Moves => edited.staged = true,
-                    HeaderChange::InPlace(steps) => {
-                        edited.check(&steps, range.start, &*source)?;
-                        target.carry_out(EditPlan::InPlace(steps))?;
-                        edited.written();
-                    }
-                }
-                Ok(())
-            })();
-            changed.in_hdu(index).in_file(shared.file.name())
+            let index = directory.number(&key, &*target.source()).in_file(shared.file.name())?;
+            shared.change_held(&mut target, &mut directory, index, edit)
         })
     }
 
+    /// As [`Changer::change_header`], of an HDU that was found, by one who holds what it changes.
+    pub(crate) fn change_held(
+        &self,
+        target: &mut Target,
+        directory: &mut Directory,
+        index: usize,
+        edit: impl FnOnce(&mut Header) -> Result<()>,
+    ) -> Result<()> {
+        let range = directory.header_range(index).unwrap_or(0..0);
+        let changed = (|| {
+            let source = target.source();
+            let edited = directory.edit(index, &*source)?;
+            edit(&mut edited.header)?;
+            if edited.staged {
+                return Ok(());
+            }
+            match edited.change(range.start) {
+                HeaderChange::Nothing => {}
+                HeaderChange::Moves => edited.staged = true,
+                HeaderChange::InPlace(steps) => {
+                    edited.check(&steps, range.start, &*source)?;
+                    target.carry_out(EditPlan::InPlace(steps))?;
+                    edited.written();
+                }
+            }
+            Ok(())
+        })();
+        changed.in_hdu(index).in_file(self.file.name())
+    }
+
+    /// The file that is changed.
+    pub(crate) fn file(&self) -> &OpenFile {
+        &self.file
+    }
+
     /// The target, for an edit; an error once the file is closed or an edit has failed half way.
-    fn target(&self) -> Result<MutexGuard<'_, Target>> {
+    pub(crate) fn target(&self) -> Result<MutexGuard<'_, Target>> {
         self.file.source()?;
         let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         target.check_usable().in_file(self.file.name())?;
@@ -420,7 +436,7 @@ impl Changer {
     }
 
     /// Writes the headers that outgrew their blocks: all in one move.
-    fn write_staged(&self, target: &mut Target, directory: &mut Directory) -> Result<()> {
+    pub(crate) fn write_staged(&self, target: &mut Target, directory: &mut Directory) -> Result<()> {
         let source = target.source();
         let staged = directory.staged(&*source).in_file(self.file.name())?;
         if staged.is_empty() {

@@ -304,3 +304,94 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn checksums_are_added_and_verified() {
+    let edit = |writer: &FitsWriter| {
+        let fits = writer.reader();
+        assert_eq!(fits.verify_datasum("E1").wait().unwrap(), None);
+        assert_eq!(fits.verify_checksum("E1").wait().unwrap(), None);
+        writer.add_datasum("E1").wait().unwrap();
+        assert_eq!(fits.verify_datasum("E1").wait().unwrap(), Some(true));
+        assert_eq!(fits.verify_checksum("E1").wait().unwrap(), None);
+        for number in 0..=EXTENSIONS {
+            // Both of headers that are in the file and of those that wait for their move.
+            writer.edit_header(number, move |header| add_cards(header, 30 * number)).wait().unwrap();
+            writer.add_checksum(number).wait().unwrap();
+            writer.add_checksum(number).wait().unwrap();
+            assert_eq!(fits.verify_checksum(number).wait().unwrap(), Some(true));
+        }
+        assert_eq!(fits.header(0).wait().unwrap().get::<String>("DATASUM").unwrap(), "0");
+        writer.edit_header("E2", |header| header.set("LATER", 1)).wait().unwrap();
+    };
+    everywhere(edit, |fits| {
+        for number in 0..=EXTENSIONS {
+            assert_eq!(fits.verify_datasum(number).wait().unwrap(), Some(true));
+            assert_eq!(fits.verify_checksum(number).wait().unwrap(), Some(number != 2), "HDU {number}");
+        }
+    });
+}
+
+#[test]
+fn damage_shows_in_the_checksums() {
+    let writer = FitsWriter::from_bytes(images(), WriteOptions::default()).wait().unwrap();
+    writer.add_checksum("E3").wait().unwrap();
+    let mut bytes = writer.to_bytes().wait().unwrap();
+    let last = bytes.len() - 2000;
+    bytes[last] ^= 1;
+    let fits = FitsReader::from_bytes(bytes.clone()).wait().unwrap();
+    assert_eq!(fits.verify_datasum("E3").wait().unwrap(), Some(false));
+    assert_eq!(fits.verify_checksum("E3").wait().unwrap(), Some(false));
+    bytes.truncate(last);
+    let fits = FitsReader::from_bytes(bytes).wait().unwrap();
+    assert_eq!(failure(fits.verify_checksum("E3").wait()).kind(), ErrorKind::Truncated);
+    assert_eq!(failure(fits.verify_checksum(9).wait()).kind(), ErrorKind::Index);
+}
+
+#[test]
+fn checksums_are_verified_by_ranges() {
+    let big = Array2::from_shape_fn((1500, 1000), |(row, column)| (row * column) as f64).into_dyn();
+    let writer = FitsWriter::create("mem://").wait().unwrap();
+    writer.write_image(&big, ImageOptions::default()).wait().unwrap();
+    writer.write_image(&pixels(1), ImageOptions::named("E1")).wait().unwrap();
+    writer.add_checksum(0).wait().unwrap();
+    writer.add_checksum(1).wait().unwrap();
+    let server = rustfits_loopback::HttpServer::start();
+    server.put("/a.fits", writer.to_bytes().wait().unwrap());
+    let fits = FitsReader::open_with(server.url("/a.fits"), ranged()).wait().unwrap();
+    for number in 0..2 {
+        assert_eq!(fits.verify_checksum(number).wait().unwrap(), Some(true));
+        assert_eq!(block_on(fits.verify_datasum(number)).unwrap(), Some(true));
+    }
+}
+
+#[test]
+fn hdus_are_copied() {
+    let edit = |writer: &FitsWriter| {
+        // A header that waits for its move is copied as it is now, from where the data will be then.
+        writer.edit_header("E1", |header| add_cards(header, 100)).wait().unwrap();
+        writer.add_checksum("E2").wait().unwrap();
+        assert_eq!(writer.copy_hdu(writer.reader(), "E2").wait().unwrap(), EXTENSIONS + 1);
+        assert_eq!(writer.copy_hdu(writer.reader(), 0).wait().unwrap(), EXTENSIONS + 2);
+        assert_eq!(writer.copy_hdu(writer.reader(), "E1").wait().unwrap(), EXTENSIONS + 3);
+        assert_eq!(failure(writer.copy_hdu(writer.reader(), 99).wait()).kind(), ErrorKind::Index);
+    };
+    everywhere(edit, |fits| {
+        assert_eq!(fits.count().wait().unwrap(), EXTENSIONS + 4);
+        for (copy, original) in [(EXTENSIONS + 1, 2), (EXTENSIONS + 3, 1)] {
+            assert_eq!(fits.image(copy).read::<i16>().wait().unwrap(), pixels(original));
+            assert!(fits.header(copy).wait().unwrap().to_bytes() == fits.header(original).wait().unwrap().to_bytes());
+        }
+        assert_eq!(fits.verify_checksum(EXTENSIONS + 1).wait().unwrap(), Some(true));
+        assert!(fits.header(EXTENSIONS + 2).wait().unwrap().contains("XTENSION"));
+    });
+    let from = FitsReader::from_bytes(images()).wait().unwrap();
+    let whole = FitsWriter::create("mem://").wait().unwrap();
+    for number in 0..=EXTENSIONS {
+        assert_eq!(whole.copy_hdu(&from, number).wait().unwrap(), number);
+    }
+    assert!(whole.to_bytes().wait().unwrap() == images());
+    let extension = FitsWriter::create("mem://").wait().unwrap();
+    assert_eq!(extension.copy_hdu(&from, "E3").wait().unwrap(), 1);
+    assert_eq!(extension.reader().image("E3").read::<i16>().wait().unwrap(), pixels(3));
+}

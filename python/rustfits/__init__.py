@@ -22,6 +22,10 @@ from rustfits._rustfits import (
     TableHDU,
     Timeout,
     __version__,
+    is_protected_key,
+    read,
+    read_header,
+    write,
 )
 
 __all__ = [
@@ -39,4 +43,8 @@ __all__ = [
     "__version__",
     "aio",
     "fetch_many",
+    "is_protected_key",
+    "read",
+    "read_header",
+    "write",
 ]

@@ -14,5 +14,18 @@ ImageHDU = _native.ImageHDU
 CompressedImageHDU = _native.CompressedImageHDU
 TableHDU = _native.TableHDU
 open = _native.open
+read = _native.read
+read_header = _native.read_header
+write = _native.write
 
-__all__ = ["FITS", "CompressedImageHDU", "ImageHDU", "TableHDU", "fetch_many", "open"]
+__all__ = [
+    "FITS",
+    "CompressedImageHDU",
+    "ImageHDU",
+    "TableHDU",
+    "fetch_many",
+    "open",
+    "read",
+    "read_header",
+    "write",
+]

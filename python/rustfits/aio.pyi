@@ -25,7 +25,17 @@ from rustfits._rustfits import (
     SectionKey,
 )
 
-__all__ = ["FITS", "CompressedImageHDU", "ImageHDU", "TableHDU", "fetch_many", "open"]
+__all__ = [
+    "FITS",
+    "CompressedImageHDU",
+    "ImageHDU",
+    "TableHDU",
+    "fetch_many",
+    "open",
+    "read",
+    "read_header",
+    "write",
+]
 
 class ImageHDU(rustfits.ImageHDU):
     """An image whose reads are awaitable; otherwise as the blocking class."""
@@ -48,6 +58,10 @@ class ImageHDU(rustfits.ImageHDU):
     def read(
         self, section: SectionKey | None = None, *, scale: bool = True, mask_blank: bool = False
     ) -> Coroutine[Any, Any, Any]: ...
+    def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
+    def verify_checksum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
 
 class CompressedImageHDU(rustfits.CompressedImageHDU):
     """An image in compressed tiles whose reads are awaitable; otherwise as the blocking class."""
@@ -70,6 +84,10 @@ class CompressedImageHDU(rustfits.CompressedImageHDU):
     def read(
         self, section: SectionKey | None = None, *, scale: bool = True, mask_blank: bool = False
     ) -> Coroutine[Any, Any, Any]: ...
+    def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
+    def verify_checksum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
 
 class TableHDU(rustfits.TableHDU):
     """A table whose reads are awaitable; otherwise as the blocking class."""
@@ -87,6 +105,10 @@ class TableHDU(rustfits.TableHDU):
         scale: bool = True,
         mask_null: bool = False,
     ) -> Coroutine[Any, Any, Array]: ...
+    def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
+    def verify_checksum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
 
 class Selector:
     """An HDU that was not looked up yet: `fits[key]`. Awaited, it is the HDU."""
@@ -116,6 +138,10 @@ class Selector:
         mask_null: bool = False,
     ) -> Coroutine[Any, Any, Array]: ...
     def read_header(self) -> Coroutine[Any, Any, Header]: ...
+    def add_datasum(self) -> Coroutine[Any, Any, None]: ...
+    def add_checksum(self) -> Coroutine[Any, Any, None]: ...
+    def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...
+    def verify_checksum(self) -> Coroutine[Any, Any, bool | None]: ...
 
 class FITS:
     """An open FITS file whose every operation is awaitable."""
@@ -148,6 +174,7 @@ class FITS:
     def contains(self, key: HduKey) -> Coroutine[Any, Any, bool]: ...
     def to_bytes(self) -> Coroutine[Any, Any, bytes]: ...
     def close(self) -> Coroutine[Any, Any, None]: ...
+    def copy(self, hdu: rustfits.HDU) -> Coroutine[Any, Any, rustfits.HDU]: ...
     def sync(self) -> Coroutine[Any, Any, None]: ...
     def write_image(
         self,
@@ -185,3 +212,41 @@ def open(
     atomic: bool = False,
     allow_in_place: bool = False,
 ) -> Coroutine[Any, Any, FITS]: ...
+@overload
+def read(
+    filename: Name,
+    ext: HduKey | None = None,
+    *,
+    header: Literal[False] = False,
+    lenient: bool = False,
+    remote: str | Remote | None = None,
+) -> Coroutine[Any, Any, Array]: ...
+@overload
+def read(
+    filename: Name,
+    ext: HduKey | None = None,
+    *,
+    header: Literal[True],
+    lenient: bool = False,
+    remote: str | Remote | None = None,
+) -> Coroutine[Any, Any, tuple[Array, Header]]: ...
+@overload
+def read(
+    filename: Name,
+    ext: HduKey | None = None,
+    *,
+    header: bool = False,
+    lenient: bool = False,
+    remote: str | Remote | None = None,
+) -> Coroutine[Any, Any, Any]: ...
+def read_header(
+    filename: Name, ext: HduKey = 0, *, lenient: bool = False, remote: str | Remote | None = None
+) -> Coroutine[Any, Any, Header]: ...
+def write(
+    filename: Name,
+    data: npt.ArrayLike,
+    *,
+    mode: Mode = "w+",
+    extname: str | None = None,
+    header: Header | dict[str, Any] | None = None,
+) -> Coroutine[Any, Any, None]: ...

@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, HduInfo, ImageOptions, Op, WriteOptions};
 
 use crate::array::data_type_of;
-use crate::hdu::hdu_object;
+use crate::hdu::{Hdu, hdu_object};
 use crate::header::CardsArgument;
 use crate::keys::Key;
 use crate::options::{RemoteArgument, open_options};
@@ -229,7 +229,7 @@ impl Fits {
         if let Some(object) = self.hdus.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
             return Ok(object.clone_ref(py));
         }
-        let object = hdu_object(py, self.handle.reader().clone(), info)?;
+        let object = hdu_object(py, Hdu::new(self.handle.reader().clone(), info))?;
         let mut hdus = self.hdus.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(hdus.entry(index).or_insert(object).clone_ref(py))
     }
@@ -399,6 +399,13 @@ impl Fits {
     ) -> PyResult<Py<PyAny>> {
         refuse_tables(data)?;
         self.write_image(py, data.extract()?, extname, None, None, None, None, header)
+    }
+
+    /// Appends a copy of an HDU of this or another open file: its cards and data byte for byte. A primary image becomes an extension where it does
+    /// not come first. Gives the new HDU.
+    fn copy(&self, py: Python<'_>, hdu: PyRef<'_, Hdu>) -> PyResult<Py<PyAny>> {
+        let index = wait(py, self.writer()?.copy_hdu(&hdu.reader, hdu.info.index()))?;
+        self.__getitem__(py, Key(index.into()))
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

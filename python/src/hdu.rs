@@ -2,18 +2,19 @@
 
 use std::sync::Mutex;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyOSError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
-use rustfits::{FitsReader, HduInfo, HduKind, ImageData, Op, PixelValues};
+use rustfits::{FitsReader, FitsWriter, HduInfo, HduKind, ImageData, Op, PixelValues};
 
 use crate::array::Pixels;
 use crate::error::OrRaise;
 use crate::header::PyHeader;
 use crate::keys::SectionKey;
 use crate::pixels::{Extending, PixelArgument, StartArgument, extend, set_section, write_data};
-use crate::run::wait;
+use crate::run::{await_op, wait};
 use crate::table::{AsciiTableHdu, CompressedTableHdu, TableHdu};
 
 /// One HDU of a file.
@@ -38,6 +39,18 @@ impl Hdu {
         Self { awaited: true, ..Self::new(reader, info) }
     }
 
+    /// Waits for an operation; for a file of asyncio, gives what can be awaited.
+    fn run<'py, T>(&self, py: Python<'py>, op: Op<T>) -> PyResult<Bound<'py, PyAny>>
+    where
+        T: for<'a> IntoPyObject<'a> + Send + 'static,
+    {
+        if self.awaited { await_op(py, op, |value| value) } else { wait(py, op)?.into_bound_py_any(py) }
+    }
+
+    fn writer(&self) -> PyResult<FitsWriter> {
+        writer_of(&self.reader)
+    }
+
     /// What names or describes the HDU, as the header has it now.
     fn described<T: Send>(&self, py: Python<'_>, describe: impl FnOnce(&HduInfo) -> T + Send) -> T {
         let header = self.reader.live_header(&self.info);
@@ -48,10 +61,16 @@ impl Hdu {
     }
 }
 
+/// The writer of a file that was opened to be changed.
+pub(crate) fn writer_of(reader: &FitsReader) -> PyResult<FitsWriter> {
+    let message = || format!("{}: the file is open read-only: open it with mode 'r+' to change it", reader.name());
+    reader.writer().ok_or_else(|| PyOSError::new_err(message()))
+}
+
 /// The object for an HDU, of the class that fits its kind.
-pub(crate) fn hdu_object(py: Python<'_>, reader: FitsReader, info: HduInfo) -> PyResult<Py<PyAny>> {
-    let kind = info.kind();
-    let base = PyClassInitializer::from(Hdu::new(reader, info));
+pub(crate) fn hdu_object(py: Python<'_>, hdu: Hdu) -> PyResult<Py<PyAny>> {
+    let kind = hdu.info.kind();
+    let base = PyClassInitializer::from(hdu);
     Ok(match kind {
         HduKind::BinaryTable => Py::new(py, base.add_subclass(TableHdu))?.into_any(),
         HduKind::AsciiTable => Py::new(py, base.add_subclass(AsciiTableHdu))?.into_any(),
@@ -101,6 +120,27 @@ impl Hdu {
     #[getter]
     fn has_data(&self, py: Python<'_>) -> bool {
         self.described(py, HduInfo::has_data)
+    }
+
+    /// Sets the DATASUM card: the checksum of the data as they are now. Later changes don't refresh it.
+    fn add_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.run(py, self.writer()?.add_datasum(self.info.index()))
+    }
+
+    /// Sets the DATASUM and CHECKSUM cards: the checksums of the data and of the whole HDU as they are now. Later changes, also of the header,
+    /// don't refresh them.
+    fn add_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.run(py, self.writer()?.add_checksum(self.info.index()))
+    }
+
+    /// Whether the data are those that the DATASUM card was made for; None without that card.
+    fn verify_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.run(py, self.reader.verify_datasum(self.info.index()))
+    }
+
+    /// Whether header and data are those that the CHECKSUM card was made for; None without that card.
+    fn verify_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.run(py, self.reader.verify_checksum(self.info.index()))
     }
 }
 

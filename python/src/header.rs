@@ -36,6 +36,11 @@ impl PyHeader {
         Self(Cards::Awaited(header))
     }
 
+    /// A header of no file, which can be edited.
+    pub(crate) fn copy(header: &Header) -> Self {
+        Self(Cards::Copy(Mutex::new(header.clone())))
+    }
+
     /// Lends the header. An edit of another thread is waited for, with the GIL released.
     fn read<T: Send>(&self, py: Python<'_>, visit: impl FnOnce(&Header) -> T + Send) -> T {
         match &self.0 {
@@ -149,7 +154,7 @@ fn assign(header: &mut Header, keyword: &str, card: CardArgument) -> rustfits::R
 
 /// Where `update` takes cards from.
 #[derive(FromPyObject)]
-enum Updates<'py> {
+pub(crate) enum Updates<'py> {
     Header(Bound<'py, PyHeader>),
     Mapping(Bound<'py, PyDict>),
 }
@@ -171,6 +176,33 @@ impl<'py> FromPyObject<'_, 'py> for CardsArgument {
                 Ok(Self(header))
             }
         }
+    }
+}
+
+/// What is done to a header.
+pub(crate) type Edit = Box<dyn FnOnce(&mut Header) -> rustfits::Result<()> + Send>;
+
+impl Updates<'_> {
+    /// What takes the cards over: all or nothing.
+    pub(crate) fn edit(self, py: Python<'_>, copy_commentary: bool) -> PyResult<Edit> {
+        let values = match self {
+            Self::Header(other) => {
+                let other = other.get().read(py, Header::clone);
+                return Ok(Box::new(move |header| {
+                    header.update(&other, copy_commentary);
+                    Ok(())
+                }));
+            }
+            Self::Mapping(values) => values,
+        };
+        let values = values.iter().map(|(keyword, value)| Ok((keyword.extract::<String>()?, value.extract()?)));
+        let values = values.collect::<PyResult<Vec<(String, CardArgument)>>>()?;
+        Ok(Box::new(move |header| {
+            let mut edited = header.clone();
+            values.into_iter().try_for_each(|(keyword, value)| assign(&mut edited, &keyword, value))?;
+            *header = edited;
+            Ok(())
+        }))
     }
 }
 
@@ -281,24 +313,7 @@ impl PyHeader {
     ///     Also add a header's COMMENT, HISTORY and blank cards.
     #[pyo3(signature = (other, *, copy_commentary=false))]
     fn update(&self, py: Python<'_>, other: Updates<'_>, copy_commentary: bool) -> PyResult<()> {
-        let values = match other {
-            Updates::Header(other) => {
-                let other = other.get().read(py, Header::clone);
-                return self.change(py, move |header| {
-                    header.update(&other, copy_commentary);
-                    Ok(())
-                });
-            }
-            Updates::Mapping(values) => values,
-        };
-        let values = values.iter().map(|(keyword, value)| Ok((keyword.extract::<String>()?, value.extract()?)));
-        let values = values.collect::<PyResult<Vec<(String, CardArgument)>>>()?;
-        self.change(py, move |header| {
-            let mut edited = header.clone();
-            values.into_iter().try_for_each(|(keyword, value)| assign(&mut edited, &keyword, value))?;
-            *header = edited;
-            Ok(())
-        })
+        self.change(py, other.edit(py, copy_commentary)?)
     }
 
     /// A context for several edits: `with header.edit() as copy: ...` (`async with` for a file of `rustfits.aio`). What was done to the

@@ -5,6 +5,7 @@ mod array;
 mod error;
 mod fetch;
 mod fits;
+mod functions;
 mod hdu;
 mod header;
 mod keys;
@@ -25,7 +26,10 @@ mod _rustfits {
     #[pymodule]
     mod aio {
         #[pymodule_export]
-        use crate::aio::{AioCompressedImageHdu, AioFits, AioImageHdu, AioTableHdu, HduStream, Selector, open};
+        use crate::aio::{
+            AioCompressedImageHdu, AioFits, AioImageHdu, AioTableHdu, HduStream, Selector, open, read, read_header,
+            write,
+        };
     }
 
     #[pymodule_export]
@@ -34,6 +38,8 @@ mod _rustfits {
     use super::fetch::{FetchResult, Queue};
     #[pymodule_export]
     use super::fits::Fits;
+    #[pymodule_export]
+    use super::functions::{is_protected_key, read, read_header, write};
     #[pymodule_export]
     use super::hdu::{CompressedImageHdu, Hdu, ImageHdu};
     #[pymodule_export]

@@ -94,6 +94,8 @@ def test_numpydoc_sections():
         rustfits.ImageHDU.read,
         rustfits.TableHDU.read,
         rustfits.fetch_many,
+        rustfits.read,
+        rustfits.write,
     ]:
         described = inspect.getdoc(documented)
         assert described is not None
@@ -104,8 +106,12 @@ def test_numpydoc_sections():
 
 
 def test_signatures_of_functions():
-    (stub,) = [node for node in stubs("aio.pyi") if isinstance(node, ast.FunctionDef)]
-    assert runtime_parameters(getattr(aio, stub.name)) == parameters(stub)
+    for file, module in [("aio.pyi", aio), ("_rustfits.pyi", rustfits)]:
+        functions = {node.name: node for node in stubs(file) if isinstance(node, ast.FunctionDef)}
+        assert {"read", "read_header", "write"} <= functions.keys()
+        for name, stub in functions.items():
+            assert runtime_parameters(getattr(module, name)) == parameters(stub)
+            assert getattr(module, name).__doc__
 
 
 def test_the_package_is_typed():

@@ -138,7 +138,7 @@ impl Directory {
         let Some(entry) = self.hdus.get_mut(index) else { return };
         let shift = layout.end().wrapping_sub(entry.layout.end());
         *entry = Arc::new(HduEntry::with_header(entry, Arc::new(header.clone()), layout));
-        self.edited.insert(index, EditedHeader { header, blocks, staged: false, shown: true });
+        self.edited.insert(index, EditedHeader { header, blocks, staged: false, shown: true, spare: Vec::new() });
         for follower in self.hdus.iter_mut().skip(index + 1).filter(|_| shift != 0) {
             let data_start = follower.layout.data_start.wrapping_add(shift);
             let layout = HduLayout { data_start, ..follower.layout.clone() };

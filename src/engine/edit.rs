@@ -5,6 +5,8 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::source::{Content, Piece, ReadAt, Step, Storage};
 
+/// Where a kill can cut a write.
+pub(crate) const PAGE_BYTES: u64 = 4096;
 /// How much is made, copied and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
 
@@ -23,7 +25,18 @@ pub(crate) fn apply(steps: Vec<Step<'_>>, storage: &dyn Storage) -> Result<()> {
 
 fn write(content: &Content<'_>, at: u64, storage: &dyn Storage, scratch: &mut Vec<u8>) -> Result<()> {
     match content {
-        Content::Bytes(bytes) => storage.write_at(at, bytes),
+        Content::Bytes(bytes) => {
+            // A kill can cut a write at any page. What starts with these bytes, such as the header of a new HDU, is found by its first ones: they come
+            // last, when all that follows is there.
+            let first = usize::try_from(PAGE_BYTES - at % PAGE_BYTES).unwrap_or(usize::MAX);
+            if let Some((front, rest)) = bytes.split_at_checked(first)
+                && !rest.is_empty()
+            {
+                storage.write_at(at + first as u64, rest)?;
+                return storage.write_at(at, front);
+            }
+            storage.write_at(at, bytes)
+        }
         Content::Made { len, producer } => in_chunks(0..*len, |range| {
             scratch.resize((range.end - range.start) as usize, 0);
             producer(range.clone(), scratch)?;
@@ -124,6 +137,45 @@ mod tests {
         let file = MemoryFile::default();
         file.write_at(0, bytes).unwrap();
         file
+    }
+
+    /// A file that keeps what it was after each write.
+    #[derive(Default)]
+    struct Recorder(MemoryFile, std::sync::Mutex<Vec<Vec<u8>>>);
+
+    impl ReadAt for Recorder {
+        fn len(&self) -> u64 {
+            self.0.len()
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+            self.0.read_at(offset, buffer)
+        }
+    }
+
+    impl Storage for Recorder {
+        fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+            self.0.write_at(offset, bytes)?;
+            self.1.lock().unwrap().push(self.0.with_bytes(<[u8]>::to_vec));
+            Ok(())
+        }
+
+        fn set_len(&self, len: u64) -> Result<()> {
+            self.0.set_len(len)
+        }
+    }
+
+    #[test]
+    fn what_begins_in_one_page_and_ends_in_another_appears_at_once() {
+        for (at, len) in [(2880, 2880), (0, 4096), (4096, 4096), (4000, 20_000)] {
+            let file = Recorder::default();
+            apply(vec![Step::Write { at, content: Content::Bytes(vec![7; len]) }], &file).unwrap();
+            let states = file.1.into_inner().unwrap();
+            let (last, before) = states.split_last().unwrap();
+            let at = at as usize;
+            assert!(last.len() == at + len && last[at..].iter().all(|&byte| byte == 7));
+            assert!(before.len() <= 1 && before.iter().all(|state| state[at] == 0));
+        }
     }
 
     proptest! {

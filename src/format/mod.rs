@@ -1,6 +1,7 @@
 //! Cards, values, headers, the layout of HDUs, scaling: bytes in, values out. Pure: knows no source and starts no thread.
 
 pub(crate) mod card;
+pub(crate) mod checksum;
 mod compose;
 mod compose_long;
 mod encoding;

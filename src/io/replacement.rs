@@ -14,7 +14,8 @@ pub(crate) struct Replacement {
     file: NamedTempFile,
     /// The file that it replaces, where a symbolic link leads.
     target: PathBuf,
-    permissions: Permissions,
+    /// Of the old file, if there is one.
+    permissions: Option<Permissions>,
 }
 
 impl Replacement {
@@ -30,7 +31,31 @@ impl Replacement {
         let file = Builder::new().prefix(".rustfits-").suffix(".tmp").tempfile_in(directory)?;
         #[cfg(unix)]
         take_over(&target, &metadata, file.as_file())?;
-        Ok(Self { file, target, permissions: metadata.permissions() })
+        Ok(Self { file, target, permissions: Some(metadata.permissions()) })
+    }
+
+    /// Begins a file for `path`, whether there is one already or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replacement::beside`].
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        if path.exists() {
+            return Self::beside(path);
+        }
+        let target = std::path::absolute(path)?;
+        let directory = target.parent().ok_or_else(|| Error::argument("the path has no directory"))?;
+        let mut builder = Builder::new();
+        builder.prefix(".rustfits-").suffix(".tmp");
+        // What a new file is given, less the umask.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        Ok(Self { file: builder.tempfile_in(directory)?, target, permissions: None })
+    }
+
+    /// Where the new file is until it takes its place.
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// The new file, open for reading and writing.
@@ -45,7 +70,10 @@ impl Replacement {
 
     /// Takes the old file's place. `durable`: also after a loss of power.
     pub(crate) fn take_place(self, durable: bool) -> Result<File> {
-        self.file.as_file().set_permissions(self.permissions)?;
+        // By its name: an edit that moved data has put another file in its place.
+        if let Some(permissions) = self.permissions {
+            std::fs::set_permissions(self.file.path(), permissions)?;
+        }
         if durable {
             self.file.as_file().sync_all()?;
         }

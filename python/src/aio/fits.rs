@@ -13,6 +13,7 @@ use super::selector::Selector;
 use crate::array::data_type_of;
 use crate::error::exception;
 use crate::fits::{Dims, Handle, Mode, Opening, image_options, open_bytes, refuse_options, refuse_tables, warn};
+use crate::hdu::Hdu;
 use crate::header::CardsArgument;
 use crate::keys::Key;
 use crate::options::RemoteArgument;
@@ -245,6 +246,18 @@ impl AioFits {
     ) -> PyResult<Bound<'py, PyAny>> {
         refuse_tables(data)?;
         self.write_image(py, data.extract()?, extname, None, None, None, None, header)
+    }
+
+    /// Appends a copy of an HDU that was looked up, of this or another open file. As in the blocking class; gives the new HDU.
+    fn copy<'py>(&self, py: Python<'py>, hdu: PyRef<'_, Hdu>) -> PyResult<Bound<'py, PyAny>> {
+        let writer = self.writer()?.clone();
+        let copied = writer.copy_hdu(&hdu.reader, hdu.info.index());
+        awaitable(py, async move {
+            let index = copied.await.map_err(exception)?;
+            let reader = writer.reader().clone();
+            let info = reader.hdu(index).await.map_err(exception)?;
+            Ok(AioHdu(reader, info))
+        })
     }
 
     /// Makes what was written durable.

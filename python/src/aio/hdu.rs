@@ -25,7 +25,7 @@ impl<'py> IntoPyObject<'py> for AioHdu {
         let Self(reader, info) = self;
         let kind = info.kind();
         if matches!(kind, HduKind::AsciiTable | HduKind::CompressedTable) {
-            return Ok(hdu_object(py, reader, info)?.into_bound(py));
+            return Ok(hdu_object(py, Hdu::awaited(reader, info))?.into_bound(py));
         }
         let base = PyClassInitializer::from(Hdu::awaited(reader, info));
         Ok(match kind {

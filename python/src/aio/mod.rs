@@ -1,9 +1,11 @@
 //! The asyncio face: the same operations as the blocking classes, each an awaitable.
 
 mod fits;
+mod functions;
 mod hdu;
 mod selector;
 
 pub(crate) use fits::{AioFits, HduStream, open};
+pub(crate) use functions::{read, read_header, write};
 pub(crate) use hdu::{AioCompressedImageHdu, AioImageHdu, AioTableHdu};
-pub(crate) use selector::Selector;
+pub(crate) use selector::{Data, Read, Selector};

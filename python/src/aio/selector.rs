@@ -7,10 +7,10 @@ use rustfits::{FitsReader, HduInfo, HduKey, HduKind, ImageData, Op, Records, Row
 use super::hdu::AioHdu;
 use crate::array::Pixels;
 use crate::error::exception;
-use crate::hdu::{Hdu, read_section};
+use crate::hdu::{Hdu, read_section, writer_of};
 use crate::keys::SectionKey;
 use crate::pixels::{PixelArgument, StartArgument, set_section, write_data};
-use crate::run::awaitable;
+use crate::run::{await_op, awaitable, wait};
 use crate::table::{
     ColumnsArgument, Row, RowsArgument, Single, Structured, TableKey, column_argument, column_op, refuse_mask, selector,
 };
@@ -23,27 +23,43 @@ pub(crate) struct Selector {
 }
 
 /// A read of an HDU whose kind is known by now.
-enum Read {
+pub(crate) enum Read {
     Image(Op<ImageData>),
     Table(Op<Records>, Shape),
 }
 
 /// How the rows that a read gives become one Python object.
 #[derive(Clone, Copy)]
-enum Shape {
+pub(crate) enum Shape {
     Structured,
     Single,
     Row,
 }
 
 /// The result of a [`Read`].
-enum Data {
+pub(crate) enum Data {
     Image(ImageData),
     Table(Records, Shape),
 }
 
 impl Read {
-    async fn run(self) -> PyResult<Data> {
+    /// The whole of an HDU.
+    pub(crate) fn whole(reader: &FitsReader, info: &HduInfo) -> PyResult<Self> {
+        if is_table(info)? {
+            return Ok(Self::Table(reader.table(info.index()).read_records(), Shape::Structured));
+        }
+        Ok(Self::Image(reader.image(info.index()).read_dyn()))
+    }
+
+    /// Waits for the data.
+    pub(crate) fn wait(self, py: Python<'_>) -> PyResult<Data> {
+        match self {
+            Self::Image(op) => wait(py, op).map(Data::Image),
+            Self::Table(op, shape) => wait(py, op).map(|records| Data::Table(records, shape)),
+        }
+    }
+
+    pub(crate) async fn run(self) -> PyResult<Data> {
         match self {
             Self::Image(op) => op.await.map(Data::Image),
             Self::Table(op, shape) => op.await.map(|records| Data::Table(records, shape)),
@@ -226,5 +242,25 @@ impl Selector {
             let info = found.await.map_err(exception)?;
             Ok(crate::header::PyHeader::awaited(reader.live_header(&info)))
         })
+    }
+
+    /// Sets the DATASUM card. As in the blocking class.
+    fn add_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        await_op(py, writer_of(&self.reader)?.add_datasum(self.key.clone()), |()| ())
+    }
+
+    /// Sets the DATASUM and CHECKSUM cards. As in the blocking class.
+    fn add_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        await_op(py, writer_of(&self.reader)?.add_checksum(self.key.clone()), |()| ())
+    }
+
+    /// Whether the data are those of the DATASUM card; None without that card.
+    fn verify_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        await_op(py, self.reader.verify_datasum(self.key.clone()), |verdict| verdict)
+    }
+
+    /// Whether the HDU is that of the CHECKSUM card; None without that card.
+    fn verify_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        await_op(py, self.reader.verify_checksum(self.key.clone()), |verdict| verdict)
     }
 }

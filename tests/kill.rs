@@ -1,0 +1,322 @@
+//! Processes that are killed while they change a file, and disks that are full: the file is as before or as after.
+//!
+//! The test starts itself again as a process that edits in a tight loop, and kills it at a random moment. `RUSTFITS_KILLS` sets how often
+//! each kind of edit is killed, without the time limit that there is otherwise.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::*;
+use ndarray::{Array2, ArrayD};
+use rustfits::{DataType, ErrorKind, FitsReader, FitsWriter, Header, ImageOptions, Result, WriteOptions};
+
+/// The kills of each kind of edit, unless `RUSTFITS_KILLS` says more, and the time that they may take.
+const KILLS: usize = 100;
+const LONGEST: Duration = Duration::from_secs(3);
+const EXTENSIONS: usize = 3;
+/// Enough cards for a header of several pages.
+const STEADY: usize = 200;
+const MORE: usize = 100;
+
+fn pixels(number: usize) -> ArrayD<i16> {
+    // Small ones: most of an append is its header.
+    let shape = (1 + number % 7, 5 + 13 * (number % 11));
+    Array2::from_shape_fn(shape, |(row, column)| (number * 1000 + row * 7 + column) as i16).into_dyn()
+}
+
+fn steady(header: &mut Header) -> Result<()> {
+    header.set("FIRST", 0)?;
+    (0..STEADY).try_for_each(|number| header.set(&format!("STEADY{number}"), format!("the text of {number}")))?;
+    header.set("LAST", 0)
+}
+
+fn write_base(path: &Path) {
+    let writer = FitsWriter::create("mem://").wait().unwrap();
+    writer.write_image_bytes(DataType::I16, vec![], vec![], ImageOptions::default()).wait().unwrap();
+    for number in 1..=EXTENSIONS {
+        writer.write_image(&pixels(number), ImageOptions::named(format!("E{number}"))).wait().unwrap();
+    }
+    writer.edit_header("E1", steady).wait().unwrap();
+    writer.edit_header("E2", |header| header.set("COUNT", 0)).wait().unwrap();
+    let bytes = writer.to_bytes().wait().unwrap();
+    std::fs::write(path, if is_gzip(path) { gzip(&bytes) } else { bytes }).unwrap();
+}
+
+fn is_gzip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
+}
+
+/// The process that is killed. Run as a test of its own it does nothing.
+#[test]
+fn worker() {
+    let Ok(edit) = std::env::var("RUSTFITS_KILL_EDIT") else { return };
+    let path = PathBuf::from(std::env::var("RUSTFITS_KILL_FILE").unwrap());
+    if let Some(check) = edit.strip_prefix("limited ") {
+        return limited(check, &path);
+    }
+    let open = || FitsWriter::open(&path).wait().unwrap();
+    let mut stdout = std::io::stdout();
+    stdout.write_all(b"ready\n").unwrap();
+    stdout.flush().unwrap();
+    let writer = open();
+    for number in 1.. {
+        match &*edit {
+            "within a page" => {
+                writer.edit_header("E2", move |header| header.set("COUNT", number)).wait().unwrap();
+            }
+            "across pages" => {
+                let both =
+                    move |header: &mut Header| header.set("FIRST", number).and_then(|()| header.set("LAST", number));
+                writer.edit_header("E1", both).wait().unwrap();
+            }
+            "moving" | "written back" => {
+                let writer = open();
+                let edit = move |header: &mut Header| match header.contains("MORE0") {
+                    true => (0..MORE).try_for_each(|number| header.remove(&format!("MORE{number}"))),
+                    false => (0..MORE).try_for_each(|number| header.set(&format!("MORE{number}"), number)),
+                };
+                writer.edit_header("E1", edit).wait().unwrap();
+                writer.edit_header("E2", move |header| header.set("COUNT", number)).wait().unwrap();
+                writer.close().wait().unwrap();
+            }
+            "appending" => {
+                let count = writer.reader().count().wait().unwrap();
+                writer.write_image(&pixels(count), ImageOptions::named(format!("E{count}"))).wait().unwrap();
+            }
+            other => panic!("no edit {other}"),
+        }
+    }
+}
+
+fn spawn(edit: &str, path: &Path) -> std::process::Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["worker", "--exact", "--nocapture", "--test-threads=1"]);
+    command.env("RUSTFITS_KILL_EDIT", edit).env("RUSTFITS_KILL_FILE", path);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Kills the edit again and again, and looks at the file each time.
+fn killed(edit: &str, name: &str, check: impl Fn(&FitsReader)) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    write_base(&path);
+    let wanted = std::env::var("RUSTFITS_KILLS").ok().map(|kills| kills.parse::<usize>().unwrap());
+    let begun = Instant::now();
+    for _ in 0..wanted.unwrap_or(KILLS) {
+        if wanted.is_none() && begun.elapsed() > LONGEST {
+            break;
+        }
+        let mut child = spawn(edit, &path);
+        let mut stdout = child.stdout.take().unwrap();
+        let mut said = Vec::new();
+        while !said.ends_with(b"ready\n") {
+            let mut byte = [0];
+            if stdout.read(&mut byte).unwrap() == 0 {
+                break;
+            }
+            said.push(byte[0]);
+        }
+        std::thread::sleep(Duration::from_micros(RandomState::new().hash_one(0) % 12_000));
+        child.kill().unwrap();
+        let ended = child.wait_with_output().unwrap();
+        assert!(ended.status.code().is_none(), "it ended by itself: {}", String::from_utf8_lossy(&ended.stderr));
+        look(&path, &check);
+    }
+}
+
+fn look(path: &Path, check: &impl Fn(&FitsReader)) {
+    for entry in std::fs::read_dir(path.parent().unwrap()).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path() != *path {
+            assert!(name.starts_with(".rustfits-") && name.ends_with(".tmp"), "{name} is left");
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let fits = FitsReader::open(path).wait().unwrap();
+    assert_whole(&fits);
+    check(&fits);
+}
+
+/// Every HDU has the data and the cards that no edit touches.
+fn assert_whole(fits: &FitsReader) {
+    let count = fits.count().wait().unwrap();
+    assert!(count > EXTENSIONS);
+    for number in 1..count {
+        assert_eq!(fits.hdu(number).wait().unwrap().name(), Some(&*format!("E{number}")));
+        assert_eq!(
+            fits.image(number).read::<i16>().wait().unwrap(),
+            pixels(number),
+            "the data of HDU {number} of {count}"
+        );
+    }
+    let header = fits.header("E1").wait().unwrap();
+    for number in 0..STEADY {
+        assert_eq!(header.get::<String>(&format!("STEADY{number}")).unwrap(), format!("the text of {number}"));
+    }
+    let more = (0..MORE).filter(|number| header.contains(&format!("MORE{number}"))).count();
+    assert!(more == 0 || more == MORE, "{more} cards of {MORE}");
+    assert_eq!(header.keywords().count(), 7 + STEADY + 2 + more + 1, "{header}");
+    assert!(fits.header("E2").wait().unwrap().get::<i64>("COUNT").unwrap() >= 0);
+    assert_eq!(fits.header("E2").wait().unwrap().keywords().count(), 9);
+}
+
+#[test]
+fn a_header_that_is_changed_within_a_page() {
+    killed("within a page", "a.fits", |_| ());
+}
+
+#[test]
+fn a_header_that_is_changed_in_several_pages() {
+    killed("across pages", "a.fits", |fits| {
+        let header = fits.header("E1").wait().unwrap();
+        let (first, last) = (header.get::<i64>("FIRST").unwrap(), header.get::<i64>("LAST").unwrap());
+        // Each new process begins again with 1.
+        assert!(first.abs_diff(last) <= 1 || first == 1 || last == 1, "{first} and {last}");
+    });
+}
+
+#[test]
+fn a_header_that_outgrows_its_blocks_and_shrinks() {
+    killed("moving", "a.fits", |_| ());
+}
+
+#[test]
+fn a_gzip_file_that_is_written_back() {
+    killed("written back", "a.fits.gz", |_| ());
+}
+
+#[test]
+fn images_that_are_appended() {
+    let most = std::cell::Cell::new(0);
+    killed("appending", "a.fits", |fits| {
+        let count = fits.count().wait().unwrap();
+        assert!(count >= most.get(), "{count} HDUs, there were {}", most.get());
+        most.set(count);
+    });
+}
+
+/// In a process that may write no file past a size: its write fails as on a full disk.
+fn limited(check: &str, path: &Path) {
+    let before = std::fs::read(path).unwrap();
+    let writer = FitsWriter::open(path).wait().unwrap();
+    match check {
+        "move" => {
+            writer
+                .edit_header("E1", |header| (0..MORE).try_for_each(|n| header.set(&format!("MORE{n}"), n)))
+                .wait()
+                .unwrap();
+            let error = failure(writer.sync().wait());
+            assert_says(&error, &[path.to_str().unwrap(), "too large", "allow_in_place=True"]);
+            assert!(std::fs::read(path).unwrap() == before, "the file is as it was");
+            // Nothing of the file has changed: it goes on being usable, and says so again.
+            assert_whole(writer.reader());
+            failure(writer.close().wait());
+            assert!(writer.reader().is_closed());
+        }
+        "in place" => {
+            let writer_of_header = writer.edit_header("E3", |header| header.set("NEW", 1)).wait();
+            assert_says(&failure(writer_of_header), &["HDU 3", "too large"]);
+            for error in [
+                failure(writer.edit_header("E1", |header| header.set("FIRST", 1)).wait()),
+                failure(writer.write_image(&pixels(9), ImageOptions::default()).wait()),
+                failure(writer.sync().wait()),
+            ] {
+                assert_says(&error, &[path.to_str().unwrap(), "close the file and open it again"]);
+                assert_eq!(error.kind(), ErrorKind::Io);
+            }
+            failure_or_nothing(writer.close().wait());
+            assert!(writer.reader().is_closed());
+            assert!(std::fs::read(path).unwrap() == before, "the file is as it was");
+        }
+        "append" => {
+            failure(writer.write_image(&pixels(4), ImageOptions::named("E4")).wait());
+            assert_says(&failure(writer.sync().wait()), &["close the file and open it again"]);
+            failure_or_nothing(writer.close().wait());
+            assert!(std::fs::read(path).unwrap().starts_with(&before), "what was there is there");
+        }
+        "write-back" => {
+            let noise = |header: &mut Header| {
+                (0..5000u64).try_for_each(|number| {
+                    header.set(&format!("N{number}"), RandomState::new().hash_one(number) as i64)
+                })
+            };
+            writer.edit_header("E3", noise).wait().unwrap();
+            assert_says(&failure(writer.sync().wait()), &[path.to_str().unwrap(), "too large"]);
+            failure(writer.close().wait());
+            assert!(std::fs::read(path).unwrap() == before, "the file is as it was");
+        }
+        "allowed in place" => {
+            drop(writer);
+            let options = WriteOptions { allow_in_place: true, ..WriteOptions::default() };
+            let writer = FitsWriter::open_with(path, options).wait().unwrap();
+            writer
+                .edit_header("E1", |header| (0..MORE).try_for_each(|n| header.set(&format!("MORE{n}"), n)))
+                .wait()
+                .unwrap();
+            failure(writer.sync().wait());
+            let again = failure(writer.edit_header("E2", |header| header.set("COUNT", 1)).wait());
+            assert_says(&again, &["close the file and open it again"]);
+        }
+        other => panic!("no check {other}"),
+    }
+}
+
+fn failure_or_nothing(result: Result<()>) {
+    if let Err(error) = result {
+        assert_says(&error, &["close the file and open it again"]);
+    }
+}
+
+/// Runs a check of [`limited`] where files may have at most as many blocks of 512 bytes as `limit` makes of the size.
+fn with_limit(check: &str, name: &str, limit: impl Fn(u64) -> u64) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    write_base(&path);
+    let blocks = limit(path.metadata().unwrap().len() / 512);
+    // The shell ignores the signal that a process gets at the limit, and so does what it turns into.
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" worker --exact --nocapture --test-threads=1");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(std::env::current_exe().unwrap());
+    command.env("RUSTFITS_KILL_EDIT", format!("limited {check}")).env("RUSTFITS_KILL_FILE", &path);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside the file");
+    if check != "allowed in place" {
+        look(&path, &|_| ());
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_what_was_to_move() {
+    with_limit("move", "a.fits", |blocks| blocks + 1);
+}
+
+#[test]
+fn a_write_that_fails_in_place_ends_the_handle() {
+    with_limit("in place", "a.fits", |blocks| blocks / 2);
+}
+
+#[test]
+fn an_append_to_a_full_disk_leaves_what_was_there() {
+    with_limit("append", "a.fits", |blocks| blocks + 1);
+}
+
+#[test]
+fn a_full_disk_leaves_the_gzip_file_that_was_there() {
+    with_limit("write-back", "a.fits.gz", |blocks| blocks + 1);
+}
+
+#[test]
+fn a_move_in_place_that_fails_ends_the_handle() {
+    with_limit("allowed in place", "a.fits", |blocks| blocks + 1);
+}
