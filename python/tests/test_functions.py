@@ -61,7 +61,7 @@ def test_an_old_file_stays_until_the_new_one_is_complete(tmp_path):
     path.chmod(0o640)
     before = path.read_bytes()
     for bad in [{"header": {"NAXIS": 3}}, {"header": {"X": float("nan")}}]:
-        with pytest.raises(ValueError, match=r"a\.fits"):
+        with pytest.raises(ValueError, match="keyword (NAXIS|X)"):
             rustfits.write(path, np.ones(5), **bad)
         assert path.read_bytes() == before
         assert os.listdir(tmp_path) == ["a.fits"]
