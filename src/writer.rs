@@ -298,10 +298,15 @@ impl Changer {
             match header_change(&edited.blocks, &blocks, range.start) {
                 HeaderChange::Nothing => {}
                 HeaderChange::Moves => edited.staged = true,
-                HeaderChange::InPlace(steps) => {
-                    target.carry_out(EditPlan::InPlace(steps))?;
-                    edited.blocks = blocks;
-                }
+                HeaderChange::InPlace(steps) => match target.carry_out(EditPlan::InPlace(steps)) {
+                    Ok(()) => edited.blocks = blocks,
+                    Err(error) => {
+                        // What was not written is not shown either.
+                        let before = Header::with_rules(&edited.blocks, self.file.lenient());
+                        edited.header = before.placed(self.file.name(), index);
+                        return Err(error);
+                    }
+                },
             }
             Ok(())
         })();

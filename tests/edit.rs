@@ -185,6 +185,7 @@ fn another_programs_change_is_found_out() {
     first.write_image(&pixels(7), ImageOptions::default()).wait().unwrap();
     let error = failure(second.edit_header("E2", |header| header.set("WHO", "second")).wait());
     assert_says(&error, &["another program", "reopen"]);
+    assert!(!second.reader().header("E2").wait().unwrap().contains("WHO"), "what was not written is not shown");
     let moved = file_in(directory.path(), "moved.fits");
     let writer = FitsWriter::open(&moved).wait().unwrap();
     std::fs::rename(&path, &moved).unwrap();
