@@ -1,19 +1,36 @@
 //! The blocking face: the same operations, waited for. Every method is one line over the async one.
+//!
+//! Many files at once need no face of their own: see [`Fetch::wait`](crate::Fetch::wait).
 
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::ArrayD;
+use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 
 use crate::directory::HduKey;
 use crate::error::Result;
-use crate::format::Header;
+use crate::format::{DataType, Element, Header};
 use crate::hdu::HduInfo;
 use crate::image::Section;
 use crate::image_data::{ImageData, Pixel};
 use crate::options::OpenOptions;
 use crate::table::{ColumnKey, Rows};
-use crate::table_data::Columns;
+use crate::table_data::{Columns, Records};
+use crate::writer::{ImageOptions, WriteOptions};
+
+/// Methods that wait for the operation of the same name of the async type, and those that have nothing to wait for.
+macro_rules! forwarded {
+    ($async:ident; $(waited fn $waited:ident($($argument:ident: $type:ty),*) -> $result:ty;)* $(fn $plain:ident() -> $value:ty;)*) => {
+        $(#[doc = concat!("See [`crate::", stringify!($async), "::", stringify!($waited), "`].")]
+        pub fn $waited(&self, $($argument: $type),*) -> Result<$result> {
+            self.0.$waited($($argument),*).wait()
+        })*
+        $(#[doc = concat!("See [`crate::", stringify!($async), "::", stringify!($plain), "`].")]
+        pub fn $plain(&self) -> $value {
+            self.0.$plain()
+        })*
+    };
+}
 
 /// A FITS file open for reading; see [`crate::FitsReader`].
 ///
@@ -42,19 +59,22 @@ impl FitsReader {
         crate::FitsReader::from_bytes(bytes).wait().map(Self)
     }
 
-    /// See [`crate::FitsReader::count`].
-    pub fn count(&self) -> Result<usize> {
-        self.0.count().wait()
+    /// See [`crate::FitsReader::from_bytes_with`].
+    pub fn from_bytes_with(bytes: impl Into<bytes::Bytes>, options: OpenOptions) -> Result<Self> {
+        crate::FitsReader::from_bytes_with(bytes, options).wait().map(Self)
     }
 
-    /// See [`crate::FitsReader::hdu`].
-    pub fn hdu(&self, key: impl Into<HduKey>) -> Result<HduInfo> {
-        self.0.hdu(key).wait()
-    }
-
-    /// See [`crate::FitsReader::header`].
-    pub fn header(&self, key: impl Into<HduKey>) -> Result<Arc<Header>> {
-        self.0.header(key).wait()
+    forwarded! {
+        FitsReader;
+        waited fn count() -> usize;
+        waited fn hdu(key: impl Into<HduKey>) -> HduInfo;
+        waited fn contains(key: impl Into<HduKey>) -> bool;
+        waited fn header(key: impl Into<HduKey>) -> Arc<Header>;
+        waited fn to_bytes() -> Vec<u8>;
+        fn name() -> &str;
+        fn warning() -> Option<&str>;
+        fn close() -> ();
+        fn is_closed() -> bool;
     }
 
     /// See [`crate::FitsReader::image`].
@@ -65,11 +85,6 @@ impl FitsReader {
     /// See [`crate::FitsReader::table`].
     pub fn table(&self, key: impl Into<HduKey>) -> TableSelector {
         TableSelector(self.0.table(key))
-    }
-
-    /// See [`crate::FitsReader::to_bytes`].
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.0.to_bytes().wait()
     }
 
     /// The async reader of the same file.
@@ -100,9 +115,10 @@ impl ImageSelector {
         self.0.read().wait()
     }
 
-    /// See [`crate::ImageSelector::read_dyn`].
-    pub fn read_dyn(&self) -> Result<ImageData> {
-        self.0.read_dyn().wait()
+    forwarded! {
+        ImageSelector;
+        waited fn read_dyn() -> ImageData;
+        waited fn read_masked() -> ImageData;
     }
 }
 
@@ -123,8 +139,93 @@ impl TableSelector {
         Self(self.0.rows(rows))
     }
 
-    /// See [`crate::TableSelector::read`].
-    pub fn read(&self) -> Result<Columns> {
-        self.0.read().wait()
+    /// See [`crate::TableSelector::unscaled`].
+    #[must_use]
+    pub fn unscaled(self) -> Self {
+        Self(self.0.unscaled())
+    }
+
+    /// See [`crate::TableSelector::text_as_bytes`].
+    #[must_use]
+    pub fn text_as_bytes(self) -> Self {
+        Self(self.0.text_as_bytes())
+    }
+
+    forwarded! {
+        TableSelector;
+        waited fn read() -> Columns;
+        waited fn read_records() -> Records;
+    }
+}
+
+/// A FITS file that is made or changed; see [`crate::FitsWriter`].
+///
+/// # Examples
+///
+/// ```
+/// use rustfits::ImageOptions;
+/// use rustfits::blocking::FitsWriter;
+///
+/// let fits = FitsWriter::create("mem://")?;
+/// fits.write_image(&ndarray::array![[1i16, 2], [3, 4]], ImageOptions::named("SCI"))?;
+/// fits.edit_header("SCI", |header| header.set("EXPTIME", 30))?;
+/// assert_eq!(fits.reader().header("SCI")?.get::<i64>("EXPTIME")?, 30);
+/// # Ok::<(), rustfits::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FitsWriter(crate::FitsWriter);
+
+impl FitsWriter {
+    /// See [`crate::FitsWriter::create`].
+    pub fn create(name: impl AsRef<Path>) -> Result<Self> {
+        crate::FitsWriter::create(name).wait().map(Self)
+    }
+
+    /// See [`crate::FitsWriter::open`].
+    pub fn open(name: impl AsRef<Path>) -> Result<Self> {
+        crate::FitsWriter::open(name).wait().map(Self)
+    }
+
+    /// See [`crate::FitsWriter::open_with`].
+    pub fn open_with(name: impl AsRef<Path>, options: WriteOptions) -> Result<Self> {
+        crate::FitsWriter::open_with(name, options).wait().map(Self)
+    }
+
+    /// See [`crate::FitsWriter::from_bytes`].
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>, options: WriteOptions) -> Result<Self> {
+        crate::FitsWriter::from_bytes(bytes, options).wait().map(Self)
+    }
+
+    /// The file as a reader.
+    pub fn reader(&self) -> FitsReader {
+        FitsReader(self.0.reader().clone())
+    }
+
+    /// See [`crate::FitsWriter::write_image`].
+    pub fn write_image<T: Element, S: Data<Elem = T>, D: Dimension>(
+        &self,
+        data: &ArrayBase<S, D>,
+        options: ImageOptions,
+    ) -> Result<usize> {
+        self.0.write_image(data, options).wait()
+    }
+
+    forwarded! {
+        FitsWriter;
+        waited fn write_image_bytes(
+            data_type: DataType,
+            shape: Vec<usize>,
+            values: impl AsRef<[u8]> + Send + 'static,
+            options: ImageOptions
+        ) -> usize;
+        waited fn edit_header(key: impl Into<HduKey>, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> ();
+        waited fn to_bytes() -> Vec<u8>;
+        waited fn sync() -> ();
+        waited fn close() -> ();
+    }
+
+    /// The async writer of the same file.
+    pub fn into_async(self) -> crate::FitsWriter {
+        self.0
     }
 }

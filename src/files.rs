@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::Op;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::format::{DataType, Header};
 use crate::hdu::HduInfo;
+use crate::image_writer::PixelValues;
 use crate::io::location::{is_gzip_name, parse};
 use crate::io::{Location, Replacement};
 use crate::reader::FitsReader;
@@ -33,7 +33,7 @@ impl FitsReader {
 }
 
 impl FitsWriter {
-    /// Writes an image into a file and closes it. The bytes are as for [`FitsWriter::write_image_bytes`]; `edit` changes the new header.
+    /// Writes an image into a file and closes it; see [`FitsWriter::write_image_values`].
     ///
     /// With `append` the image goes behind the HDUs of a file that is there. Else a file is made beside the place and takes it once it is complete: a
     /// failure or a kill leaves what was there before. Where no file can be made beside it, and where the name is of a device or of a file with
@@ -41,45 +41,29 @@ impl FitsWriter {
     ///
     /// # Errors
     ///
-    /// As [`FitsWriter::create`], [`FitsWriter::open`] and [`FitsWriter::write_image_bytes`], and those of `edit`.
+    /// As [`FitsWriter::create`], [`FitsWriter::open`] and [`FitsWriter::write_image_values`].
     ///
     /// # Examples
     ///
     /// ```
-    /// use rustfits::{DataType, FitsReader, FitsWriter, ImageOptions};
+    /// use rustfits::{DataType, FitsReader, FitsWriter, Header, ImageOptions, PixelValues};
     ///
     /// # let name = std::env::temp_dir().join("rustfits-write-file-doctest.fits");
-    /// let edit = |header: &mut rustfits::Header| header.set("EXPTIME", 30);
-    /// FitsWriter::write_file(&name, false, DataType::U8, vec![2, 2], vec![1, 2, 3, 4], ImageOptions::default(), edit).wait()?;
+    /// let mut header = Header::new();
+    /// header.set("EXPTIME", 30)?;
+    /// let values = PixelValues::from_bytes(DataType::U8, vec![2, 2], vec![1, 2, 3, 4]);
+    /// let options = ImageOptions { header: Some(header), ..ImageOptions::default() };
+    /// FitsWriter::write_file(&name, false, values, options).wait()?;
     /// assert_eq!(FitsReader::open(&name).wait()?.header(0).wait()?.get::<i64>("EXPTIME")?, 30);
     /// # Ok::<(), rustfits::Error>(())
     /// ```
-    pub fn write_file(
-        name: impl AsRef<Path>,
-        append: bool,
-        data_type: DataType,
-        shape: Vec<usize>,
-        values: impl AsRef<[u8]> + Send + 'static,
-        options: ImageOptions,
-        edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static,
-    ) -> Op<()> {
+    pub fn write_file(name: impl AsRef<Path>, append: bool, values: PixelValues, options: ImageOptions) -> Op<()> {
         let name = name.as_ref().to_owned();
         Op::edit(move || {
             let replacement = if append { None } else { replacement(&name)? };
             let place = replacement.as_ref().map_or(&*name, Replacement::path);
             let writer = if append { FitsWriter::open(place) } else { FitsWriter::create(place) }.wait()?;
-            let ImageOptions { name: extname, version } = options.clone();
-            let written = (|| {
-                let index = writer.write_image_bytes(data_type, shape, values, options).wait()?;
-                let finish = move |header: &mut Header| {
-                    edit(header)?;
-                    // What is said by name holds against cards that are taken over.
-                    extname.map_or(Ok(()), |extname| header.set("EXTNAME", extname))?;
-                    version.map_or(Ok(()), |version| header.set("EXTVER", version))
-                };
-                writer.edit_header(index, finish).wait()?;
-                writer.close().wait()
-            })();
+            let written = writer.write_image_values(values, options).wait().and_then(|_| writer.close().wait());
             match replacement {
                 // The name under which it was made says nothing to anybody.
                 Some(replacement) => written

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::directory::{HduEntry, placed};
 use crate::error::{Error, Result};
 use crate::format::structure::element_count;
-use crate::format::{DataType, HduKind, Header};
+use crate::format::{DataType, HduKind, HduLayout, Header};
 use crate::image::ImageShape;
 use crate::image_plan::image_shape;
 use crate::table::TableLayout;
@@ -26,9 +26,9 @@ impl HduInfo {
     /// The same HDU with another header, such as a live one.
     #[must_use]
     pub fn with_header(&self, header: &Header) -> Self {
-        Self {
-            entry: Arc::new(HduEntry::with_header(&self.entry, Arc::new(header.clone()), self.entry.layout.clone())),
-        }
+        let before = &self.entry.layout;
+        let layout = HduLayout::new(header, before.data_start).unwrap_or_else(|_| before.clone());
+        Self { entry: Arc::new(HduEntry::with_header(&self.entry, Arc::new(header.clone()), layout)) }
     }
 
     /// The number of the HDU, counted from 0.

@@ -36,6 +36,7 @@ mod hdu;
 mod image;
 mod image_data;
 mod image_plan;
+mod image_writer;
 mod io;
 mod live_header;
 mod memory;
@@ -59,6 +60,7 @@ pub use format::{DataType, Element, FromValue, HduKind, Header, Value, is_protec
 pub use hdu::HduInfo;
 pub use image::{AxisSection, Section};
 pub use image_data::{ImageData, Pixel};
+pub use image_writer::PixelValues;
 pub use live_header::LiveHeader;
 pub use options::{OpenOptions, Remote, RemoteMode, Timeout};
 pub use reader::{FitsReader, ImageSelector};

@@ -136,9 +136,9 @@ impl FitsReader {
         Some(FitsWriter { reader: self.clone(), shared })
     }
 
-    /// An image of the file, to be read whole or by section. Does no I/O.
+    /// An image of the file, to be read whole or by section, and to be written where the file can be changed. Does no I/O.
     pub fn image(&self, key: impl Into<HduKey>) -> ImageSelector {
-        ImageSelector { file: Arc::clone(&self.file), key: key.into(), request: ImageRequest::default() }
+        ImageSelector { reader: self.clone(), key: key.into(), request: ImageRequest::default() }
     }
 
     /// A binary table of the file, to be read whole or by columns and rows. Does no I/O.
@@ -181,12 +181,12 @@ impl std::fmt::Debug for FitsReader {
     }
 }
 
-/// An image, or a section of one, that can be read.
+/// An image, or a section of one, that can be read and, in a file that can be changed, written.
 #[derive(Clone)]
 pub struct ImageSelector {
-    file: Arc<OpenFile>,
-    key: HduKey,
-    request: ImageRequest,
+    pub(crate) reader: FitsReader,
+    pub(crate) key: HduKey,
+    pub(crate) request: ImageRequest,
 }
 
 impl ImageSelector {
@@ -219,11 +219,11 @@ impl ImageSelector {
 
     /// Reads the values in the type that the file has them in.
     pub fn read_dyn(&self) -> Op<ImageData> {
-        read_image(&self.file, self.key.clone(), self.request.clone())
+        read_image(&self.reader.file, self.key.clone(), self.request.clone())
     }
 
     /// As [`ImageSelector::read_dyn`], with a mask of the blank pixels.
     pub fn read_masked(&self) -> Op<ImageData> {
-        read_image(&self.file, self.key.clone(), ImageRequest { mask: true, ..self.request.clone() })
+        read_image(&self.reader.file, self.key.clone(), ImageRequest { mask: true, ..self.request.clone() })
     }
 }

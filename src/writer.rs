@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ndarray::{ArrayBase, CowArray, Data, Dimension};
+use ndarray::{ArrayBase, Data, Dimension};
 
-use crate::directory::{Directory, HduKey};
-use crate::edit::{HeaderChange, header_change, with_headers};
+use crate::directory::{Directory, HduEntry, HduKey, placed};
+use crate::edit::{Extended, HeaderChange, OldImage, Pixels, extend_image, with_headers};
 use crate::engine::{Op, Watch};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Source};
 use crate::format::{DataType, Element, Header};
-use crate::image::NewImage;
+use crate::image::{NewImage, NewPixels, Section};
+use crate::image_writer::PixelValues;
 use crate::io::Location;
 use crate::io::location::{display, is_gzip_name, parse, refuse_writing};
 use crate::open;
@@ -43,19 +44,23 @@ pub struct FitsWriter {
     pub(crate) shared: Arc<Changer>,
 }
 
-/// What a new image is called.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a new image is called, and what its header has.
+#[derive(Clone, Debug, Default)]
 pub struct ImageOptions {
     /// EXTNAME.
     pub name: Option<String>,
     /// EXTVER.
     pub version: Option<i64>,
+    /// The value that stands for a pixel without one, for images of integers: BLANK is written for it.
+    pub blank: Option<i128>,
+    /// More cards, also commentary. Those of protected keywords are left out.
+    pub header: Option<Header>,
 }
 
 impl ImageOptions {
     /// An image with this EXTNAME.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: Some(name.into()), version: None }
+        Self { name: Some(name.into()), ..Self::default() }
     }
 }
 
@@ -133,10 +138,7 @@ impl FitsWriter {
         data: &ArrayBase<S, D>,
         options: ImageOptions,
     ) -> Op<usize> {
-        let shape = data.shape().to_vec();
-        let values: CowArray<'_, T, D> = data.as_standard_layout();
-        let values = values.as_slice().map(|elements| bytemuck::cast_slice(elements).to_vec()).unwrap_or_default();
-        self.write_image_bytes(T::DATA_TYPE, shape, values, options)
+        self.write_image_values(PixelValues::from_array(data), options)
     }
 
     /// As [`FitsWriter::write_image`], from bytes in native order, slowest axis first.
@@ -151,25 +153,66 @@ impl FitsWriter {
         values: impl AsRef<[u8]> + Send + 'static,
         options: ImageOptions,
     ) -> Op<usize> {
+        self.write_image_values(PixelValues::from_bytes(data_type, shape, values), options)
+    }
+
+    /// As [`FitsWriter::write_image`], with a mask if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`] where the values don't fill the shape, or where a pixel of an image of integers is masked and the options have no blank.
+    pub fn write_image_values(&self, values: PixelValues, options: ImageOptions) -> Op<usize> {
         let writer = self.clone();
         Op::edit(move || {
-            let name = Arc::clone(writer.reader.file.name());
-            writer.append(data_type, &shape, values.as_ref(), &options).in_file(&name)
+            let pixels = values.lend();
+            let written = check_filled(&pixels).and_then(|()| {
+                let content = NewPixels::Values(pixels.values, pixels.mask);
+                writer.append(pixels.data_type, pixels.shape, content, &options)
+            });
+            written.in_file(writer.reader.file.name())
         })
     }
 
-    fn append(&self, data_type: DataType, shape: &[usize], values: &[u8], options: &ImageOptions) -> Result<usize> {
-        let wanted = shape.iter().try_fold(data_type.size(), |product, &length| product.checked_mul(length));
-        // Without an axis there is no data unit, so a value would be dropped.
-        if shape.is_empty() && !values.is_empty() {
-            let message = "FITS has no array of a single value without an axis: give it the shape (1,)";
-            return Err(Error::argument(message));
-        }
-        if !shape.is_empty() && wanted != Some(values.len()) {
-            let message = format!("an array of shape {shape:?} takes {wanted:?} bytes, given were {}", values.len());
-            return Err(Error::argument(message));
-        }
-        let image = NewImage { data_type, shape, values, name: options.name.as_deref(), version: options.version };
+    /// Appends an image of zeros, which take no time to write.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] where no file can be as large.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::{array, s};
+    /// use rustfits::{DataType, FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// fits.create_image(DataType::F32, vec![1000, 1000], ImageOptions::named("MAP")).wait()?;
+    /// fits.write_section("MAP", s![10, 20..22], &array![1.5f32, 2.5]).wait()?;
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn create_image(&self, data_type: DataType, shape: Vec<usize>, options: ImageOptions) -> Op<usize> {
+        let writer = self.clone();
+        Op::edit(move || {
+            writer.append(data_type, &shape, NewPixels::Zeros, &options).in_file(writer.reader.file.name())
+        })
+    }
+
+    fn append(
+        &self,
+        data_type: DataType,
+        shape: &[usize],
+        content: NewPixels<'_>,
+        options: &ImageOptions,
+    ) -> Result<usize> {
+        let image = NewImage {
+            data_type,
+            shape,
+            content,
+            name: options.name.as_deref(),
+            version: options.version,
+            blank: options.blank,
+            cards: options.header.as_ref(),
+        };
         let mut target = self.shared.target()?;
         let mut directory = self.reader.file.directory();
         self.shared.write_staged(&mut target, &mut directory)?;
@@ -179,6 +222,30 @@ impl FitsWriter {
         let (steps, header) = image.append(at)?;
         target.carry_out(EditPlan::InPlace(steps))?;
         Ok(directory.push(&header, at)?.index)
+    }
+
+    /// Writes pixels of an image that is there; see [`ImageSelector::write`](crate::ImageSelector::write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::{array, arr0, s};
+    /// use rustfits::{FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// fits.write_image(&array![[1i16, 2, 3], [4, 5, 6]], ImageOptions::default()).wait()?;
+    /// fits.write_section(0, s![.., 1..], &array![7i16, 8]).wait()?;
+    /// fits.write_section(0, s![1, ..;2], &arr0(0i16)).wait()?;
+    /// assert_eq!(fits.reader().image(0).read::<i16>().wait()?, array![[1, 7, 8], [0, 7, 0]].into_dyn());
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn write_section<T: Element, S: Data<Elem = T>, D: Dimension>(
+        &self,
+        key: impl Into<HduKey>,
+        section: impl Into<Section>,
+        data: &ArrayBase<S, D>,
+    ) -> Op<()> {
+        self.reader.image(key).section(section).write(data)
     }
 
     /// Changes the header of an HDU: all that `edit` does, or nothing where it fails.
@@ -264,6 +331,52 @@ impl Changer {
         FitsWriter { reader: FitsReader { file, writer: Some(Arc::clone(&shared)) }, shared }
     }
 
+    /// Changes an HDU where it lies: `plan` says how, from what the directory has of it and the length of the file.
+    pub(crate) fn change_data(
+        self: &Arc<Self>,
+        key: HduKey,
+        plan: impl FnOnce(&HduEntry, u64, &mut dyn FnMut(EditPlan<'_>) -> Result<()>) -> Result<()> + Send + 'static,
+    ) -> Op<()> {
+        let shared = Arc::clone(self);
+        Op::edit(move || {
+            let mut target = shared.target()?;
+            let mut directory = shared.file.directory();
+            shared.write_staged(&mut target, &mut directory)?;
+            let source = target.source();
+            let entry = directory.find(&key, &*source).in_file(shared.file.name())?;
+            let changed = plan(&entry, source.len(), &mut |plan| target.carry_out(plan));
+            placed(changed, shared.file.name(), entry.index)
+        })
+    }
+
+    /// Makes an image longer by these rows, all of them in one change.
+    pub(crate) fn extend(self: &Arc<Self>, key: HduKey, rows: Vec<PixelValues>) -> Op<()> {
+        let shared = Arc::clone(self);
+        Op::edit(move || {
+            let mut target = shared.target()?;
+            let mut directory = shared.file.directory();
+            shared.write_staged(&mut target, &mut directory)?;
+            let source = target.source();
+            let hdu = directory.find(&key, &*source).in_file(shared.file.name())?;
+            let extended = (|| {
+                let last = directory.is_last(hdu.index, &*source)?;
+                let header_start = directory.header_range(hdu.index).map_or(0, |range| range.start);
+                let edited = directory.edit(hdu.index, &*source)?;
+                let (header, blocks) = (&edited.header, edited.blocks.as_slice());
+                let old = OldImage { hdu: &hdu, header, blocks, header_start, last, file_len: source.len() };
+                let rows = rows.iter().map(PixelValues::lend).collect();
+                let Some(Extended { plan, header, blocks, layout }) = extend_image(&old, rows)? else {
+                    return Ok(());
+                };
+                target.carry_out(plan)?;
+                directory.replace(hdu.index, header, blocks, layout);
+                shared.file.replace_source(target.source());
+                Ok(())
+            })();
+            placed(extended, shared.file.name(), hdu.index)
+        })
+    }
+
     /// Changes the header of an HDU, by an edit that does all or nothing.
     pub(crate) fn change_header(
         self: &Arc<Self>,
@@ -289,24 +402,27 @@ impl Changer {
     ) -> Result<()> {
         let range = directory.header_range(index).unwrap_or(0..0);
         let changed = (|| {
-            let edited = directory.edit(index, &*target.source())?;
+            let source = target.source();
+            let edited = directory.edit(index, &*source)?;
             edit(&mut edited.header)?;
             if edited.staged {
                 return Ok(());
             }
-            let blocks = edited.header.to_bytes();
-            match header_change(&edited.blocks, &blocks, range.start) {
+            match edited.change(range.start) {
                 HeaderChange::Nothing => {}
                 HeaderChange::Moves => edited.staged = true,
-                HeaderChange::InPlace(steps) => match target.carry_out(EditPlan::InPlace(steps)) {
-                    Ok(()) => edited.blocks = blocks,
-                    Err(error) => {
-                        // What was not written is not shown either.
-                        let before = Header::with_rules(&edited.blocks, self.file.lenient());
-                        edited.header = before.placed(self.file.name(), index);
-                        return Err(error);
+                HeaderChange::InPlace(steps) => {
+                    let checked = edited.check(&steps, range.start, &*source);
+                    match checked.and_then(|()| target.carry_out(EditPlan::InPlace(steps))) {
+                        Ok(()) => edited.written(),
+                        Err(error) => {
+                            // What was not written is not shown either.
+                            let before = Header::with_rules(&edited.blocks, self.file.lenient());
+                            edited.header = before.placed(self.file.name(), index);
+                            return Err(error);
+                        }
                     }
-                },
+                }
             }
             Ok(())
         })();
@@ -328,11 +444,12 @@ impl Changer {
 
     /// Writes the headers that outgrew their blocks: all in one move.
     pub(crate) fn write_staged(&self, target: &mut Target, directory: &mut Directory) -> Result<()> {
-        let staged = directory.staged();
+        let source = target.source();
+        let staged = directory.staged(&*source).in_file(self.file.name())?;
         if staged.is_empty() {
             return Ok(());
         }
-        let len = target.source().len();
+        let len = source.len();
         target.carry_out(with_headers(len, staged)).in_file(self.file.name())?;
         directory.settle();
         self.file.replace_source(target.source());
@@ -358,6 +475,16 @@ impl Drop for Changer {
             tracing::error!("a forgotten file could not be written back: {error}");
         }
     }
+}
+
+/// Checks that the values of a new image fill its shape.
+fn check_filled(pixels: &Pixels<'_>) -> Result<()> {
+    // Without an axis there is no data unit, so a value would be dropped.
+    if pixels.shape.is_empty() {
+        let message = "FITS has no array of a single value without an axis: give it the shape (1,)";
+        return if pixels.values.is_empty() { Ok(()) } else { Err(Error::argument(message)) };
+    }
+    pixels.check_lengths()
 }
 
 fn shown(name: &Path) -> String {

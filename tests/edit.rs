@@ -181,6 +181,22 @@ fn another_programs_change_is_found_out() {
     first.edit_header("E1", |header| header.set("WHO", "first")).wait().unwrap();
     let error = failure(second.edit_header("E1", |header| header.set("WHO", "second")).wait());
     assert_says(&error, &["another program", "reopen", "two.fits"]);
+    assert!(!second.reader().header("E1").wait().unwrap().contains("WHO"), "what was not written is not shown");
+    // Also where the change waits for its move.
+    let path_of_moves = file_in(directory.path(), "moves.fits");
+    let [first_mover, second_mover] = [(); 2].map(|()| FitsWriter::open(&path_of_moves).wait().unwrap());
+    second_mover.edit_header("E1", |header| add_cards(header, 200)).wait().unwrap();
+    first_mover.edit_header("E1", |header| header.set("WHO", "first")).wait().unwrap();
+    assert_says(&failure(second_mover.sync().wait()), &["another program", "reopen", "moves.fits"]);
+    // A value that the other handle has changed.
+    let both = file_in(directory.path(), "both.fits");
+    let [one, other] = [(); 2].map(|()| FitsWriter::open(&both).wait().unwrap());
+    one.edit_header("E1", |header| header.set("SHARED", 1)).wait().unwrap();
+    drop((one, other));
+    let [one, other] = [(); 2].map(|()| FitsWriter::open(&both).wait().unwrap());
+    other.edit_header("E1", |header| header.set_comment("SHARED", "seen")).wait().unwrap();
+    one.edit_header("E1", |header| header.set("SHARED", 2)).wait().unwrap();
+    assert_says(&failure(other.edit_header("E1", |header| header.set("SHARED", 3)).wait()), &["another program"]);
     // The file grew, or was replaced.
     first.write_image(&pixels(7), ImageOptions::default()).wait().unwrap();
     let error = failure(second.edit_header("E2", |header| header.set("WHO", "second")).wait());

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use ndarray::{Array2, ArrayD};
-use rustfits::{DataType, ErrorKind, FitsReader, FitsWriter, Header, ImageOptions, Result, WriteOptions};
+use rustfits::{DataType, ErrorKind, FitsReader, FitsWriter, Header, ImageOptions, PixelValues, Result, WriteOptions};
 
 /// The kills of each kind of edit, unless `RUSTFITS_KILLS` says more, and the time that they may take.
 const KILLS: usize = 100;
@@ -99,10 +99,11 @@ fn worker() {
             }
             "made anew" => {
                 let (length, value) = (5000 + number as usize % 3 * 3000, number as u8);
-                let values = vec![value; length];
-                let edit = |header: &mut Header| (0..MORE).try_for_each(|n| header.set(&format!("MORE{n}"), n));
-                let options = ImageOptions::default();
-                FitsWriter::write_file(&path, false, DataType::U8, vec![length], values, options, edit).wait().unwrap();
+                let mut header = Header::new();
+                (0..MORE).try_for_each(|n| header.set(&format!("MORE{n}"), n)).unwrap();
+                let options = ImageOptions { header: Some(header), ..ImageOptions::default() };
+                let values = PixelValues::from_bytes(DataType::U8, vec![length], vec![value; length]);
+                FitsWriter::write_file(&path, false, values, options).wait().unwrap();
             }
             other => panic!("no edit {other}"),
         }

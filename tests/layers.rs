@@ -30,6 +30,7 @@ const LAYERS: [&[&str]; 10] = [
         "hdu",
         "fetch",
         "image_data",
+        "image_writer",
         "table_data",
     ],
     &["blocking", "lib"],

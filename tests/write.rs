@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use rustfits::{DataType, Element, ErrorKind, FitsReader, FitsWriter, ImageOptions, Pixel};
 
 fn named(name: &str, version: i64) -> ImageOptions {
-    ImageOptions { name: Some(name.to_owned()), version: Some(version) }
+    ImageOptions { name: Some(name.to_owned()), version: Some(version), ..ImageOptions::default() }
 }
 
 /// Writes a primary image and an extension.

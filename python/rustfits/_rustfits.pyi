@@ -147,13 +147,30 @@ class ImageHDU(HDU):
     def __len__(self) -> int: ...
     # An array, or a scalar where every axis has an integer.
     def __getitem__(self, section: SectionKey, /) -> Any: ...
-    def __setitem__(self, section: SectionKey, value: object, /) -> None: ...
+    def __setitem__(self, section: SectionKey, value: npt.ArrayLike, /) -> None: ...
+    def write(self, data: npt.ArrayLike, start: Integer | Integers | None = None) -> None: ...
+    def extend(self, data: npt.ArrayLike) -> None: ...
+    def extending(self) -> Extending[Self]: ...
     @overload
     def read(self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False) -> Array: ...
     @overload
     def read(self, section: None = None, *, scale: bool = True, mask_blank: Literal[True]) -> MaskedArray: ...
     @overload
     def read(self, section: SectionKey | None = None, *, scale: bool = True, mask_blank: bool = False) -> Any: ...
+
+_Image = TypeVar("_Image", default=ImageHDU)
+
+class Extending(Generic[_Image]):
+    """The context of `extending()`: what is extended in it is written at its end."""
+
+    def __enter__(self) -> _Image: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    async def __aenter__(self) -> _Image: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
 class CompressedImageHDU(ImageHDU):
     """An image in compressed tiles."""
@@ -216,6 +233,11 @@ class CompressedTableHDU(TableHDU):
 class AsciiTableHDU(HDU):
     """An ASCII table."""
 
+    def __getitem__(self, key: Any, /) -> Array: ...
+    def read(
+        self, *, rows: Rows | None = None, columns: Columns | None = None, scale: bool = True, mask_null: bool = False
+    ) -> Array: ...
+
 class FITS:
     """An open FITS file."""
 
@@ -250,10 +272,25 @@ class FITS:
         *,
         extname: str | None = None,
         extver: int | None = None,
-        compress: object = None,
-        quantize: object = None,
-        blank: object = None,
-        header: object = None,
+        compress: None = None,
+        quantize: None = None,
+        blank: int | None = None,
+        header: Header | dict[str, Any] | None = None,
+    ) -> ImageHDU: ...
+    def create_image_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        dims: int | Sequence[int],
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        compress: None = None,
+        quantize: None = None,
+        blank: int | None = None,
+        header: Header | dict[str, Any] | None = None,
+    ) -> ImageHDU: ...
+    def write(
+        self, data: npt.ArrayLike, *, extname: str | None = None, header: Header | dict[str, Any] | None = None
     ) -> ImageHDU: ...
     def __enter__(self) -> Self: ...
     def __exit__(

@@ -1,6 +1,6 @@
 """The asyncio face of rustfits: the same names, and every call that does I/O is awaitable."""
 
-from collections.abc import AsyncIterator, Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
@@ -15,6 +15,8 @@ from rustfits._rustfits import (
     Columns,
     HduKey,
     Header,
+    Integer,
+    Integers,
     MaskedArray,
     Mode,
     Name,
@@ -39,6 +41,11 @@ class ImageHDU(rustfits.ImageHDU):
     """An image whose reads are awaitable; otherwise as the blocking class."""
 
     def __getitem__(self, section: SectionKey, /) -> Coroutine[Any, Any, Any]: ...
+    def set(self, key: SectionKey, value: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
+    def write(  # type: ignore[override]
+        self, data: npt.ArrayLike, start: Integer | Integers | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def extend(self, data: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     @overload  # type: ignore[override]
     def read(
         self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False
@@ -60,6 +67,11 @@ class CompressedImageHDU(rustfits.CompressedImageHDU):
     """An image in compressed tiles whose reads are awaitable; otherwise as the blocking class."""
 
     def __getitem__(self, section: SectionKey, /) -> Coroutine[Any, Any, Any]: ...
+    def set(self, key: SectionKey, value: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
+    def write(  # type: ignore[override]
+        self, data: npt.ArrayLike, start: Integer | Integers | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def extend(self, data: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     @overload  # type: ignore[override]
     def read(
         self, section: None = None, *, scale: bool = True, mask_blank: Literal[False] = False
@@ -103,6 +115,9 @@ class Selector:
 
     def __await__(self) -> Generator[Any, None, Any]: ...
     def __getitem__(self, key: Any, /) -> Coroutine[Any, Any, Any]: ...
+    def set(self, key: SectionKey, value: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
+    def write(self, data: npt.ArrayLike, start: Integer | Integers | None = None) -> Coroutine[Any, Any, None]: ...
+    def extend(self, data: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
     def read(
         self,
         section: SectionKey | None = None,
@@ -167,10 +182,25 @@ class FITS:
         *,
         extname: str | None = None,
         extver: int | None = None,
-        compress: object = None,
-        quantize: object = None,
-        blank: object = None,
-        header: object = None,
+        compress: None = None,
+        quantize: None = None,
+        blank: int | None = None,
+        header: Header | dict[str, Any] | None = None,
+    ) -> Coroutine[Any, Any, ImageHDU]: ...
+    def create_image_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        dims: int | Sequence[int],
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        compress: None = None,
+        quantize: None = None,
+        blank: int | None = None,
+        header: Header | dict[str, Any] | None = None,
+    ) -> Coroutine[Any, Any, ImageHDU]: ...
+    def write(
+        self, data: npt.ArrayLike, *, extname: str | None = None, header: Header | dict[str, Any] | None = None
     ) -> Coroutine[Any, Any, ImageHDU]: ...
 
 def open(

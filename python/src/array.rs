@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyBufferError, PyNotImplementedError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
@@ -96,8 +96,8 @@ impl<'py> IntoPyObject<'py> for Pixels {
     }
 }
 
-/// An array that is to be written: native byte order, C order, of a dtype that FITS has.
-pub(crate) struct ImageArgument {
+/// Numbers that are to be written: native byte order, C order, of a dtype that FITS has.
+pub(crate) struct Numbers {
     pub(crate) data_type: DataType,
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Lent,
@@ -117,28 +117,35 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
-impl<'py> FromPyObject<'_, 'py> for ImageArgument {
-    type Error = PyErr;
-
-    fn extract(data: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if data.py().import("numpy.ma")?.call_method1("is_masked", (data,))?.is_truthy()? {
-            let message =
-                "masked arrays can't be written yet: put values into the masked pixels first (data.filled(...))";
-            return Err(PyNotImplementedError::new_err(message));
-        }
-        let numpy = data.py().import("numpy")?;
-        let array = numpy.call_method1("asarray", (data,))?;
-        let dtype = array.getattr("dtype")?.call_method1("newbyteorder", ("=",))?;
-        let code: String = dtype.getattr("str")?.extract()?;
-        let data_type = DataType::from_code(code.trim_start_matches(['<', '>', '|', '='])).ok_or_else(|| {
-            PyValueError::new_err(format!("dtype {dtype} is not one that FITS has: u1 i2 i4 i8 f4 f8, and i1 u2 u4 u8"))
-        })?;
-        let shape = array.getattr("shape")?.extract()?;
-        let array = numpy.call_method1("ascontiguousarray", (array, dtype))?;
-        let buffer = PyUntypedBuffer::get(&array)?;
+impl Lent {
+    /// The memory of an array in C order.
+    pub(crate) fn of(array: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let buffer = PyUntypedBuffer::get(array)?;
         if !buffer.is_c_contiguous() {
             return Err(PyValueError::new_err("the array can't be made contiguous"));
         }
-        Ok(Self { data_type, shape, values: Lent(buffer) })
+        Ok(Self(buffer))
     }
+}
+
+impl Numbers {
+    /// Of what numpy makes an array of; what is masked is not looked at.
+    pub(crate) fn of(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let numpy = data.py().import("numpy")?;
+        let array = numpy.call_method1("asarray", (data,))?;
+        let dtype = array.getattr("dtype")?.call_method1("newbyteorder", ("=",))?;
+        let data_type = data_type_of(&dtype)?;
+        let shape = array.getattr("shape")?.extract()?;
+        let array = numpy.call_method1("ascontiguousarray", (array, dtype))?;
+        Ok(Self { data_type, shape, values: Lent::of(&array)? })
+    }
+}
+
+/// The type that a dtype names, in any byte order.
+pub(crate) fn data_type_of(dtype: &Bound<'_, PyAny>) -> PyResult<DataType> {
+    let dtype = dtype.py().import("numpy")?.getattr("dtype")?.call1((dtype,))?.call_method1("newbyteorder", ("=",))?;
+    let code: String = dtype.getattr("str")?.extract()?;
+    DataType::from_code(code.trim_start_matches(['<', '>', '|', '='])).ok_or_else(|| {
+        PyValueError::new_err(format!("dtype {dtype} is not one that FITS has: u1 i2 i4 i8 f4 f8, and i1 u2 u4 u8"))
+    })
 }

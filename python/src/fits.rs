@@ -6,13 +6,15 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyNotImplementedError, PyOSError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyIterator, PyList, PyMemoryView};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, HduInfo, ImageOptions, Op, WriteOptions};
 
-use crate::array::ImageArgument;
+use crate::array::data_type_of;
 use crate::hdu::{Hdu, hdu_object};
+use crate::header::CardsArgument;
 use crate::keys::Key;
 use crate::options::{RemoteArgument, open_options};
+use crate::pixels::PixelArgument;
 use crate::run::wait;
 
 /// An open FITS file.
@@ -158,6 +160,43 @@ pub(crate) fn open_bytes(data: &Bound<'_, PyAny>, mode: Mode, lenient: bool) -> 
     })
 }
 
+/// What a new image is made of, from the keywords of `write_image` and `create_image_hdu`.
+pub(crate) fn image_options(
+    extname: Option<String>,
+    extver: Option<i64>,
+    blank: Option<i128>,
+    header: Option<CardsArgument>,
+) -> ImageOptions {
+    ImageOptions { name: extname, version: extver, blank, header: header.map(|cards| cards.0) }
+}
+
+/// The lengths of axes: one number or several.
+#[derive(FromPyObject)]
+pub(crate) enum Dims {
+    One(usize),
+    Several(Vec<usize>),
+}
+
+impl Dims {
+    pub(crate) fn shape(self) -> Vec<usize> {
+        match self {
+            Self::One(length) => vec![length],
+            Self::Several(lengths) => lengths,
+        }
+    }
+}
+
+/// Refuses what can only be written as a table.
+pub(crate) fn refuse_tables(data: &Bound<'_, PyAny>) -> PyResult<()> {
+    let names = data.getattr_opt("dtype")?.map(|dtype| dtype.getattr("names")).transpose()?;
+    if data.is_instance_of::<PyDict>() || names.is_some_and(|names| !names.is_none()) {
+        return Err(PyNotImplementedError::new_err(
+            "tables can't be written yet: data is a structured array or a dict",
+        ));
+    }
+    Ok(())
+}
+
 /// Keywords that a later version will take.
 pub(crate) fn refuse_options(options: &[(&str, &Option<Py<PyAny>>)]) -> PyResult<()> {
     match options.iter().find(|(_, value)| value.is_some()) {
@@ -281,12 +320,18 @@ impl Fits {
     /// Parameters
     /// ----------
     /// data : array_like
-    ///     Numbers of any byte order and memory order; dtypes u1 i2 i4 i8 f4 f8 and i1 u2 u4 u8.
+    ///     Numbers of any byte order and memory order; dtypes u1 i2 i4 i8 f4 f8 and i1 u2 u4 u8. What is masked becomes `blank`, or NaN
+    ///     among floats.
     /// extname : str, optional
     ///     EXTNAME.
     /// extver : int, optional
     ///     EXTVER.
-    /// compress, quantize, blank, header : optional
+    /// blank : int, optional
+    ///     The value that stands for a pixel without one, for dtypes of integers.
+    /// header : Header or dict, optional
+    ///     More cards. Of a header the protected keywords are left out; a dict with one of them is a ValueError. The values of a dict can
+    ///     be tuples of value and comment.
+    /// compress, quantize : optional
     ///     Not supported yet.
     ///
     /// Returns
@@ -298,18 +343,62 @@ impl Fits {
     fn write_image(
         &self,
         py: Python<'_>,
-        data: ImageArgument,
+        data: PixelArgument,
         extname: Option<String>,
         extver: Option<i64>,
         compress: Option<Py<PyAny>>,
         quantize: Option<Py<PyAny>>,
-        blank: Option<Py<PyAny>>,
-        header: Option<Py<PyAny>>,
+        blank: Option<i128>,
+        header: Option<CardsArgument>,
     ) -> PyResult<Py<PyAny>> {
-        refuse_options(&[("compress", &compress), ("quantize", &quantize), ("blank", &blank), ("header", &header)])?;
-        let options = ImageOptions { name: extname, version: extver };
-        let index = wait(py, self.writer()?.write_image_bytes(data.data_type, data.shape, data.values, options))?;
+        refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
+        let options = image_options(extname, extver, blank, header);
+        let index = wait(py, self.writer()?.write_image_values(data.0, options))?;
         self.__getitem__(py, Key(index.into()))
+    }
+
+    /// Appends an image of zeros, which take no time to write.
+    ///
+    /// Parameters
+    /// ----------
+    /// dtype : dtype
+    ///     u1 i2 i4 i8 f4 f8 or i1 u2 u4 u8.
+    /// dims : int or tuple of int
+    ///     The shape, slowest axis first.
+    ///
+    /// The other parameters are those of `write_image`.
+    #[pyo3(signature = (dtype, dims, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn create_image_hdu(
+        &self,
+        py: Python<'_>,
+        dtype: &Bound<'_, PyAny>,
+        dims: Dims,
+        extname: Option<String>,
+        extver: Option<i64>,
+        compress: Option<Py<PyAny>>,
+        quantize: Option<Py<PyAny>>,
+        blank: Option<i128>,
+        header: Option<CardsArgument>,
+    ) -> PyResult<Py<PyAny>> {
+        refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
+        let options = image_options(extname, extver, blank, header);
+        let created = self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options);
+        let index = wait(py, created)?;
+        self.__getitem__(py, Key(index.into()))
+    }
+
+    /// Appends an array as an image; the parameters are those of `write_image`.
+    #[pyo3(signature = (data, *, extname=None, header=None))]
+    fn write(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        extname: Option<String>,
+        header: Option<CardsArgument>,
+    ) -> PyResult<Py<PyAny>> {
+        refuse_tables(data)?;
+        self.write_image(py, data.extract()?, extname, None, None, None, None, header)
     }
 
     /// Appends a copy of an HDU of this or another open file: its cards and data byte for byte. A primary image becomes an extension where it does

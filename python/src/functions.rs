@@ -6,14 +6,14 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyNotImplementedError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use rustfits::{FitsReader, FitsWriter, HduInfo, HduKey, Header, ImageOptions, Op};
+use rustfits::{FitsReader, FitsWriter, HduInfo, HduKey, Header, Op};
 
 use crate::aio::{Data, Read};
-use crate::array::ImageArgument;
-use crate::fits::{Mode, warn};
-use crate::header::{PyHeader, Updates};
+use crate::fits::{Mode, image_options, refuse_tables, warn};
+use crate::header::{CardsArgument, PyHeader};
 use crate::keys::Key;
 use crate::options::{RemoteArgument, open_options};
+use crate::pixels::PixelArgument;
 use crate::run::wait;
 
 /// What was read, with the header where it was asked for.
@@ -111,35 +111,27 @@ pub(crate) fn write(
     data: &Bound<'_, PyAny>,
     mode: &str,
     extname: Option<String>,
-    header: Option<Updates<'_>>,
+    header: Option<CardsArgument>,
 ) -> PyResult<()> {
-    wait(py, writing(py, filename, data, mode, extname, header)?)
+    wait(py, writing(filename, data, mode, extname, header)?)
 }
 
 /// The operation that writes a file.
 pub(crate) fn writing(
-    py: Python<'_>,
     filename: PathBuf,
     data: &Bound<'_, PyAny>,
     mode: &str,
     extname: Option<String>,
-    header: Option<Updates<'_>>,
+    header: Option<CardsArgument>,
 ) -> PyResult<Op<()>> {
     let append = match Mode::named(mode)? {
         Mode::Create => false,
         Mode::Change => true,
         Mode::Read => return Err(PyValueError::new_err("mode 'r' does not write: 'w+' makes a file, 'r+' appends")),
     };
-    let names = data.getattr_opt("dtype")?.map(|dtype| dtype.getattr("names")).transpose()?;
-    if data.is_instance_of::<PyDict>() || names.is_some_and(|names| !names.is_none()) {
-        return Err(PyNotImplementedError::new_err("tables can't be written yet"));
-    }
-    let image: ImageArgument = data.extract()?;
-    let options = ImageOptions { name: extname, ..ImageOptions::default() };
-    let edit = header.map(|header| header.edit(py, true)).transpose()?;
-    Ok(FitsWriter::write_file(filename, append, image.data_type, image.shape, image.values, options, move |header| {
-        edit.map_or(Ok(()), |edit| edit(header))
-    }))
+    refuse_tables(data)?;
+    let values: PixelArgument = data.extract()?;
+    Ok(FitsWriter::write_file(filename, append, values.0, image_options(extname, None, None, header)))
 }
 
 /// Whether a keyword describes the structure of the file, so that it is not set by hand.

@@ -1,16 +1,19 @@
 //! The HDU classes of the blocking API.
 
+use std::sync::Mutex;
+
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::{PyNotImplementedError, PyOSError, PyTypeError};
+use pyo3::exceptions::{PyOSError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
-use rustfits::{FitsReader, FitsWriter, HduInfo, HduKind, ImageData, Op};
+use rustfits::{FitsReader, FitsWriter, HduInfo, HduKind, ImageData, Op, PixelValues};
 
 use crate::array::Pixels;
 use crate::error::OrRaise;
 use crate::header::PyHeader;
 use crate::keys::SectionKey;
+use crate::pixels::{Extending, PixelArgument, StartArgument, extend, set_section, write_data};
 use crate::run::{await_op, wait};
 use crate::table::{AsciiTableHdu, CompressedTableHdu, TableHdu};
 
@@ -20,13 +23,15 @@ pub(crate) struct Hdu {
     pub(crate) reader: FitsReader,
     pub(crate) info: HduInfo,
     /// Whether the file is one of asyncio, so that nothing may block.
-    awaited: bool,
+    pub(crate) awaited: bool,
     header: PyOnceLock<Py<PyHeader>>,
+    /// The rows that `extending()` has collected; `None` outside of it.
+    pub(crate) collected: Mutex<Option<Vec<PixelValues>>>,
 }
 
 impl Hdu {
     pub(crate) fn new(reader: FitsReader, info: HduInfo) -> Self {
-        Self { reader, info, awaited: false, header: PyOnceLock::new() }
+        Self { reader, info, awaited: false, header: PyOnceLock::new(), collected: Mutex::default() }
     }
 
     /// Of a file of asyncio.
@@ -46,13 +51,13 @@ impl Hdu {
         writer_of(&self.reader)
     }
 
-    /// A keyword that names or describes the HDU, as the header has it now.
-    fn described<T: Send>(&self, py: Python<'_>, found: T, now: impl FnOnce(&HduInfo) -> T + Send) -> T {
+    /// What names or describes the HDU, as the header has it now.
+    fn described<T: Send>(&self, py: Python<'_>, describe: impl FnOnce(&HduInfo) -> T + Send) -> T {
         let header = self.reader.live_header(&self.info);
         if !header.can_change() {
-            return found;
+            return describe(&self.info);
         }
-        py.detach(|| header.read(|header| now(&self.info.with_header(header))))
+        py.detach(|| header.read(|header| describe(&self.info.with_header(header))))
     }
 }
 
@@ -81,8 +86,8 @@ pub(crate) fn hdu_object(py: Python<'_>, hdu: Hdu) -> PyResult<Py<PyAny>> {
 
 #[pymethods]
 impl Hdu {
-    fn __repr__(&self) -> String {
-        crate::repr::hdu(self.reader.name(), &self.info)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        self.described(py, |now| crate::repr::hdu(self.reader.name(), now))
     }
 
     /// The header of the HDU.
@@ -102,19 +107,19 @@ impl Hdu {
     /// EXTNAME, or None.
     #[getter]
     fn extname(&self, py: Python<'_>) -> Option<String> {
-        self.described(py, self.info.name().map(str::to_owned), |now| now.name().map(str::to_owned))
+        self.described(py, |now| now.name().map(str::to_owned))
     }
 
     /// EXTVER, 1 where it is missing.
     #[getter]
     fn extver(&self, py: Python<'_>) -> i64 {
-        self.described(py, self.info.version(), HduInfo::version)
+        self.described(py, HduInfo::version)
     }
 
     /// Whether there are data: NAXIS > 0 and every NAXISn > 0.
     #[getter]
-    fn has_data(&self) -> bool {
-        self.info.has_data()
+    fn has_data(&self, py: Python<'_>) -> bool {
+        self.described(py, HduInfo::has_data)
     }
 
     /// Sets the DATASUM card: the checksum of the data as they are now. Later changes don't refresh it.
@@ -161,7 +166,7 @@ impl ImageHdu {
     #[getter]
     fn shape<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let py = slf.py();
-        PyTuple::new(py, slf.as_super().info.shape().or_raise()?)
+        PyTuple::new(py, slf.as_super().described(py, HduInfo::shape).or_raise()?)
     }
 
     /// The numpy dtype of the values.
@@ -180,7 +185,7 @@ impl ImageHdu {
     /// The number of pixels.
     #[getter]
     fn size(slf: PyRef<'_, Self>) -> PyResult<u64> {
-        slf.as_super().info.size().or_raise()
+        slf.as_super().described(slf.py(), HduInfo::size).or_raise()
     }
 
     /// BITPIX as stored.
@@ -193,11 +198,11 @@ impl ImageHdu {
     #[getter]
     fn unit(slf: PyRef<'_, Self>) -> Option<String> {
         let (py, hdu) = (slf.py(), slf.as_super());
-        hdu.described(py, hdu.info.unit(), HduInfo::unit)
+        hdu.described(py, HduInfo::unit)
     }
 
     fn __len__(slf: PyRef<'_, Self>) -> PyResult<usize> {
-        let shape = slf.as_super().info.shape().or_raise()?;
+        let shape = slf.as_super().described(slf.py(), HduInfo::shape).or_raise()?;
         shape
             .first()
             .map(|&length| length as usize)
@@ -230,8 +235,46 @@ impl ImageHdu {
         wait(py, read_section(slf.as_super(), Some(section), true, false)).map(Pixels)
     }
 
-    fn __setitem__(&self, _key: &Bound<'_, PyAny>, _value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Err(PyNotImplementedError::new_err("writing into an image is not supported yet"))
+    fn __setitem__(slf: PyRef<'_, Self>, section: SectionKey, value: PixelArgument) -> PyResult<()> {
+        let (py, hdu) = (slf.py(), slf.as_super());
+        if hdu.awaited {
+            return Err(PyTypeError::new_err("an assignment can't be awaited: use `await hdu.set(key, value)`"));
+        }
+        wait(py, set_section(hdu, section, value))
+    }
+
+    /// Writes an array into the image.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : array_like
+    ///     Values of any dtype whose numbers fit, which is checked before anything is written. An array of the dtype in which the image
+    ///     stores its pixels is taken for stored numbers (what `read(scale=False)` gives), any other is scaled back with BSCALE and BZERO
+    ///     and rounded. What is masked becomes BLANK, or NaN in an image of floats.
+    /// start : tuple of int or int, optional
+    ///     Where the first value goes: a position for each axis, or the number of a pixel, from which on the values follow each other; the
+    ///     first pixel unless given.
+    #[pyo3(signature = (data, start=None))]
+    fn write(slf: PyRef<'_, Self>, data: PixelArgument, start: Option<StartArgument>) -> PyResult<()> {
+        let py = slf.py();
+        wait(py, write_data(slf.as_super(), data, start))
+    }
+
+    /// Makes the image longer along its first axis.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : array_like
+    ///     Rows: an array with all axes of the image, or with all but the first for a single row. Dtypes as for `write`.
+    fn extend(slf: PyRef<'_, Self>, data: PixelArgument) -> PyResult<()> {
+        let (py, hdu) = (slf.py(), slf.as_super());
+        extend(hdu, data).map_or(Ok(()), |op| wait(py, op))
+    }
+
+    /// A context in which `extend` collects rows: all of them are written at its end, in one change. An exception writes none. The
+    /// context is the image itself: `with hdu.extending() as rows: rows.extend(...)`. `async with` for a file of `rustfits.aio`.
+    fn extending(slf: Bound<'_, Self>) -> Extending {
+        Extending { hdu: slf.unbind() }
     }
 }
 

@@ -159,6 +159,26 @@ pub(crate) enum Updates<'py> {
     Mapping(Bound<'py, PyDict>),
 }
 
+/// The cards that a new HDU is given: of a header as they are, of a dict none with a protected keyword.
+pub(crate) struct CardsArgument(pub(crate) Header);
+
+impl<'py> FromPyObject<'_, 'py> for CardsArgument {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match object.extract::<Updates<'py>>()? {
+            Updates::Header(header) => Ok(Self(header.get().read(object.py(), Header::clone))),
+            Updates::Mapping(values) => {
+                let mut header = Header::new();
+                for (keyword, value) in values.iter() {
+                    assign(&mut header, &keyword.extract::<String>()?, value.extract()?).or_raise()?;
+                }
+                Ok(Self(header))
+            }
+        }
+    }
+}
+
 /// What is done to a header.
 pub(crate) type Edit = Box<dyn FnOnce(&mut Header) -> rustfits::Result<()> + Send>;
 

@@ -10,6 +10,7 @@ mod hdu;
 mod header;
 mod keys;
 mod options;
+mod pixels;
 mod repr;
 mod run;
 mod table;
@@ -43,9 +44,10 @@ mod _rustfits {
     use super::hdu::{CompressedImageHdu, Hdu, ImageHdu};
     #[pymodule_export]
     use super::header::{HeaderEdit, PyHeader};
-
     #[pymodule_export]
     use super::options::{PyRemote, PyTimeout};
+    #[pymodule_export]
+    use super::pixels::Extending;
     #[pymodule_export]
     use super::table::{AsciiTableHdu, ColumnSubset, CompressedTableHdu, RowIterator, TableHdu};
 

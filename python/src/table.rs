@@ -421,3 +421,25 @@ impl RowIterator {
         }
     }
 }
+
+/// What reads an ASCII table says that it can't yet.
+#[pymethods]
+impl AsciiTableHdu {
+    /// Not supported yet.
+    #[pyo3(signature = (*, rows=None, columns=None, scale=true, mask_null=false))]
+    fn read(
+        slf: PyRef<'_, Self>,
+        rows: Option<RowsArgument>,
+        columns: Option<ColumnsArgument>,
+        scale: bool,
+        mask_null: bool,
+    ) -> PyResult<Structured> {
+        refuse_mask(mask_null)?;
+        let (py, hdu) = (slf.py(), slf.as_super());
+        wait(py, selector(&hdu.reader, hdu.info.index(), rows, columns, scale).read_records()).map(Structured)
+    }
+
+    fn __getitem__(slf: PyRef<'_, Self>, _key: &Bound<'_, PyAny>) -> PyResult<Structured> {
+        Self::read(slf, None, None, true, false)
+    }
+}

@@ -331,12 +331,6 @@ def test_large_images_read_in_parts(write):
         same(file[0][::-1, 1000], data[::-1, 1000])
 
 
-def test_writing_into_an_image_is_not_there_yet():
-    hdu = rustfits.FITS.from_bytes(image_bytes(np.zeros((2, 2))))[0]
-    with pytest.raises(NotImplementedError):
-        hdu[0, 0] = 1
-
-
 def test_repr_of_an_image():
     hdu = rustfits.FITS.from_bytes(image_bytes(np.zeros((3, 4)), EXTNAME="SCI", BUNIT="Jy"))[0]
     text = repr(hdu)

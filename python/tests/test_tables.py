@@ -499,6 +499,9 @@ def test_ascii_and_compressed_tables_are_named(tmp_path):
     file = rustfits.FITS.from_bytes(hdu_bytes(astropy_fits.PrimaryHDU(), ascii_table))
     assert isinstance(file[1], rustfits.AsciiTableHDU)
     assert "ASCII_TBL" in repr(file)
+    for read in (lambda: file[1].read(), lambda: file[1][0], lambda: file[1].read(columns="a")):
+        with pytest.raises(NotImplementedError, match="ASCII"):
+            read()
 
 
 def test_repr_of_a_table(table):

@@ -16,6 +16,7 @@ from conftest import same
 from test_images import DTYPES, sample
 
 import rustfits
+from rustfits import aio
 
 LAYOUTS = {
     "plain": lambda data: data,
@@ -298,19 +299,112 @@ def test_remote_files_are_read_only(scheme, suffix):
 
 def test_what_is_not_there_yet_says_so():
     with rustfits.FITS("mem://", "w+") as file:
-        for option in ["compress", "quantize", "blank", "header"]:
+        for option in ["compress", "quantize"]:
             with pytest.raises(NotImplementedError, match=option):
                 file.write_image(np.zeros(3), **{option: 1})
         assert len(file) == 0
 
 
-def test_masked_arrays_are_not_written_as_if_they_had_no_mask():
-    data = np.ma.MaskedArray(np.arange(4, dtype="i2"), mask=[0, 1, 0, 0])
+def test_masked_arrays_need_a_blank_unless_they_are_floats():
+    data = np.ma.MaskedArray(np.arange(4, dtype="u2"), mask=[0, 1, 0, 0])
     with rustfits.FITS("mem://", "w+") as file:
-        with pytest.raises(NotImplementedError, match="masked"):
+        with pytest.raises(ValueError, match=r"\[1\] is masked"):
             file.write_image(data)
         file.write_image(np.ma.MaskedArray(np.arange(4, dtype="i2")))
         same(file[0].read(), np.arange(4, dtype="i2"))
+        hdu = file.write_image(data, blank=65535)
+        assert hdu.header["BLANK"] == 32767
+        same(hdu.read(), np.array([0, 65535, 2, 3], "u2"))
+        np.testing.assert_array_equal(np.ma.getmaskarray(hdu.read(mask_blank=True)), data.mask)
+        same(file.write_image(data.astype("f4")).read(), np.array([0, np.nan, 2, 3], "f4"))
+        for dtype, blank in [("i2", 32768), ("u1", -1), ("u8", 2**64), ("i8", 2**63), ("f4", 0)]:
+            with pytest.raises(ValueError, match="blank"):
+                file.create_image_hdu(dtype, 3, blank=blank)
+        assert file.create_image_hdu("u8", 3, blank=2**64 - 1).header["BLANK"] == 2**63 - 1
+        assert file.create_image_hdu("i1", 3, blank=-128).header["BLANK"] == 0
+        assert len(file) == 5
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", ">f8"])
+def test_created_images_are_zeros(dtype, tmp_path):
+    path = tmp_path / "a.fits"
+    with rustfits.FITS(path, "w+") as file:
+        hdu = file.create_image_hdu(dtype, (3, 500), extname="A", extver=2)
+        same(hdu.read(), np.zeros((3, 500), np.dtype(dtype).newbyteorder("=")))
+        hdu[1] = 7
+        file.create_image_hdu(np.dtype(dtype), 5)
+        file.create_image_hdu(dtype, [0, 4])
+        assert (file["A", 2].shape, file[1].shape, file[2].shape) == ((3, 500), (5,), (0, 4))
+    with astropy_fits.open(path) as theirs:
+        assert theirs[0].data[1].tolist() == [7] * 500
+        assert not theirs[0].data[::2].any()
+        assert not theirs[1].data.any()
+
+
+def test_created_images_take_no_space_and_overwrite_what_a_broken_write_left(tmp_path):
+    path = tmp_path / "a.fits"
+    with rustfits.FITS(path, "w+") as file:
+        file.write_image(np.arange(3, dtype="i2"))
+    path.write_bytes(path.read_bytes() + b"x" * 100_000)
+    with rustfits.FITS(path, "r+") as file:
+        hdu = file.create_image_hdu("f4", (1000, 1000, 300))
+        assert not hdu[0].any()
+    assert path.stat().st_size > 1_200_000_000
+    assert path.stat().st_blocks * 512 < 10_000_000
+
+
+def test_impossible_shapes_are_refused():
+    with rustfits.FITS("mem://", "w+") as file:
+        for dims in [(2**40, 2**40), (2**62,), [1] * 1000]:
+            with pytest.raises((ValueError, OSError)):
+                file.create_image_hdu("f8", dims)
+        for dtype in ["c16", "U3", "?", "f2"]:
+            with pytest.raises(ValueError, match="dtype"):
+                file.create_image_hdu(dtype, 3)
+        assert len(file) == 0
+
+
+def test_cards_at_creation():
+    cards = {"EXPTIME": (99.9, "seconds"), "OBJECT": "M31", "HISTORY": "made", "ESO TEL AIRM": 1.5}
+    with rustfits.FITS("mem://", "w+") as file:
+        first = file.write_image(np.zeros((2, 3), "u2"), header=cards, extname="A")
+        assert first.header["EXPTIME"] == 99.9
+        assert first.header.comment_of("EXPTIME") == "seconds"
+        second = file.create_image_hdu("f4", 7, header=first.header, extname="B")
+        assert second.header["OBJECT"] == "M31"
+        assert second.header["HISTORY"] == ["made"]
+        assert second.extname == "B"
+        assert second.header["NAXIS1"] == 7
+        assert "SIMPLE" not in second.header
+        assert "BZERO" not in second.header
+        third = file.write(np.arange(3.0), header=first.header)
+        assert third.extname == "A"
+        for bad in [{"NAXIS1": 3}, {"BZERO": 1}, {"A": float("nan")}]:
+            with pytest.raises(ValueError, match=r"protected|NaN|nan"):
+                file.write_image(np.zeros(3), header=bad)
+        with pytest.raises(TypeError):
+            file.write_image(np.zeros(3), header=[1])
+        for table in [{"a": np.zeros(3)}, np.zeros(3, [("a", "i4")])]:
+            with pytest.raises(NotImplementedError, match="table"):
+                file.write(table)
+        for nothing in ["text", None, 1j]:
+            with pytest.raises(ValueError, match="dtype"):
+                file.write(nothing)
+        assert len(file) == 3
+        with astropy_fits.HDUList.fromstring(file.to_bytes()) as theirs:
+            theirs.verify("exception")
+            assert theirs[1].header["ESO TEL AIRM"] == 1.5
+            assert theirs["B"].header["EXPTIME"] == 99.9
+
+
+async def test_asyncio_creates_and_writes():
+    async with aio.FITS("mem://", "w+") as file:
+        hdu = await file.create_image_hdu("i2", (2, 3), extname="A", blank=-1, header={"KEY": 1})
+        await hdu.set(0, np.ma.masked)
+        assert (await hdu.read()).tolist() == [[-1] * 3, [0] * 3]
+        plain = await file.write([1.5, 2.5], header=hdu.header, extname="B")
+        assert plain.header["KEY"] == 1
+        assert (await file["B"].read()).tolist() == [1.5, 2.5]
 
 
 def test_an_image_without_pixels():

@@ -39,6 +39,14 @@ def blocking(path: Path, url: str) -> float:
         total += len(names) + fits[1].read().sum()
     with rustfits.FITS("mem://", "w+") as fits:
         assert_type(fits.write_image(np.zeros((2, 2)), extname="A"), rustfits.ImageHDU)
+        hdu = fits.create_image_hdu("u2", (3, 4), blank=0, header={"KEY": (1, "comment")})
+        hdu[0, ::-1] = 5
+        hdu[[1, 2]] = np.ma.MaskedArray([1, 2, 3, 4], mask=[False, True, False, False])
+        hdu.write([[1.0]], start=(0, 0))
+        with hdu.extending() as rows:
+            assert_type(rows, rustfits.ImageHDU)
+            rows.extend(np.zeros(4))
+        assert_type(fits.write(np.zeros(3), header=hdu.header), rustfits.ImageHDU)
         assert_type(rustfits.FITS.from_bytes(fits.to_bytes()), rustfits.FITS)
     for result in rustfits.fetch_many([url, str(path)], concurrency=8, progress=print, timeout=3):
         assert_type(result.fits, rustfits.FITS)
@@ -56,6 +64,12 @@ async def awaited(url: str) -> None:
         assert isinstance(image, aio.ImageHDU)
         assert_type(image.shape, tuple[int, ...])
         assert_type(await image.read(), npt.NDArray[Any])
+        await image.set((0, slice(None)), 1)
+        await image.write(np.zeros((2, 2)), start=5)
+        async with image.extending() as rows:
+            assert_type(rows, aio.ImageHDU)
+            await rows.extend(np.zeros((1, 4)))
+        await fits["SCI"].extend([1, 2])
         assert_type(await fits["CAT"].read_column("ra"), npt.NDArray[Any])
         assert_type(await fits["SCI"].read_header(), rustfits.Header)
         async for hdu in fits:

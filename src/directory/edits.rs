@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Directory, HduEntry};
+use crate::edit::{HeaderChange, header_change};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{HduLayout, Header};
-use crate::source::ReadAt;
+use crate::source::{ReadAt, Step};
 
 /// The header of an HDU that is being edited.
 #[derive(Debug)]
@@ -19,6 +20,34 @@ pub(crate) struct EditedHeader {
     pub(crate) staged: bool,
     /// Whether the directory's entry has this header.
     shown: bool,
+    /// Memory for the next `blocks`.
+    spare: Vec<u8>,
+}
+
+impl EditedHeader {
+    /// How the file gets the header; to be noted by [`EditedHeader::written`] when it has it. `start` is where the header lies.
+    pub(crate) fn change(&mut self, start: u64) -> HeaderChange {
+        self.header.write_to(&mut self.spare);
+        header_change(&self.blocks, &self.spare, start)
+    }
+
+    /// Notes that the last change is in the file.
+    pub(crate) fn written(&mut self) {
+        std::mem::swap(&mut self.blocks, &mut self.spare);
+    }
+
+    /// An error unless the file still has what the steps of a change overwrite. `start` is where the header lies.
+    pub(crate) fn check(&self, steps: &[Step<'_>], start: u64, source: &dyn ReadAt) -> Result<()> {
+        for step in steps {
+            let Step::Write { at, content } = step else { continue };
+            let range = *at..*at + content.len();
+            let known = self.blocks.get((range.start - start) as usize..(range.end - start) as usize);
+            if known != Some(&read(source, range)?) {
+                return Err(changed());
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Directory {
@@ -35,23 +64,22 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// Where the file does not have the header any more that was read from it.
+    /// Where the file does not have the header any more that was read from it, as far as that is looked at: at the first edit all of it.
     pub(crate) fn edit(&mut self, index: usize, source: &dyn ReadAt) -> Result<&mut EditedHeader> {
         let missing = || Error::new(ErrorKind::Index, format!("HDU {index} is out of range"));
         let range = self.header_range(index).ok_or_else(missing)?;
         let entry = self.hdus.get(index).ok_or_else(missing)?;
-        let blocks = read(source, range)?;
         let edited = match self.edited.entry(index) {
             Entry::Occupied(edited) => edited.into_mut(),
-            Entry::Vacant(_) if !entry.header.is_of(&blocks) => return Err(changed()),
             Entry::Vacant(vacant) => {
+                let blocks = read(source, range)?;
+                if !entry.header.is_of(&blocks) {
+                    return Err(changed());
+                }
                 let header = (*entry.header).clone();
-                vacant.insert(EditedHeader { header, blocks: blocks.clone(), staged: false, shown: true })
+                vacant.insert(EditedHeader { header, blocks, staged: false, shown: true, spare: Vec::new() })
             }
         };
-        if blocks != edited.blocks {
-            return Err(changed());
-        }
         edited.shown = false;
         Ok(edited)
     }
@@ -62,9 +90,20 @@ impl Directory {
     }
 
     /// The headers that wait for their move: where the old ones lie, and the new blocks.
-    pub(crate) fn staged(&self) -> Vec<(Range<u64>, Vec<u8>)> {
-        let staged = self.edited.iter().filter(|(_, edited)| edited.staged);
-        staged.filter_map(|(&index, edited)| Some((self.header_range(index)?, edited.header.to_bytes()))).collect()
+    ///
+    /// # Errors
+    ///
+    /// Where the file does not have the old ones any more.
+    pub(crate) fn staged(&self, source: &dyn ReadAt) -> Result<Vec<(Range<u64>, Vec<u8>)>> {
+        let mut headers = Vec::new();
+        for (&index, edited) in self.edited.iter().filter(|(_, edited)| edited.staged) {
+            let Some(range) = self.header_range(index) else { continue };
+            if read(source, range.clone())? != edited.blocks {
+                return Err(changed());
+            }
+            headers.push((range, edited.header.to_bytes()));
+        }
+        Ok(headers)
     }
 
     /// Notes that the staged headers are in the file, and that what followed them has moved.
@@ -86,6 +125,24 @@ impl Directory {
                 let layout = HduLayout { data_start, ..entry.layout.clone() };
                 *entry = Arc::new(HduEntry::with_header(entry, Arc::clone(&entry.header), layout));
             }
+        }
+    }
+
+    /// Whether an HDU that was found is the last one, so that nothing behind it has to stay.
+    pub(crate) fn is_last(&mut self, index: usize, source: &dyn ReadAt) -> Result<bool> {
+        Ok(self.count(source)? == index + 1)
+    }
+
+    /// Notes that an HDU has another header and another length, and that what follows it has moved as far.
+    pub(crate) fn replace(&mut self, index: usize, header: Header, blocks: Vec<u8>, layout: HduLayout) {
+        let Some(entry) = self.hdus.get_mut(index) else { return };
+        let shift = layout.end().wrapping_sub(entry.layout.end());
+        *entry = Arc::new(HduEntry::with_header(entry, Arc::new(header.clone()), layout));
+        self.edited.insert(index, EditedHeader { header, blocks, staged: false, shown: true, spare: Vec::new() });
+        for follower in self.hdus.iter_mut().skip(index + 1).filter(|_| shift != 0) {
+            let data_start = follower.layout.data_start.wrapping_add(shift);
+            let layout = HduLayout { data_start, ..follower.layout.clone() };
+            *follower = Arc::new(HduEntry::with_header(follower, Arc::clone(&follower.header), layout));
         }
     }
 

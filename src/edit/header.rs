@@ -54,15 +54,20 @@ pub(crate) fn header_change(old: &[u8], new: &[u8], start: u64) -> HeaderChange 
 
 /// The bytes that differ: of each page of the file, from the first to the last of them.
 fn differing_pages(old: &[u8], new: &[u8], start: u64) -> Vec<Range<usize>> {
-    let mut ranges: Vec<Range<usize>> = Vec::new();
-    let page = |index: usize| (start + index as u64) / PAGE_BYTES;
-    for (index, (old, new)) in old.iter().zip(new).enumerate() {
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    while at < old.len() {
+        let page_end = (PAGE_BYTES - (start + at as u64) % PAGE_BYTES) as usize + at;
+        let page = at..page_end.min(old.len());
+        at = page.end;
+        let (old, new) = (old.get(page.clone()).unwrap_or_default(), new.get(page.clone()).unwrap_or_default());
         if old == new {
             continue;
         }
-        match ranges.last_mut() {
-            Some(last) if page(last.start) == page(index) => last.end = index + 1,
-            _ => ranges.push(index..index + 1),
+        let mut differs = old.iter().zip(new).map(|(old, new)| old != new);
+        let (first, last) = (differs.clone().position(|differs| differs), differs.rposition(|differs| differs));
+        if let (Some(first), Some(last)) = (first, last) {
+            ranges.push(page.start + first..page.start + last + 1);
         }
     }
     ranges

@@ -17,6 +17,7 @@ pub(crate) fn apply(steps: Vec<Step<'_>>, storage: &dyn Storage) -> Result<()> {
         match step {
             Step::SetLen(len) => storage.set_len(len)?,
             Step::Write { at, content } => write(&content, at, storage, &mut scratch)?,
+            Step::Scatter(pieces) => pieces(&mut |at, bytes| storage.write_at(at, bytes))?,
         }
     }
     Ok(())

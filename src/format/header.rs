@@ -6,8 +6,11 @@ use std::sync::OnceLock;
 use super::card::{CARD_BYTES, KEYWORD_BYTES, is_printable, text, trimmed_length};
 use super::long::parse_long;
 use super::record::Record;
-use super::value::{FromValue, Value, ValueAndComment, parse, parse_number, refused};
+use super::value::{FromValue, Value, ValueAndComment, parse, parse_number, parse_value, refused};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+
+/// In a header of no more records looking through them is as fast as an index, which would have to be made first.
+const FEW_RECORDS: usize = 72;
 
 /// The header of one HDU: keywords with values and comments, in card order.
 ///
@@ -93,7 +96,13 @@ impl Header {
         let Some(at) = record.value else {
             return self.commentary_text(record).map(Value::String);
         };
-        self.at(self.parse_record(record, at).value.map_err(|reason| refused(keyword, &reason)))
+        let cards = self.record_bytes(record);
+        let value = match cards.get(at..) {
+            // Most values stand on one card, and their comments are not asked for.
+            Some(field) if cards.len() <= CARD_BYTES => parse_value(field, self.lenient).0,
+            _ => self.parse_record(record, at).value,
+        };
+        self.at(value.map_err(|reason| refused(keyword, &reason)))
     }
 
     /// The value of the keyword as `bool`, `i64`, `f64`, `String` or [`Value`].
@@ -103,7 +112,7 @@ impl Header {
     /// As [`Header::value`], and [`ErrorKind::Type`] where the value is of another type.
     pub fn get<T: FromValue>(&self, keyword: &str) -> Result<T> {
         let value = self.value(keyword)?;
-        let held = value.to_string();
+        let held = value.clone();
         T::from_value(value).ok_or_else(|| {
             let error = Error::new(ErrorKind::Type, format!("holds {held}, which is no {}", T::NAME));
             self.place_of(error.in_item(|| format!("keyword {keyword}")))
@@ -183,6 +192,9 @@ impl Header {
 
     /// The number of the first record with a key of the index.
     pub(super) fn number(&self, key: &[u8]) -> Option<usize> {
+        if self.records.len() <= FEW_RECORDS {
+            return self.records.iter().position(|record| self.has_key(record, key));
+        }
         let index = self.index.get_or_init(|| {
             let mut index = HashMap::with_capacity(self.records.len());
             for (number, record) in self.records.iter().enumerate() {

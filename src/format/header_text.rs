@@ -32,11 +32,18 @@ impl Header {
 
     /// The header as a file has it: the cards, END, and blanks up to a whole block of 2880 bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity((self.bytes.len() + CARD_BYTES).next_multiple_of(BLOCK_BYTES as usize));
-        bytes.extend_from_slice(&self.bytes);
-        push_card(&mut bytes, &[b"END"]);
-        bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES as usize), b' ');
-        bytes
+        let mut blocks = Vec::new();
+        self.write_to(&mut blocks);
+        blocks
+    }
+
+    /// As [`Header::to_bytes`], into memory that is there.
+    pub(crate) fn write_to(&self, blocks: &mut Vec<u8>) {
+        blocks.clear();
+        blocks.reserve((self.bytes.len() + CARD_BYTES).next_multiple_of(BLOCK_BYTES as usize));
+        blocks.extend_from_slice(&self.bytes);
+        push_card(blocks, &[b"END"]);
+        blocks.resize(blocks.len().next_multiple_of(BLOCK_BYTES as usize), b' ');
     }
 }
 

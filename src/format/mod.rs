@@ -4,6 +4,7 @@ pub(crate) mod card;
 pub(crate) mod checksum;
 mod compose;
 mod compose_long;
+mod encoding;
 pub(crate) mod endian;
 pub(crate) mod header;
 mod header_edit;
@@ -19,6 +20,7 @@ pub(crate) mod value;
 mod value_from;
 
 pub(crate) use card::{CARD_BYTES, CardKind, classify};
+pub(crate) use encoding::{Encoding, to_big_endian};
 pub use endian::{DataType, Element};
 pub use header::Header;
 pub use protected::is_protected_keyword;

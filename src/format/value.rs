@@ -93,16 +93,22 @@ pub(crate) struct ValueAndComment {
 /// Reads the value field of a card: `field` is what follows the value indicator. A value that breaks the rules is an `Err`
 /// that says which; the comment is found all the same.
 pub(crate) fn parse(field: &[u8], lenient: bool) -> ValueAndComment {
+    let (value, rest) = parse_value(field, lenient);
+    ValueAndComment { value, comment: comment(rest) }
+}
+
+/// Reads the value of a value field, and gives what follows it.
+pub(crate) fn parse_value(field: &[u8], lenient: bool) -> (Result<Value, String>, &[u8]) {
     let start = field.iter().position(|&byte| byte != b' ').unwrap_or(field.len());
     let trimmed = field.get(start..).unwrap_or_default();
     if trimmed.first() == Some(&b'\'') {
         let (value, rest) = parse_string(trimmed, lenient);
-        return ValueAndComment { value: value.map(Value::String), comment: comment(rest) };
+        return (value.map(Value::String), rest);
     }
     let slash = trimmed.iter().position(|&byte| byte == b'/').unwrap_or(trimmed.len());
     let (token, rest) = trimmed.split_at(slash);
     let token = token.get(..trimmed_length(token)).unwrap_or_default();
-    ValueAndComment { value: parse_token(token, lenient), comment: comment(rest) }
+    (parse_token(token, lenient), rest)
 }
 
 /// Where the value ends within its field: behind the closing quote, or behind the last character in front of the slash.

@@ -149,6 +149,8 @@ pub(crate) struct Selection {
     pub(crate) axes: Vec<Axis>,
     /// The shape of the result: without the axes of single positions.
     pub(crate) shape: Vec<usize>,
+    /// For each axis of the image, whether the result has it.
+    pub(crate) kept: Vec<bool>,
 }
 
 impl Selection {
@@ -163,7 +165,7 @@ impl Selection {
             let message = format!("the section has {given} axes, the image {}; '...' may stand once", shape.len());
             return Err(Error::new(ErrorKind::Index, message));
         }
-        let mut selection = Self { axes: Vec::with_capacity(shape.len()), shape: Vec::new() };
+        let mut selection = Self { axes: Vec::with_capacity(shape.len()), shape: Vec::new(), kept: Vec::new() };
         let mut lengths = shape.iter().copied();
         let whole_axes = shape.len() - given;
         for entry in entries {
@@ -184,6 +186,7 @@ impl Selection {
             AxisSection::At(index) => {
                 let start = position(*index, length, self.axes.len())?;
                 self.axes.push(Axis::Range { start, step: 1, count: 1 });
+                self.kept.push(false);
                 return Ok(());
             }
             AxisSection::Ellipsis => Axis::whole(length),
@@ -196,6 +199,7 @@ impl Selection {
         self.shape
             .push(usize::try_from(axis.count()).map_err(|_| Error::too_large("the section is larger than memory"))?);
         self.axes.push(axis);
+        self.kept.push(true);
         Ok(())
     }
 

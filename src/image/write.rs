@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::format::endian::swap_copy;
-use crate::format::structure::MOST_AXES;
-use crate::format::{DataType, Header, Value, padded};
-use crate::source::{Content, Step};
+use crate::format::structure::{MOST_AXES, element_count};
+use crate::format::{DataType, Encoding, Header, Scaling, Value, padded, to_big_endian};
+use crate::source::{Content, Producer, Step};
 
 /// The longest EXTNAME that fits one card.
 const LONGEST_NAME: usize = 68;
@@ -16,10 +15,21 @@ pub(crate) struct NewImage<'a> {
     pub(crate) data_type: DataType,
     /// Slowest axis first.
     pub(crate) shape: &'a [usize],
-    /// The elements in native byte order, slowest axis first.
-    pub(crate) values: &'a [u8],
+    pub(crate) content: NewPixels<'a>,
     pub(crate) name: Option<&'a str>,
     pub(crate) version: Option<i64>,
+    /// The value that stands for a pixel without one.
+    pub(crate) blank: Option<i128>,
+    /// More cards: those of protected keywords are left out.
+    pub(crate) cards: Option<&'a Header>,
+}
+
+/// What the pixels of a new image are.
+pub(crate) enum NewPixels<'a> {
+    /// All 0.
+    Zeros,
+    /// These elements in native byte order, slowest axis first, and for each element a byte that is not 0 where there is no value.
+    Values(&'a [u8], Option<&'a [u8]>),
 }
 
 impl<'a> NewImage<'a> {
@@ -28,25 +38,88 @@ impl<'a> NewImage<'a> {
     pub(crate) fn append(self, at: u64) -> Result<(Vec<Step<'a>>, Vec<u8>)> {
         let header = self.header(at == 0)?;
         let data_start = at + header.len() as u64;
-        let size = self.data_type.size();
-        let flip = self.data_type.bzero() != "0";
-        let values = self.values;
-        let producer = move |span: Range<u64>, output: &mut [u8]| {
-            let input = values.get(span.start as usize..span.end as usize).unwrap_or_default();
-            encode(size, flip, input, output);
-            Ok(())
-        };
-        let len = values.len() as u64;
+        let len = self.data_len()?;
         let end = padded(len)
             .and_then(|len| data_start.checked_add(len))
+            .filter(|&end| i64::try_from(end).is_ok())
             .ok_or_else(|| Error::too_large("the image is too large"))?;
-        let plan = vec![
-            Step::Write { at: data_start, content: Content::Made { len, producer: Box::new(producer) } },
-            Step::SetLen(end),
-            // The header comes last: a killed write leaves bytes that are no HDU, and not an HDU without its data.
-            Step::Write { at, content: Content::Bytes(header.clone()) },
-        ];
+        let mut plan = Vec::new();
+        match self.content()? {
+            Some(producer) => {
+                plan.push(Step::Write { at: data_start, content: Content::Made { len, producer } });
+            }
+            // What a broken write has left there is no zeros.
+            None => plan.push(Step::SetLen(at)),
+        }
+        plan.push(Step::SetLen(end));
+        // The header comes last: a killed write leaves bytes that are no HDU, and not an HDU without its data.
+        plan.push(Step::Write { at, content: Content::Bytes(header.clone()) });
         Ok((plan, header))
+    }
+
+    /// How many bytes the pixels take in the file.
+    fn data_len(&self) -> Result<u64> {
+        if self.shape.is_empty() {
+            return Ok(0);
+        }
+        element_count(self.shape.iter().map(|&length| length as u64))
+            .and_then(|count| count.checked_mul(self.data_type.size() as u64))
+            .ok_or_else(|| Error::too_large(format!("an image of shape {:?} is larger than a file can be", self.shape)))
+    }
+
+    /// What makes the data unit; `None` where it is zeros.
+    fn content(&self) -> Result<Option<Box<Producer<'a>>>> {
+        let size = self.data_type.size();
+        let flip = self.data_type.bzero() != "0";
+        let (values, mask) = match self.content {
+            NewPixels::Values(values, mask) => (values, mask),
+            NewPixels::Zeros if !flip => return Ok(None),
+            NewPixels::Zeros => {
+                return Ok(Some(Box::new(move |span: Range<u64>, output: &mut [u8]| {
+                    let top = |at: u64| if at.is_multiple_of(size as u64) { 0x80 } else { 0 };
+                    output.iter_mut().zip(span).for_each(|(byte, at)| *byte = top(at));
+                    Ok(())
+                })));
+            }
+        };
+        let Some(mask) = mask else {
+            return Ok(Some(Box::new(move |span: Range<u64>, output: &mut [u8]| {
+                let input = values.get(span.start as usize..span.end as usize).unwrap_or_default();
+                to_big_endian(size, flip, input, output);
+                Ok(())
+            })));
+        };
+        let encoding = Encoding::new(self.data_type, self.scaling()?);
+        encoding.check(values, Some(mask), |index| format!("{:?}", element_position(index, self.shape)))?;
+        Ok(Some(Box::new(move |span: Range<u64>, output: &mut [u8]| {
+            let (start, end) = (span.start as usize, span.end as usize);
+            let input = values.get(start..end).unwrap_or_default();
+            encoding.encode(input, mask.get(start / size..end / size), output);
+            Ok(())
+        })))
+    }
+
+    /// How values are stored.
+    fn scaling(&self) -> Result<Scaling> {
+        let signed = self.data_type.bzero() != "0";
+        let stored = if signed { self.data_type.shifted().unwrap_or(self.data_type) } else { self.data_type };
+        let zero = self.data_type.bzero().parse().unwrap_or(0.0);
+        Ok(Scaling::new(stored, 1.0, zero, self.stored_blank()?))
+    }
+
+    /// BLANK: the stored number that stands for no value.
+    fn stored_blank(&self) -> Result<Option<i64>> {
+        let Some(blank) = self.blank else { return Ok(None) };
+        if self.data_type.is_float() {
+            return Err(Error::argument("blank= is for images of integers: NaN stands for no value among floats"));
+        }
+        let bits = 8 * self.data_type.size() as u32;
+        let lowest = if matches!(self.data_type.code().as_bytes(), [b'u', ..]) { 0 } else { -(1i128 << (bits - 1)) };
+        if blank < lowest || blank >= lowest + (1i128 << bits) {
+            return Err(Error::argument(format!("blank {blank} does not fit {}", self.data_type.code())));
+        }
+        let zero: i128 = self.data_type.bzero().parse().unwrap_or(0);
+        Ok(i64::try_from(blank - zero).ok())
     }
 
     fn header(&self, primary: bool) -> Result<Vec<u8>> {
@@ -78,6 +151,12 @@ impl<'a> NewImage<'a> {
             header.set_structural("BSCALE", 1, "")?;
             header.set_structural("BZERO", bzero, "offset of the unsigned (or signed byte) range")?;
         }
+        if let Some(blank) = self.stored_blank()? {
+            header.set_structural("BLANK", blank, "stored number of pixels without a value")?;
+        }
+        if let Some(cards) = self.cards {
+            header.update(cards, true);
+        }
         if let Some(name) = self.name {
             check_name(name)?;
             header.set_structural("EXTNAME", name, "")?;
@@ -89,14 +168,19 @@ impl<'a> NewImage<'a> {
     }
 }
 
-/// Turns native values into big-endian stored ones.
-fn encode(size: usize, flip: bool, input: &[u8], output: &mut [u8]) {
-    // Swapping is its own inverse.
-    swap_copy(size, false, input, output);
-    if flip {
-        // The top byte comes first in the file.
-        output.iter_mut().step_by(size).for_each(|top| *top ^= 0x80);
-    }
+/// The position along each axis of an element.
+pub(crate) fn element_position(mut index: usize, shape: &[usize]) -> Vec<usize> {
+    let mut positions: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|&length| {
+            let position = index % length.max(1);
+            index /= length.max(1);
+            position
+        })
+        .collect();
+    positions.reverse();
+    positions
 }
 
 fn check_name(name: &str) -> Result<()> {

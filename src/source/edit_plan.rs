@@ -26,6 +26,9 @@ impl Content<'_> {
     }
 }
 
+/// Makes pieces that lie apart, and calls `write` with where each goes and its bytes: none of them is held longer than that.
+pub(crate) type Scatter<'a> = dyn Fn(&mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> + Send + Sync + 'a;
+
 /// A change to a file, planned without touching it.
 pub(crate) enum EditPlan<'a> {
     /// What is there stays where it is: these steps, in order.
@@ -38,6 +41,8 @@ pub(crate) enum EditPlan<'a> {
 pub(crate) enum Step<'a> {
     /// Writes the content from offset `at` on.
     Write { at: u64, content: Content<'a> },
+    /// Writes many pieces that lie apart, each of them short.
+    Scatter(Box<Scatter<'a>>),
     /// Makes the file exactly this long; what is added is zeros.
     SetLen(u64),
 }

@@ -64,7 +64,7 @@ pub(crate) fn sample_science() -> Array3<i16> {
 
 /// A file of four HDUs: an f32 image, SCI (i16), SCI version 2 (u16), ERR (f64).
 pub(crate) fn sample() -> Vec<u8> {
-    let named = |name: &str, version| ImageOptions { name: Some(name.to_owned()), version };
+    let named = |name: &str, version| ImageOptions { name: Some(name.to_owned()), version, ..ImageOptions::default() };
     fits(|writer| {
         writer.write_image(&sample_primary(), ImageOptions::default()).wait().unwrap();
         writer.write_image(&sample_science(), named("SCI", Some(1))).wait().unwrap();

@@ -6,16 +6,18 @@ use std::sync::{Arc, OnceLock};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use rustfits::{FitsReader, FitsWriter, ImageOptions, Op};
+use rustfits::{FitsReader, FitsWriter, Op};
 
 use super::hdu::AioHdu;
 use super::selector::Selector;
-use crate::array::ImageArgument;
+use crate::array::data_type_of;
 use crate::error::exception;
-use crate::fits::{Handle, Mode, Opening, open_bytes, refuse_options, warn};
+use crate::fits::{Dims, Handle, Mode, Opening, image_options, open_bytes, refuse_options, refuse_tables, warn};
 use crate::hdu::Hdu;
+use crate::header::CardsArgument;
 use crate::keys::Key;
 use crate::options::RemoteArgument;
+use crate::pixels::PixelArgument;
 use crate::run::{await_op, awaitable};
 
 /// An open FITS file whose every operation is awaitable. Open it with `async with`, or with `await rustfits.aio.open(...)`.
@@ -60,6 +62,18 @@ impl AioFits {
                 Err(PyOSError::new_err(format!("{}: the file is open read-only (mode 'r')", reader.name())))
             }
         }
+    }
+}
+
+impl AioFits {
+    /// The HDU that an operation adds, awaitable.
+    fn added<'py>(&self, py: Python<'py>, adding: Op<usize>) -> PyResult<Bound<'py, PyAny>> {
+        let reader = self.writer()?.reader().clone();
+        awaitable(py, async move {
+            let index = adding.await.map_err(exception)?;
+            let info = reader.hdu(index).await.map_err(exception)?;
+            Ok(AioHdu(reader, info))
+        })
     }
 }
 
@@ -188,24 +202,50 @@ impl AioFits {
     fn write_image<'py>(
         &self,
         py: Python<'py>,
-        data: ImageArgument,
+        data: PixelArgument,
         extname: Option<String>,
         extver: Option<i64>,
         compress: Option<Py<PyAny>>,
         quantize: Option<Py<PyAny>>,
-        blank: Option<Py<PyAny>>,
-        header: Option<Py<PyAny>>,
+        blank: Option<i128>,
+        header: Option<CardsArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_options(&[("compress", &compress), ("quantize", &quantize), ("blank", &blank), ("header", &header)])?;
-        let writer = self.writer()?.clone();
-        let options = ImageOptions { name: extname, version: extver };
-        awaitable(py, async move {
-            let written = writer.write_image_bytes(data.data_type, data.shape, data.values, options);
-            let index = written.await.map_err(exception)?;
-            let reader = writer.reader().clone();
-            let info = reader.hdu(index).await.map_err(exception)?;
-            Ok(AioHdu(reader, info))
-        })
+        refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
+        let options = image_options(extname, extver, blank, header);
+        self.added(py, self.writer()?.write_image_values(data.0, options))
+    }
+
+    /// Appends an image of zeros; an awaitable. Parameters are those of the blocking class.
+    #[pyo3(signature = (dtype, dims, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn create_image_hdu<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: &Bound<'py, PyAny>,
+        dims: Dims,
+        extname: Option<String>,
+        extver: Option<i64>,
+        compress: Option<Py<PyAny>>,
+        quantize: Option<Py<PyAny>>,
+        blank: Option<i128>,
+        header: Option<CardsArgument>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
+        let options = image_options(extname, extver, blank, header);
+        self.added(py, self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options))
+    }
+
+    /// Appends an array as an image; an awaitable. Parameters are those of `write_image`.
+    #[pyo3(signature = (data, *, extname=None, header=None))]
+    fn write<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        extname: Option<String>,
+        header: Option<CardsArgument>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        refuse_tables(data)?;
+        self.write_image(py, data.extract()?, extname, None, None, None, None, header)
     }
 
     /// Appends a copy of an HDU that was looked up, of this or another open file. As in the blocking class; gives the new HDU.

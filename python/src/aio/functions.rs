@@ -10,7 +10,7 @@ use super::selector::Read;
 use crate::error::exception;
 use crate::fits::warn;
 use crate::functions::{Loaded, chosen, writing};
-use crate::header::{PyHeader, Updates};
+use crate::header::{CardsArgument, PyHeader};
 use crate::keys::Key;
 use crate::options::{RemoteArgument, open_options};
 use crate::run::{await_op, awaitable};
@@ -67,7 +67,7 @@ pub(crate) fn write<'py>(
     data: &Bound<'_, PyAny>,
     mode: &str,
     extname: Option<String>,
-    header: Option<Updates<'_>>,
+    header: Option<CardsArgument>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    await_op(py, writing(py, filename, data, mode, extname, header)?, |()| ())
+    await_op(py, writing(filename, data, mode, extname, header)?, |()| ())
 }

@@ -6,7 +6,8 @@ use rustfits::{FitsReader, HduInfo, HduKind, Rows};
 use crate::array::Pixels;
 use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, hdu_object, read_section};
 use crate::keys::SectionKey;
-use crate::run::await_op;
+use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_data};
+use crate::run::{await_op, awaitable};
 use crate::table::{
     ColumnsArgument, Row, RowsArgument, Single, Structured, TableHdu, TableKey, column_argument, column_op,
     refuse_mask, selector,
@@ -40,7 +41,7 @@ impl<'py> IntoPyObject<'py> for AioHdu {
 
 macro_rules! awaitable_image {
     ($class:ident, $base:ident, $name:literal, $($up:ident)+) => {
-        #[doc = "An image whose reads are awaitable; otherwise as the blocking class."]
+        #[doc = "An image whose reads and writes are awaitable; otherwise as the blocking class."]
         #[pyclass(name = $name, extends = $base, frozen, module = "rustfits.aio")]
         pub(crate) struct $class;
 
@@ -61,6 +62,36 @@ macro_rules! awaitable_image {
             fn __getitem__<'py>(slf: PyRef<'py, Self>, section: SectionKey) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 await_op(py, read_section(slf$(.$up())+, Some(section), true, false), Pixels)
+            }
+
+            /// What `hdu[key] = value` is in the blocking class; an awaitable.
+            fn set<'py>(
+                slf: PyRef<'py, Self>,
+                key: SectionKey,
+                value: PixelArgument,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                await_op(py, set_section(slf$(.$up())+, key, value), |()| ())
+            }
+
+            /// Writes an array into the image; an awaitable. Parameters as in the blocking class.
+            #[pyo3(signature = (data, start=None))]
+            fn write<'py>(
+                slf: PyRef<'py, Self>,
+                data: PixelArgument,
+                start: Option<StartArgument>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                await_op(py, write_data(slf$(.$up())+, data, start), |()| ())
+            }
+
+            /// Makes the image longer; an awaitable. Parameters as in the blocking class.
+            fn extend<'py>(slf: PyRef<'py, Self>, data: PixelArgument) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                match extend(slf$(.$up())+, data) {
+                    Some(op) => await_op(py, op, |()| ()),
+                    None => awaitable(py, async { Ok(()) }),
+                }
             }
         }
     };

@@ -9,6 +9,7 @@ use crate::array::Pixels;
 use crate::error::exception;
 use crate::hdu::{Hdu, read_section, writer_of};
 use crate::keys::SectionKey;
+use crate::pixels::{PixelArgument, StartArgument, set_section, write_data};
 use crate::run::{await_op, awaitable, wait};
 use crate::table::{
     ColumnsArgument, Row, RowsArgument, Single, Structured, TableKey, column_argument, column_op, refuse_mask, selector,
@@ -131,8 +132,48 @@ impl Selector {
     }
 }
 
+impl Selector {
+    /// Looks the HDU up, then changes it as `choose` says.
+    fn change<'py>(
+        &self,
+        py: Python<'py>,
+        choose: impl FnOnce(&Hdu) -> Op<()> + Send + 'static,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (reader, key) = (self.reader.clone(), self.key.clone());
+        awaitable(py, async move {
+            let info = reader.hdu(key).await.map_err(exception)?;
+            if is_table(&info)? {
+                return Err(PyNotImplementedError::new_err("tables can't be written yet"));
+            }
+            let change = choose(&Hdu::new(reader, info));
+            change.await.map_err(exception)
+        })
+    }
+}
+
 #[pymethods]
 impl Selector {
+    /// What `hdu[key] = value` is in the blocking API; an awaitable.
+    fn set<'py>(&self, py: Python<'py>, key: SectionKey, value: PixelArgument) -> PyResult<Bound<'py, PyAny>> {
+        self.change(py, |hdu| set_section(hdu, key, value))
+    }
+
+    /// Writes an array into the image; an awaitable. Parameters as in the blocking class.
+    #[pyo3(signature = (data, start=None))]
+    fn write<'py>(
+        &self,
+        py: Python<'py>,
+        data: PixelArgument,
+        start: Option<StartArgument>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.change(py, |hdu| write_data(hdu, data, start))
+    }
+
+    /// Makes the image longer; an awaitable. Parameters as in the blocking class.
+    fn extend<'py>(&self, py: Python<'py>, data: PixelArgument) -> PyResult<Bound<'py, PyAny>> {
+        self.change(py, |hdu| hdu.reader.image(hdu.info.index()).extend_values(vec![data.0]))
+    }
+
     /// Looks the HDU up: `hdu = await fits[key]`.
     fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (reader, key) = (self.reader.clone(), self.key.clone());

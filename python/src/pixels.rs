@@ -1,0 +1,151 @@
+//! What users write into images: `hdu[key] = value` and `hdu.write(data, start)`, blocking and awaitable.
+
+use std::sync::PoisonError;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use rustfits::{Op, PixelValues};
+
+use crate::array::{Lent, Numbers};
+use crate::hdu::{Hdu, ImageHdu};
+use crate::keys::{SectionKey, integer, integers};
+use crate::run::{await_op, awaitable, wait};
+
+/// A scalar or an array that pixels get.
+pub(crate) struct PixelArgument(pub(crate) PixelValues);
+
+impl<'py> FromPyObject<'_, 'py> for PixelArgument {
+    type Error = PyErr;
+
+    fn extract(data: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let numbers = Numbers::of(&data)?;
+        // A number, or a list of numbers, has the type that numpy gives it, and not one that its author chose.
+        let chosen = data.hasattr("dtype")? && !numbers.shape.is_empty();
+        let mask = mask_of(&data)?;
+        let mut values = PixelValues::from_bytes(numbers.data_type, numbers.shape, numbers.values);
+        if let Some(mask) = mask {
+            values = values.masked(mask.as_ref().to_vec());
+        }
+        Ok(Self(if chosen { values } else { values.scaled() }))
+    }
+}
+
+/// The mask of a masked array in which something is masked.
+pub(crate) fn mask_of(data: &Bound<'_, PyAny>) -> PyResult<Option<Lent>> {
+    let masked = data.py().import("numpy.ma")?;
+    if !masked.call_method1("is_masked", (data,))?.is_truthy()? {
+        return Ok(None);
+    }
+    let mask = masked.call_method1("getmaskarray", (data,))?;
+    // In C order, and with an axis at least, which a buffer needs.
+    let mask = data.py().import("numpy")?.call_method1("ascontiguousarray", (mask, "u1"))?;
+    Lent::of(&mask).map(Some)
+}
+
+/// Where an array is written: a position for each axis, or the number of the first pixel.
+pub(crate) enum StartArgument {
+    Position(Vec<u64>),
+    Number(u64),
+}
+
+impl<'py> FromPyObject<'_, 'py> for StartArgument {
+    type Error = PyErr;
+
+    fn extract(start: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let position = |start: i64| {
+            let refused = || PyValueError::new_err(format!("start {start} is not a position: it counts from 0"));
+            u64::try_from(start).map_err(|_| refused())
+        };
+        if let Some(start) = integer(&start) {
+            return Ok(Self::Number(position(start?)?));
+        }
+        integers(&start)?.into_iter().map(position).collect::<PyResult<_>>().map(Self::Position)
+    }
+}
+
+/// What `hdu[key] = value` does.
+pub(crate) fn set_section(hdu: &Hdu, section: SectionKey, value: PixelArgument) -> Op<()> {
+    hdu.reader.image(hdu.info.index()).section(section.0).write_values(value.0)
+}
+
+/// What `hdu.write(data, start)` does.
+pub(crate) fn write_data(hdu: &Hdu, data: PixelArgument, start: Option<StartArgument>) -> Op<()> {
+    let image = hdu.reader.image(hdu.info.index());
+    match start {
+        Some(StartArgument::Number(start)) => image.write_flat(start, data.0),
+        Some(StartArgument::Position(start)) => image.write_from(start, data.0),
+        None => {
+            let axes = hdu.info.shape().map_or(0, |shape| shape.len());
+            image.write_from(vec![0; axes], data.0)
+        }
+    }
+}
+
+/// What `hdu.extend(data)` does; `None` where the rows were collected.
+pub(crate) fn extend(hdu: &Hdu, data: PixelArgument) -> Option<Op<()>> {
+    if let Some(collected) = &mut *hdu.collected.lock().unwrap_or_else(PoisonError::into_inner) {
+        // Whoever collects rows often fills one array again and again.
+        collected.push(data.0.into_owned());
+        return None;
+    }
+    Some(hdu.reader.image(hdu.info.index()).extend_values(vec![data.0]))
+}
+
+/// The context that `hdu.extending()` gives.
+#[pyclass(frozen, module = "rustfits")]
+pub(crate) struct Extending {
+    pub(crate) hdu: Py<ImageHdu>,
+}
+
+impl Extending {
+    fn begin(&self, py: Python<'_>) -> PyResult<Py<ImageHdu>> {
+        let hdu = self.hdu.borrow(py);
+        let mut collected = hdu.as_super().collected.lock().unwrap_or_else(PoisonError::into_inner);
+        if collected.is_some() {
+            return Err(PyRuntimeError::new_err("extending() is open on this image already"));
+        }
+        *collected = Some(Vec::new());
+        Ok(self.hdu.clone_ref(py))
+    }
+
+    /// What writes the rows, unless an exception has ended the context.
+    fn end(&self, py: Python<'_>, kind: &Bound<'_, PyAny>) -> Op<()> {
+        let hdu = self.hdu.borrow(py);
+        let hdu = hdu.as_super();
+        let collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rows = collected.filter(|_| kind.is_none()).unwrap_or_default();
+        hdu.reader.image(hdu.info.index()).extend_values(rows)
+    }
+}
+
+#[pymethods]
+impl Extending {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<ImageHdu>> {
+        if self.hdu.borrow(py).as_super().awaited {
+            return Err(PyTypeError::new_err("writing the rows is awaited: use `async with hdu.extending()`"));
+        }
+        self.begin(py)
+    }
+
+    #[pyo3(signature = (kind, *_error))]
+    fn __exit__(&self, py: Python<'_>, kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
+        let ended = self.end(py, kind);
+        if kind.is_none() { wait(py, ended) } else { Ok(()) }
+    }
+
+    fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let hdu = self.begin(py)?;
+        awaitable(py, async { Ok(hdu) })
+    }
+
+    #[pyo3(signature = (kind, *_error))]
+    fn __aexit__<'py>(
+        &self,
+        py: Python<'py>,
+        kind: &Bound<'py, PyAny>,
+        _error: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let ended = self.end(py, kind);
+        if kind.is_none() { await_op(py, ended, |()| ()) } else { awaitable(py, async { Ok(()) }) }
+    }
+}

@@ -1,0 +1,142 @@
+//! Making an image longer along its slowest axis (FITS 4.0 §4.4.1): behind the last HDU in place, else by moving what follows.
+
+use std::ops::Range;
+
+use super::header::{HeaderChange, header_change};
+use super::pixels::Pixels;
+use crate::directory::HduEntry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Encoding, HduKind, HduLayout, Header, padded};
+use crate::source::{Content, EditPlan, Piece, Producer, Step, past_the_end};
+
+/// An image as it is, and where it is.
+pub(crate) struct OldImage<'a> {
+    pub(crate) hdu: &'a HduEntry,
+    /// Its header, as it was edited last.
+    pub(crate) header: &'a Header,
+    /// The blocks of the header in the file.
+    pub(crate) blocks: &'a [u8],
+    pub(crate) header_start: u64,
+    /// Whether nothing that has to stay follows it.
+    pub(crate) last: bool,
+    pub(crate) file_len: u64,
+}
+
+/// An image that is made longer: the plan, and what the HDU is then.
+pub(crate) struct Extended<'p> {
+    pub(crate) plan: EditPlan<'p>,
+    pub(crate) header: Header,
+    pub(crate) blocks: Vec<u8>,
+    pub(crate) layout: HduLayout,
+}
+
+/// Plans to add rows: arrays with all axes of the image, or with all but the slowest for a single row. `None` where there is nothing to add.
+pub(crate) fn extend_image<'p>(old: &OldImage<'_>, rows: Vec<Pixels<'p>>) -> Result<Option<Extended<'p>>> {
+    if !matches!(old.hdu.layout.kind, HduKind::Image) {
+        let compressed = matches!(old.hdu.layout.kind, HduKind::CompressedImage);
+        let refusal = Error::new(ErrorKind::Unsupported, "a compressed image can't be made longer yet");
+        return Err(if compressed { refusal } else { old.hdu.expected("an image") });
+    }
+    let before = &old.hdu.layout;
+    let mut added = 0u64;
+    let mut contents = Vec::with_capacity(rows.len());
+    for rows in rows {
+        added = added.saturating_add(count_rows(&before.axes, rows.shape)?);
+        let encoding = rows.encoding(old.hdu)?;
+        rows.check(&encoding)?;
+        contents.push((encoding, rows));
+    }
+    if added == 0 {
+        return Ok(None);
+    }
+    let number = before.axes.len();
+    let length = before.axes.last().copied().unwrap_or(0).checked_add(added).and_then(|sum| i64::try_from(sum).ok());
+    let length = length.ok_or_else(|| Error::too_large("the image would be longer than 2^63"))?;
+    let mut header = old.header.clone();
+    let keyword = format!("NAXIS{number}");
+    let comment = header.comment(&keyword).unwrap_or_default();
+    header.set_structural(&keyword, length, &comment)?;
+    let blocks = header.to_bytes();
+    let layout = HduLayout::new(&header, old.header_start + blocks.len() as u64)?;
+    let data_end = before.data_start.saturating_add(before.data_len);
+    if data_end > old.file_len {
+        return Err(past_the_end(before.data_start, before.data_len as usize, old.file_len));
+    }
+    let too_large = || Error::too_large("the image would be larger than a file can be");
+    let padding = padded(layout.data_len).ok_or_else(too_large)? - layout.data_len;
+    let header_steps = match header_change(old.blocks, &blocks, old.header_start) {
+        HeaderChange::InPlace(steps) => Some(steps),
+        _ => None,
+    };
+    let plan = match header_steps {
+        Some(steps) if old.last || layout.end() == before.end() => {
+            EditPlan::InPlace(in_place(contents, data_end, old.last.then(|| layout.end()), steps))
+        }
+        _ => {
+            let mut pieces = vec![Piece::Old(0..old.header_start), Piece::New(Content::Bytes(blocks.clone()))];
+            pieces.push(Piece::Old(before.data_start..data_end));
+            pieces.extend(contents.into_iter().map(|(encoding, rows)| Piece::New(content(encoding, rows))));
+            pieces.push(Piece::New(Content::Bytes(vec![0; padding as usize])));
+            pieces.push(Piece::Old(before.end().min(old.file_len)..old.file_len));
+            pieces.retain(|piece| piece.len() > 0);
+            EditPlan::Assemble(pieces)
+        }
+    };
+    Ok(Some(Extended { plan, header, blocks, layout }))
+}
+
+/// Data first, then the header: a kill leaves the image as it was.
+fn in_place<'p>(
+    contents: Vec<(Encoding, Pixels<'p>)>,
+    mut at: u64,
+    end: Option<u64>,
+    header: Vec<Step<'static>>,
+) -> Vec<Step<'p>> {
+    let mut steps = Vec::with_capacity(contents.len() + header.len() + 1);
+    for (encoding, rows) in contents {
+        let content = content(encoding, rows);
+        let len = content.len();
+        steps.push(Step::Write { at, content });
+        at += len;
+    }
+    // The padding is zeros, and what a broken write left behind the last HDU goes.
+    if let Some(end) = end {
+        steps.push(Step::SetLen(at));
+        steps.push(Step::SetLen(end));
+    }
+    steps.extend(header);
+    steps
+}
+
+fn content<'p>(encoding: Encoding, rows: Pixels<'p>) -> Content<'p> {
+    let (given, stored) = (encoding.given().size(), encoding.stored().size());
+    let Pixels { values, mask, .. } = rows;
+    let producer: Box<Producer<'p>> = Box::new(move |span: Range<u64>, output: &mut [u8]| {
+        let (start, end) = (span.start as usize / stored, span.end as usize / stored);
+        let input = values.get(start * given..end * given).unwrap_or_default();
+        encoding.encode(input, mask.and_then(|mask| mask.get(start..end)), output);
+        Ok(())
+    });
+    Content::Made { len: (values.len() / given * stored) as u64, producer }
+}
+
+/// How many rows an array is to an image with these axes, fastest first.
+fn count_rows(axes: &[u64], shape: &[usize]) -> Result<u64> {
+    let Some((_, row)) = axes.split_last() else {
+        return Err(Error::argument("an image without axes can't be made longer: create one with an axis of length 0"));
+    };
+    let is_row = |shape: &[usize]| {
+        shape.len() == row.len() && shape.iter().rev().zip(row).all(|(&given, &wanted)| given as u64 == wanted)
+    };
+    match shape.split_first() {
+        Some((&count, rest)) if is_row(rest) => Ok(count as u64),
+        _ if is_row(shape) => Ok(1),
+        _ => {
+            let wanted: Vec<u64> = row.iter().rev().copied().collect();
+            let message = format!(
+                "data of shape {shape:?} are no rows of this image, each of shape {wanted:?}; nothing was written"
+            );
+            Err(Error::argument(message))
+        }
+    }
+}

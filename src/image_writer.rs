@@ -1,0 +1,169 @@
+//! Writing into images that are there: pixels of a section, or from a position on.
+
+use std::sync::Arc;
+
+use ndarray::{ArrayBase, CowArray, Data, Dimension};
+
+use crate::edit::{Meaning, PixelPlace, Pixels, write_pixels};
+use crate::engine::Op;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{DataType, Element};
+use crate::reader::ImageSelector;
+use crate::writer::Changer;
+
+/// Values that pixels get: an array, as the bytes of its elements.
+pub struct PixelValues {
+    data_type: DataType,
+    shape: Vec<usize>,
+    values: Box<dyn AsRef<[u8]> + Send>,
+    mask: Option<Vec<u8>>,
+    meaning: Meaning,
+}
+
+impl PixelValues {
+    /// Elements in native byte order, slowest axis first.
+    pub fn from_bytes(data_type: DataType, shape: Vec<usize>, values: impl AsRef<[u8]> + Send + 'static) -> Self {
+        Self { data_type, shape, values: Box::new(values), mask: None, meaning: Meaning::ByType }
+    }
+
+    /// The elements of an array of any memory order.
+    pub fn from_array<T: Element, S: Data<Elem = T>, D: Dimension>(data: &ArrayBase<S, D>) -> Self {
+        let values: CowArray<'_, T, D> = data.as_standard_layout();
+        let bytes = values.as_slice().map(|elements| bytemuck::cast_slice(elements).to_vec()).unwrap_or_default();
+        Self::from_bytes(T::DATA_TYPE, data.shape().to_vec(), bytes)
+    }
+
+    /// With a byte for each element that is not 0 where there is no value: BLANK is written there, NaN into an image of floats.
+    #[must_use]
+    pub fn masked(mut self, mask: Vec<u8>) -> Self {
+        self.mask = Some(mask);
+        self
+    }
+
+    /// The numbers are values of pixels, to which BSCALE and BZERO apply, even if they are of the type in which the image stores them.
+    #[must_use]
+    pub fn scaled(mut self) -> Self {
+        self.meaning = Meaning::Values;
+        self
+    }
+
+    /// The same with memory of its own, so that what was given may change.
+    #[must_use]
+    pub fn into_owned(self) -> Self {
+        Self { values: Box::new((*self.values).as_ref().to_vec()), ..self }
+    }
+
+    pub(crate) fn lend(&self) -> Pixels<'_> {
+        Pixels {
+            data_type: self.data_type,
+            shape: &self.shape,
+            values: (*self.values).as_ref(),
+            mask: self.mask.as_deref(),
+            meaning: self.meaning,
+        }
+    }
+}
+
+impl std::fmt::Debug for PixelValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PixelValues({} {:?})", self.data_type.code(), self.shape)
+    }
+}
+
+impl ImageSelector {
+    /// Writes the image or the section. An array with fewer axes, or with axes of length 1, is spread as numpy does it.
+    ///
+    /// The elements may be of any type whose values fit: they are checked before anything is written. An array of the type in which the image stores its
+    /// pixels is taken for stored numbers, as is every array with [`ImageSelector::unscaled`]; any other is scaled back with BSCALE and BZERO and
+    /// rounded. NaN becomes BLANK in an image of integers that has one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`] where the shapes don't go together or a value does not fit, [`ErrorKind::ReadOnly`] where the file was
+    /// opened to be read only.
+    pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(&self, data: &ArrayBase<S, D>) -> Op<()> {
+        self.write_values(PixelValues::from_array(data))
+    }
+
+    /// As [`ImageSelector::write`].
+    pub fn write_values(&self, values: PixelValues) -> Op<()> {
+        self.put(PixelPlace::Section(self.request.section.clone()), values)
+    }
+
+    /// Writes values from a position on, slowest axis first: as many along each axis as there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageSelector::write`]; also where they reach beyond the image.
+    pub fn write_from(&self, start: Vec<u64>, values: PixelValues) -> Op<()> {
+        self.put(PixelPlace::From(start), values)
+    }
+
+    /// Writes values one after the other in the order of the file, from the pixel with this number on.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageSelector::write_from`].
+    pub fn write_flat(&self, start: u64, values: PixelValues) -> Op<()> {
+        self.put(PixelPlace::Flat(start), values)
+    }
+
+    /// Makes the image longer along its slowest axis by the rows of an array, which has all axes of the image, or all but the slowest for a
+    /// single row. The types of elements are those of [`ImageSelector::write`].
+    ///
+    /// Behind the last HDU of a file the rows are added where they are; else what follows moves, as when a header outgrows its blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageSelector::write`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use rustfits::{FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// fits.write_image(&array![[1i16, 2], [3, 4]], ImageOptions::default()).wait()?;
+    /// let image = fits.reader().image(0);
+    /// image.extend(&array![5i16, 6]).wait()?;
+    /// assert_eq!(image.read::<i16>().wait()?, array![[1i16, 2], [3, 4], [5, 6]].into_dyn());
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn extend<T: Element, S: Data<Elem = T>, D: Dimension>(&self, data: &ArrayBase<S, D>) -> Op<()> {
+        self.extend_values(vec![PixelValues::from_array(data)])
+    }
+
+    /// As [`ImageSelector::extend`] for several arrays, one behind the other, in one change.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageSelector::extend`].
+    pub fn extend_values(&self, rows: Vec<PixelValues>) -> Op<()> {
+        match self.writer() {
+            Ok(writer) => writer.extend(self.key.clone(), rows),
+            Err(error) => Op::failed(error),
+        }
+    }
+
+    /// What changes the file, or the error that it is read-only.
+    fn writer(&self) -> Result<&Arc<Changer>> {
+        self.reader.writer.as_ref().ok_or_else(|| {
+            let message = "the file is open read-only: open it with mode 'r+' to change it";
+            Error::new(ErrorKind::ReadOnly, message).in_file(self.reader.name())
+        })
+    }
+
+    fn put(&self, place: PixelPlace, mut values: PixelValues) -> Op<()> {
+        let writer = match self.writer() {
+            Ok(writer) => writer,
+            Err(error) => return Op::failed(error),
+        };
+        if self.request.unscaled {
+            values.meaning = Meaning::Stored;
+        }
+        writer.change_data(self.key.clone(), move |hdu, file_len, carry_out| {
+            carry_out(write_pixels(hdu, &place, values.lend(), file_len)?)
+        })
+    }
+}
