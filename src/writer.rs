@@ -412,9 +412,16 @@ impl Changer {
                 HeaderChange::Nothing => {}
                 HeaderChange::Moves => edited.staged = true,
                 HeaderChange::InPlace(steps) => {
-                    edited.check(&steps, range.start, &*source)?;
-                    target.carry_out(EditPlan::InPlace(steps))?;
-                    edited.written();
+                    let checked = edited.check(&steps, range.start, &*source);
+                    match checked.and_then(|()| target.carry_out(EditPlan::InPlace(steps))) {
+                        Ok(()) => edited.written(),
+                        Err(error) => {
+                            // What was not written is not shown either.
+                            let before = Header::with_rules(&edited.blocks, self.file.lenient());
+                            edited.header = before.placed(self.file.name(), index);
+                            return Err(error);
+                        }
+                    }
                 }
             }
             Ok(())

@@ -181,6 +181,7 @@ fn another_programs_change_is_found_out() {
     first.edit_header("E1", |header| header.set("WHO", "first")).wait().unwrap();
     let error = failure(second.edit_header("E1", |header| header.set("WHO", "second")).wait());
     assert_says(&error, &["another program", "reopen", "two.fits"]);
+    assert!(!second.reader().header("E1").wait().unwrap().contains("WHO"), "what was not written is not shown");
     // Also where the change waits for its move.
     let path_of_moves = file_in(directory.path(), "moves.fits");
     let [first_mover, second_mover] = [(); 2].map(|()| FitsWriter::open(&path_of_moves).wait().unwrap());
@@ -200,6 +201,7 @@ fn another_programs_change_is_found_out() {
     first.write_image(&pixels(7), ImageOptions::default()).wait().unwrap();
     let error = failure(second.edit_header("E2", |header| header.set("WHO", "second")).wait());
     assert_says(&error, &["another program", "reopen"]);
+    assert!(!second.reader().header("E2").wait().unwrap().contains("WHO"), "what was not written is not shown");
     let moved = file_in(directory.path(), "moved.fits");
     let writer = FitsWriter::open(&moved).wait().unwrap();
     std::fs::rename(&path, &moved).unwrap();

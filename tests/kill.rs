@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use ndarray::{Array2, ArrayD};
-use rustfits::{DataType, ErrorKind, FitsReader, FitsWriter, Header, ImageOptions, Result, WriteOptions};
+use rustfits::{DataType, ErrorKind, FitsReader, FitsWriter, Header, ImageOptions, PixelValues, Result, WriteOptions};
 
 /// The kills of each kind of edit, unless `RUSTFITS_KILLS` says more, and the time that they may take.
 const KILLS: usize = 100;
@@ -91,6 +91,20 @@ fn worker() {
                 let count = writer.reader().count().wait().unwrap();
                 writer.write_image(&pixels(count), ImageOptions::named(format!("E{count}"))).wait().unwrap();
             }
+            "copying" => {
+                let count = writer.reader().count().wait().unwrap();
+                writer.copy_hdu(writer.reader(), 1).wait().unwrap();
+                let name = format!("E{count}");
+                writer.edit_header(count, move |header| header.set("EXTNAME", name)).wait().unwrap();
+            }
+            "made anew" => {
+                let (length, value) = (5000 + number as usize % 3 * 3000, number as u8);
+                let mut header = Header::new();
+                (0..MORE).try_for_each(|n| header.set(&format!("MORE{n}"), n)).unwrap();
+                let options = ImageOptions { header: Some(header), ..ImageOptions::default() };
+                let values = PixelValues::from_bytes(DataType::U8, vec![length], vec![value; length]);
+                FitsWriter::write_file(&path, false, values, options).wait().unwrap();
+            }
             other => panic!("no edit {other}"),
         }
     }
@@ -141,9 +155,7 @@ fn look(path: &Path, check: &impl Fn(&FitsReader)) {
             std::fs::remove_file(entry.path()).unwrap();
         }
     }
-    let fits = FitsReader::open(path).wait().unwrap();
-    assert_whole(&fits);
-    check(&fits);
+    check(&FitsReader::open(path).wait().unwrap());
 }
 
 /// Every HDU has the data and the cards that no edit touches.
@@ -171,12 +183,13 @@ fn assert_whole(fits: &FitsReader) {
 
 #[test]
 fn a_header_that_is_changed_within_a_page() {
-    killed("within a page", "a.fits", |_| ());
+    killed("within a page", "a.fits", assert_whole);
 }
 
 #[test]
 fn a_header_that_is_changed_in_several_pages() {
     killed("across pages", "a.fits", |fits| {
+        assert_whole(fits);
         let header = fits.header("E1").wait().unwrap();
         let (first, last) = (header.get::<i64>("FIRST").unwrap(), header.get::<i64>("LAST").unwrap());
         // Each new process begins again with 1.
@@ -186,21 +199,52 @@ fn a_header_that_is_changed_in_several_pages() {
 
 #[test]
 fn a_header_that_outgrows_its_blocks_and_shrinks() {
-    killed("moving", "a.fits", |_| ());
+    killed("moving", "a.fits", assert_whole);
 }
 
 #[test]
 fn a_gzip_file_that_is_written_back() {
-    killed("written back", "a.fits.gz", |_| ());
+    killed("written back", "a.fits.gz", assert_whole);
 }
 
 #[test]
 fn images_that_are_appended() {
     let most = std::cell::Cell::new(0);
     killed("appending", "a.fits", |fits| {
+        assert_whole(fits);
         let count = fits.count().wait().unwrap();
         assert!(count >= most.get(), "{count} HDUs, there were {}", most.get());
         most.set(count);
+    });
+}
+
+#[test]
+fn hdus_that_are_copied() {
+    let most = std::cell::Cell::new(0);
+    killed("copying", "a.fits", |fits| {
+        let count = fits.count().wait().unwrap();
+        assert!(count >= most.replace(count));
+        for number in EXTENSIONS + 1..count {
+            assert_eq!(fits.image(number).read::<i16>().wait().unwrap(), pixels(1));
+            let header = fits.header(number).wait().unwrap();
+            assert_eq!(
+                header.get::<String>(&format!("STEADY{}", STEADY - 1)).unwrap(),
+                format!("the text of {}", STEADY - 1)
+            );
+        }
+    });
+}
+
+#[test]
+fn a_file_that_is_made_anew() {
+    killed("made anew", "a.fits", |fits| {
+        if fits.count().wait().unwrap() > 1 {
+            // Not replaced yet.
+            return assert_whole(fits);
+        }
+        let image = fits.image(0).read::<u8>().wait().unwrap();
+        assert!(image.iter().all(|value| Some(value) == image.first()));
+        assert!(fits.header(0).wait().unwrap().contains(&format!("MORE{}", MORE - 1)));
     });
 }
 
@@ -292,7 +336,7 @@ fn with_limit(check: &str, name: &str, limit: impl Fn(u64) -> u64) {
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside the file");
     if check != "allowed in place" {
-        look(&path, &|_| ());
+        look(&path, &assert_whole);
     }
 }
 
