@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import fitsio
 import numpy as np
@@ -371,3 +375,41 @@ async def test_asyncio_grows_images(tmp_path):
     with astropy_fits.open(path) as theirs:
         assert [hdu.data.shape for hdu in theirs] == [(5, 4), (7, 4), (3, 4)]
         assert theirs["B"].data[3].tolist() == [7, 8, 9, 10]
+
+
+GROWING = """
+import sys
+import numpy as np
+import rustfits
+
+with rustfits.FITS(sys.argv[1], "r+") as file:
+    hdu = file[sys.argv[2]]
+    number = len(hdu)
+    print("begun", flush=True)
+    while True:
+        hdu.extend(np.full((3, 4), number, "u2"))
+        hdu[0] = number
+        number += 3
+"""
+
+
+@pytest.mark.parametrize("name", ["A", "C"])
+def test_a_kill_leaves_the_image_before_or_after_it_grew(name, tmp_path):
+    path = tmp_path / "a.fits"
+    several(path).close()
+    first = np.arange(12, dtype="u2").reshape(3, 4)
+    for kill in range(12):
+        process = subprocess.Popen([sys.executable, "-c", GROWING, path, name], stdout=subprocess.PIPE)
+        with process:
+            assert process.stdout.readline() == b"begun\n"
+            # Where in its work the process is hit is left to chance.
+            time.sleep(0.003 * kill)
+            process.send_signal(signal.SIGKILL)
+        with rustfits.FITS(path) as file:
+            rows = file[name].read()
+            assert len(rows) % 3 == 0
+            np.testing.assert_array_equal(rows[3:], np.repeat(np.arange(3, len(rows), 3), 12).reshape(-1, 4))
+            for other in {"A", "B", "C"} - {name}:
+                np.testing.assert_array_equal(file[other].read(), first)
+        with astropy_fits.open(path) as theirs:
+            assert theirs[name].data.shape == rows.shape
