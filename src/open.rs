@@ -76,15 +76,22 @@ fn open_remote(location: Location, options: OpenOptions) -> Op<OpenFile> {
         let fetching =
             Fetching { client: engine()?.http(), remote: &remote, retry: &RetryPolicy::none(), budget: &Unlimited };
         let file = fetching.fetch(&location, &mut TransferCounts::default()).await?;
-        downloaded(&location, file, &options)
+        downloaded(&location, file, &options, memory::shared)
     })
 }
 
 /// Opens a file that was fetched whole.
-pub(crate) fn downloaded(location: &Location, file: WholeFile, options: &OpenOptions) -> Result<OpenFile> {
+///
+/// `share` says what becomes of its memory.
+pub(crate) fn downloaded(
+    location: &Location,
+    file: WholeFile,
+    options: &OpenOptions,
+    share: fn(Vec<u8>) -> Bytes,
+) -> Result<OpenFile> {
     let name = Arc::from(display(location));
     let page = file.content_type.filter(|content_type| content_type.contains("html"));
-    let opened = in_memory(name, memory::shared(file.bytes), options, file.warning, &mut Watch::none());
+    let opened = in_memory(name, share(file.bytes), options, file.warning, &mut Watch::none());
     opened.map_err(|error| match page {
         Some(page) => error.noting(&format!("; the server says that it is {page}: check the URL in a browser")),
         None => error,

@@ -8,6 +8,8 @@ use super::budget::{Share, Shared};
 use super::options::{FetchEvent, FetchOptions};
 use super::places::{Place, Places};
 use super::queue::{Done, FetchOutcome};
+use bytes::Bytes;
+
 use crate::engine::engine;
 use crate::error::Result;
 use crate::file::OpenFile;
@@ -105,5 +107,6 @@ async fn open(
     let fetching =
         Fetching { client: engine()?.http(), remote: &remote, retry: &options.retry_policy(), budget: share };
     let file = fetching.fetch(location, counts).await?;
-    open::downloaded(location, file, &options.open)
+    // Not kept for the next one: that would be memory beyond what the fetch may have.
+    open::downloaded(location, file, &options.open, Bytes::from)
 }
