@@ -70,7 +70,7 @@ pub(crate) fn extend_image<'p>(old: &OldImage<'_>, rows: Vec<Pixels<'p>>) -> Res
     };
     let plan = match header_steps {
         Some(steps) if old.last || layout.end() == before.end() => {
-            EditPlan::InPlace(in_place(contents, data_end, old.last.then(|| layout.end()), steps))
+            EditPlan::InPlace(in_place(contents, data_end, old.last.then(|| [before.end(), layout.end()]), steps))
         }
         _ => {
             let mut pieces = vec![Piece::Old(0..old.header_start), Piece::New(Content::Bytes(blocks.clone()))];
@@ -85,24 +85,22 @@ pub(crate) fn extend_image<'p>(old: &OldImage<'_>, rows: Vec<Pixels<'p>>) -> Res
     Ok(Some(Extended { plan, header, blocks, layout }))
 }
 
-/// Data first, then the header: a kill leaves the image as it was.
+/// Room first, then data, then the header: a kill leaves the image as it was, its last block whole. `ends`, of the last HDU: where it ends and
+/// will end.
 fn in_place<'p>(
     contents: Vec<(Encoding, Pixels<'p>)>,
     mut at: u64,
-    end: Option<u64>,
+    ends: Option<[u64; 2]>,
     header: Vec<Step<'static>>,
 ) -> Vec<Step<'p>> {
-    let mut steps = Vec::with_capacity(contents.len() + header.len() + 1);
+    let mut steps = Vec::with_capacity(contents.len() + header.len() + 2);
+    // What a broken write left behind the last HDU goes, and the new padding is zeros.
+    steps.extend(ends.into_iter().flatten().map(Step::SetLen));
     for (encoding, rows) in contents {
         let content = content(encoding, rows);
         let len = content.len();
         steps.push(Step::Write { at, content });
         at += len;
-    }
-    // The padding is zeros, and what a broken write left behind the last HDU goes.
-    if let Some(end) = end {
-        steps.push(Step::SetLen(at));
-        steps.push(Step::SetLen(end));
     }
     steps.extend(header);
     steps
