@@ -5,6 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use rustfits_fuzz::{header, read_everything};
 
 fuzz_target!(|bytes: &[u8]| {
-    let start = [&b"SIMPLE  =                    T"[..], b"BITPIX  =                    8", b"NAXIS   =                    0"];
+    let start =
+        [&b"SIMPLE  =                    T"[..], b"BITPIX  =                    8", b"NAXIS   =                    0"];
     read_everything(&header(start.into_iter().chain(bytes.chunks(80))));
 });

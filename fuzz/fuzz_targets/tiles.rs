@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
     let row_len: usize = if fallback { 16 } else { 8 };
     let mut data = Vec::new();
     for number in 0..tiles {
-        let descriptor = |length: usize| [(length as u32).to_be_bytes(), ((number * share) as u32).to_be_bytes()].concat();
+        let descriptor =
+            |length: usize| [(length as u32).to_be_bytes(), ((number * share) as u32).to_be_bytes()].concat();
         let first = !fallback || number % 2 == 0;
         data.extend(descriptor(if first { share } else { 0 }));
         if fallback {
