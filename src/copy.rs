@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::directory::HduKey;
-use crate::edit::as_extension;
+use crate::edit::{append_hdu, as_extension};
 use crate::engine::Op;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::Source;
-use crate::format::{DataType, padded};
+use crate::format::DataType;
 use crate::reader::FitsReader;
-use crate::source::{Content, EditPlan, Step};
+use crate::source::{Content, EditPlan, ReadAt, past_the_end};
 use crate::writer::{Changer, FitsWriter, ImageOptions};
 
 impl FitsWriter {
@@ -58,7 +58,7 @@ impl FitsWriter {
 }
 
 impl Changer {
-    fn append_copy(&self, from: &FitsReader, index: usize, source: Arc<dyn crate::source::ReadAt>) -> Result<usize> {
+    fn append_copy(&self, from: &FitsReader, index: usize, source: Arc<dyn ReadAt>) -> Result<usize> {
         let mut target = self.target()?;
         self.write_staged(&mut target, &mut self.file().directory())?;
         // Only now: in the same file, the move may have changed where the HDU is.
@@ -66,26 +66,19 @@ impl Changer {
         let layout = &hdu.layout;
         let (start, len) = (layout.data_start, layout.data_len);
         if start.saturating_add(len) > source.len() {
-            let message =
-                format!("needs bytes up to {}, the file ends at {}: it is cut short", start + len, source.len());
-            return Err(Error::truncated(message).in_hdu(index).in_file(from.name()));
+            let error = past_the_end(start, usize::try_from(len).unwrap_or(usize::MAX), source.len());
+            return Err(error.in_hdu(index).in_file(from.name()));
         }
         let mut directory = self.file().directory();
         directory.count(&*target.source())?;
         let at = directory.append_at();
         let header = if at == 0 { hdu.header.to_bytes() } else { as_extension(&hdu.header).in_hdu(index)? };
-        let data_start = at + header.len() as u64;
         // With its padding, where the file has it.
         let kept = layout.end().min(source.len()) - start;
-        let end =
-            padded(len).and_then(|len| data_start.checked_add(len)).ok_or_else(|| Error::too_large("the copy"))?;
         let producer =
             move |range: std::ops::Range<u64>, output: &mut [u8]| source.read_at(start + range.start, output);
-        let steps = vec![
-            Step::Write { at: data_start, content: Content::Made { len: kept, producer: Box::new(producer) } },
-            Step::SetLen(end),
-            Step::Write { at, content: Content::Bytes(header.clone()) },
-        ];
+        let data = Content::Made { len: kept, producer: Box::new(producer) };
+        let steps = append_hdu(at, &header, Some(data), len)?;
         target.carry_out(EditPlan::InPlace(steps))?;
         Ok(directory.push(&header, at)?.index)
     }

@@ -1,15 +1,11 @@
 //! Writing into images that are there: pixels of a section, or from a position on.
 
-use std::sync::Arc;
-
 use ndarray::{ArrayBase, CowArray, Data, Dimension};
 
 use crate::edit::{Meaning, PixelPlace, Pixels, write_pixels};
 use crate::engine::Op;
-use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Element};
 use crate::reader::ImageSelector;
-use crate::writer::Changer;
 
 /// Values that pixels get: an array, as the bytes of its elements.
 pub struct PixelValues {
@@ -79,7 +75,7 @@ impl ImageSelector {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`] where the shapes don't go together or a value does not fit, [`ErrorKind::ReadOnly`] where the file was
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the shapes don't go together or a value does not fit, [`ErrorKind::ReadOnly`](crate::ErrorKind::ReadOnly) where the file was
     /// opened to be read only.
     pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(&self, data: &ArrayBase<S, D>) -> Op<()> {
         self.write_values(PixelValues::from_array(data))
@@ -140,22 +136,14 @@ impl ImageSelector {
     ///
     /// As [`ImageSelector::extend`].
     pub fn extend_values(&self, rows: Vec<PixelValues>) -> Op<()> {
-        match self.writer() {
+        match self.reader.changer() {
             Ok(writer) => writer.extend(self.key.clone(), rows),
             Err(error) => Op::failed(error),
         }
     }
 
-    /// What changes the file, or the error that it is read-only.
-    fn writer(&self) -> Result<&Arc<Changer>> {
-        self.reader.writer.as_ref().ok_or_else(|| {
-            let message = "the file is open read-only: open it with mode 'r+' to change it";
-            Error::new(ErrorKind::ReadOnly, message).in_file(self.reader.name())
-        })
-    }
-
     fn put(&self, place: PixelPlace, mut values: PixelValues) -> Op<()> {
-        let writer = match self.writer() {
+        let writer = match self.reader.changer() {
             Ok(writer) => writer,
             Err(error) => return Op::failed(error),
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::Op;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::format::Header;
 use crate::hdu::HduInfo;
 use crate::reader::FitsReader;
@@ -56,7 +56,7 @@ impl LiveHeader {
     ///
     /// # Errors
     ///
-    /// Those of `edit`; [`ErrorKind::ReadOnly`] where the file was opened to be read only.
+    /// Those of `edit`; [`ErrorKind::ReadOnly`](crate::ErrorKind::ReadOnly) where the file was opened to be read only.
     pub fn edit(&self, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> Op<()> {
         self.edit_once(move |header| {
             let mut edited = header.clone();
@@ -69,13 +69,9 @@ impl LiveHeader {
     /// As [`LiveHeader::edit`] for an edit that by itself does all or nothing, as each method of [`Header`] does: without the copy that takes
     /// back what a longer edit did before it failed.
     pub fn edit_once(&self, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> Op<()> {
-        match &self.reader.writer {
-            Some(writer) => writer.change_header(self.index.into(), edit),
-            None => {
-                let error =
-                    Error::new(ErrorKind::ReadOnly, "the file is open read-only: open it with mode 'r+' to change it");
-                Op::failed(error.in_hdu(self.index).in_file(self.reader.name()))
-            }
+        match self.reader.changer() {
+            Ok(changer) => changer.change_header(self.index.into(), edit),
+            Err(error) => Op::failed(error.in_hdu(self.index)),
         }
     }
 }

@@ -7,7 +7,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use crate::directory::HduKey;
 use crate::engine::{Buffer, Op};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::OpenFile;
 use crate::format::{DataType, Header};
 use crate::hdu::HduInfo;
@@ -130,10 +130,20 @@ impl FitsReader {
         LiveHeader::new(self.clone(), hdu)
     }
 
-    /// The writer of the same file, where it was opened to be changed.
-    pub fn writer(&self) -> Option<FitsWriter> {
-        let shared = Arc::clone(self.writer.as_ref()?);
-        Some(FitsWriter { reader: self.clone(), shared })
+    /// The writer of the same file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ReadOnly`] where the file was opened to be read only.
+    pub fn writer(&self) -> Result<FitsWriter> {
+        Ok(FitsWriter { reader: self.clone(), shared: Arc::clone(self.changer()?) })
+    }
+
+    pub(crate) fn changer(&self) -> Result<&Arc<Changer>> {
+        self.writer.as_ref().ok_or_else(|| {
+            let message = "the file is open read-only: open it with mode 'r+' to change it";
+            Error::new(ErrorKind::ReadOnly, message).in_file(self.name())
+        })
     }
 
     /// An image of the file, to be read whole or by section, and to be written where the file can be changed. Does no I/O.

@@ -225,6 +225,13 @@ pub struct Records {
     pub bytes: Vec<u8>,
 }
 
+impl Records {
+    /// The rows, taken out.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+}
+
 impl Drop for Records {
     fn drop(&mut self) {
         memory::keep(std::mem::take(&mut self.bytes));

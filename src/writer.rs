@@ -21,9 +21,9 @@ use crate::reader::FitsReader;
 use crate::source::EditPlan;
 use crate::target::{Place, Target};
 
-/// A FITS file that is being made. What was written can be read through [`FitsWriter::reader`] at once.
+/// A FITS file that is made or changed. What was written can be read through [`FitsWriter::reader`] at once.
 ///
-/// A `.gz` file is built in memory and takes its name's place when it is synced, closed or dropped; the old bytes stay until then.
+/// A `.gz` file is made or changed in memory and takes its name's place when it is synced, closed or dropped; the old bytes stay until then.
 ///
 /// # Examples
 ///

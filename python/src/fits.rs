@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::{PyNotImplementedError, PyOSError, PyUserWarning, PyValueError};
+use pyo3::exceptions::{PyNotImplementedError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, HduInfo, ImageOptions, Op, WriteOptions};
 
 use crate::array::data_type_of;
+use crate::error::OrRaise;
 use crate::hdu::{Hdu, hdu_object};
 use crate::header::CardsArgument;
 use crate::keys::Key;
@@ -234,13 +235,8 @@ impl Fits {
         Ok(hdus.entry(index).or_insert(object).clone_ref(py))
     }
 
-    fn writer(&self) -> PyResult<&FitsWriter> {
-        match &self.handle {
-            Handle::Writer(writer) => Ok(writer),
-            Handle::Reader(reader) => {
-                Err(PyOSError::new_err(format!("{}: the file is open read-only (mode 'r')", reader.name())))
-            }
-        }
+    fn writer(&self) -> PyResult<FitsWriter> {
+        self.handle.reader().writer().or_raise()
     }
 }
 

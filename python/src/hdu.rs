@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::{PyOSError, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
@@ -48,7 +48,7 @@ impl Hdu {
     }
 
     fn writer(&self) -> PyResult<FitsWriter> {
-        writer_of(&self.reader)
+        self.reader.writer().or_raise()
     }
 
     /// What names or describes the HDU, as the header has it now.
@@ -59,12 +59,6 @@ impl Hdu {
         }
         py.detach(|| header.read(|header| describe(&self.info.with_header(header))))
     }
-}
-
-/// The writer of a file that was opened to be changed.
-pub(crate) fn writer_of(reader: &FitsReader) -> PyResult<FitsWriter> {
-    let message = || format!("{}: the file is open read-only: open it with mode 'r+' to change it", reader.name());
-    reader.writer().ok_or_else(|| PyOSError::new_err(message()))
 }
 
 /// The object for an HDU, of the class that fits its kind.

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use crate::edit::append_hdu;
 use crate::error::{Error, Result};
 use crate::format::structure::{MOST_AXES, element_count};
-use crate::format::{DataType, Encoding, Header, Scaling, Value, padded, to_big_endian};
+use crate::format::{DataType, Encoding, Header, Scaling, Value, to_big_endian};
 use crate::source::{Content, Producer, Step};
 
 /// The longest EXTNAME that fits one card.
@@ -37,23 +38,9 @@ impl<'a> NewImage<'a> {
     /// Returns the plan and the header's bytes.
     pub(crate) fn append(self, at: u64) -> Result<(Vec<Step<'a>>, Vec<u8>)> {
         let header = self.header(at == 0)?;
-        let data_start = at + header.len() as u64;
         let len = self.data_len()?;
-        let end = padded(len)
-            .and_then(|len| data_start.checked_add(len))
-            .filter(|&end| i64::try_from(end).is_ok())
-            .ok_or_else(|| Error::too_large("the image is too large"))?;
-        let mut plan = Vec::new();
-        match self.content()? {
-            Some(producer) => {
-                plan.push(Step::Write { at: data_start, content: Content::Made { len, producer } });
-            }
-            // What a broken write has left there is no zeros.
-            None => plan.push(Step::SetLen(at)),
-        }
-        plan.push(Step::SetLen(end));
-        // The header comes last: a killed write leaves bytes that are no HDU, and not an HDU without its data.
-        plan.push(Step::Write { at, content: Content::Bytes(header.clone()) });
+        let data = self.content()?.map(|producer| Content::Made { len, producer });
+        let plan = append_hdu(at, &header, data, len)?;
         Ok((plan, header))
     }
 

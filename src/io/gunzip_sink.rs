@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::budget::Budget;
 use super::gunzip::GunzipStream;
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 
 /// How many compressed bytes are handed over together; a file with fewer is decoded where it arrives.
 const BATCH_BYTES: usize = 256 << 10;
@@ -166,6 +167,10 @@ impl<'a> GunzipSink<'a> {
             Error::too_large(format!("there is no memory for more than {len} bytes of gunzipped data: set max_bytes"))
         };
         let more = usize::try_from(capacity).map_err(|_| refused())?.saturating_sub(len);
+        // The system promises more than it has, and ends the process that takes it at its word.
+        if more as u64 > RESERVE_BYTES && more as u64 > memory::available() {
+            return Err(refused());
+        }
         work.bytes.try_reserve_exact(more).map_err(|_| refused())?;
         Ok(work)
     }

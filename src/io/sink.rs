@@ -91,6 +91,10 @@ impl<'a> MemorySink<'a> {
             return Ok(());
         }
         let refused = || Error::too_large(format!("the file needs {capacity} bytes of memory, which are not there"));
+        // The system promises more than it has, and ends the process that takes it at its word.
+        if capacity > RESERVE_BYTES && capacity - self.bytes.len() as u64 > memory::available() {
+            return Err(refused());
+        }
         let capacity = usize::try_from(capacity).map_err(|_| refused())?;
         self.bytes.try_reserve_exact(capacity.saturating_sub(self.bytes.len())).map_err(|_| refused())
     }

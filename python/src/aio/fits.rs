@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyStopAsyncIteration};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustfits::{FitsReader, FitsWriter, Op};
@@ -11,7 +11,7 @@ use rustfits::{FitsReader, FitsWriter, Op};
 use super::hdu::AioHdu;
 use super::selector::Selector;
 use crate::array::data_type_of;
-use crate::error::exception;
+use crate::error::{OrRaise, exception};
 use crate::fits::{Dims, Handle, Mode, Opening, image_options, open_bytes, refuse_options, refuse_tables, warn};
 use crate::hdu::Hdu;
 use crate::header::CardsArgument;
@@ -55,13 +55,8 @@ impl AioFits {
         })
     }
 
-    fn writer(&self) -> PyResult<&FitsWriter> {
-        match self.opened()? {
-            Handle::Writer(writer) => Ok(writer),
-            Handle::Reader(reader) => {
-                Err(PyOSError::new_err(format!("{}: the file is open read-only (mode 'r')", reader.name())))
-            }
-        }
+    fn writer(&self) -> PyResult<FitsWriter> {
+        self.opened()?.reader().writer().or_raise()
     }
 }
 
@@ -250,7 +245,7 @@ impl AioFits {
 
     /// Appends a copy of an HDU that was looked up, of this or another open file. As in the blocking class; gives the new HDU.
     fn copy<'py>(&self, py: Python<'py>, hdu: PyRef<'_, Hdu>) -> PyResult<Bound<'py, PyAny>> {
-        let writer = self.writer()?.clone();
+        let writer = self.writer()?;
         let copied = writer.copy_hdu(&hdu.reader, hdu.info.index());
         awaitable(py, async move {
             let index = copied.await.map_err(exception)?;

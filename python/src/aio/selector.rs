@@ -6,8 +6,8 @@ use rustfits::{FitsReader, HduInfo, HduKey, HduKind, ImageData, Op, Records, Row
 
 use super::hdu::AioHdu;
 use crate::array::Pixels;
-use crate::error::exception;
-use crate::hdu::{Hdu, read_section, writer_of};
+use crate::error::{OrRaise, exception};
+use crate::hdu::{Hdu, read_section};
 use crate::keys::SectionKey;
 use crate::pixels::{PixelArgument, StartArgument, set_section, write_data};
 use crate::run::{await_op, awaitable, wait};
@@ -246,12 +246,12 @@ impl Selector {
 
     /// Sets the DATASUM card. As in the blocking class.
     fn add_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        await_op(py, writer_of(&self.reader)?.add_datasum(self.key.clone()), |()| ())
+        await_op(py, self.reader.writer().or_raise()?.add_datasum(self.key.clone()), |()| ())
     }
 
     /// Sets the DATASUM and CHECKSUM cards. As in the blocking class.
     fn add_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        await_op(py, writer_of(&self.reader)?.add_checksum(self.key.clone()), |()| ())
+        await_op(py, self.reader.writer().or_raise()?.add_checksum(self.key.clone()), |()| ())
     }
 
     /// Whether the data are those of the DATASUM card; None without that card.
