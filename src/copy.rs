@@ -1,16 +1,17 @@
 //! Copying whole HDUs, within a file and from one to another.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::directory::HduKey;
-use crate::edit::{append_hdu, as_extension};
+use crate::directory::{HduEntry, HduKey};
+use crate::edit::{NewHdu, as_extension};
 use crate::engine::Op;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::Source;
-use crate::format::DataType;
+use crate::image::empty_primary;
 use crate::reader::FitsReader;
-use crate::source::{Content, EditPlan, ReadAt, past_the_end};
-use crate::writer::{Changer, FitsWriter, ImageOptions};
+use crate::source::{Content, ReadAt, past_the_end};
+use crate::writer::FitsWriter;
 
 impl FitsWriter {
     /// Appends a copy of an HDU of this or another open file: its cards and its data byte for byte. Returns the number of the new HDU.
@@ -36,7 +37,21 @@ impl FitsWriter {
     /// # Ok::<(), rustfits::Error>(())
     /// ```
     pub fn copy_hdu(&self, from: &FitsReader, key: impl Into<HduKey>) -> Op<usize> {
-        let (writer, from, key) = (self.clone(), from.clone(), key.into());
+        self.copy(from, key.into(), None)
+    }
+
+    /// As [`FitsWriter::copy_hdu`], in front of the HDU that `before` names. In front of the primary HDU a primary one becomes the primary one, and
+    /// any other gets an empty one in front; the old one becomes an extension.
+    ///
+    /// # Errors
+    ///
+    /// As [`FitsWriter::copy_hdu`]; random groups can't become an extension.
+    pub fn copy_hdu_before(&self, from: &FitsReader, key: impl Into<HduKey>, before: impl Into<HduKey>) -> Op<usize> {
+        self.copy(from, key.into(), Some(before.into()))
+    }
+
+    fn copy(&self, from: &FitsReader, key: HduKey, before: Option<HduKey>) -> Op<usize> {
+        let (writer, from) = (self.clone(), from.clone());
         Op::edit(move || {
             let source = match from.file.source()? {
                 Source::Local(source) => source,
@@ -45,41 +60,29 @@ impl FitsWriter {
                     return Err(Error::new(ErrorKind::Io, message).in_file(from.name()));
                 }
             };
-            // Looked up before anything is written.
-            let found = from.file.find_local(&key, Arc::clone(&source))?.0;
-            let is_primary = found.header.contains("SIMPLE");
-            if !is_primary && writer.reader().count().wait()? == 0 {
-                writer.write_image_bytes(DataType::U8, Vec::new(), Vec::new(), ImageOptions::default()).wait()?;
-            }
-            let file = Arc::clone(&writer.reader.file);
-            writer.shared.append_copy(&from, found.index, source).in_file(file.name())
+            // In the same file a header that waited may move it: only when it has.
+            let copied = writer.shared.insert(before.as_ref(), |primary| {
+                let (hdu, source) = from.file.find_local(&key, source)?;
+                copies(&hdu, source, primary).in_hdu(hdu.index).in_file(from.name())
+            });
+            copied.in_file(writer.reader.name())
         })
     }
 }
 
-impl Changer {
-    fn append_copy(&self, from: &FitsReader, index: usize, source: Arc<dyn ReadAt>) -> Result<usize> {
-        let mut target = self.target()?;
-        self.write_staged(&mut target, &mut self.file().directory())?;
-        // Only now: in the same file, the move may have changed where the HDU is.
-        let (hdu, source) = from.file.find_local(&index.into(), source)?;
-        let layout = &hdu.layout;
-        let (start, len) = (layout.data_start, layout.data_len);
-        if start.saturating_add(len) > source.len() {
-            let error = past_the_end(start, usize::try_from(len).unwrap_or(usize::MAX), source.len());
-            return Err(error.in_hdu(index).in_file(from.name()));
-        }
-        let mut directory = self.file().directory();
-        directory.count(&*target.source())?;
-        let at = directory.append_at();
-        let header = if at == 0 { hdu.header.to_bytes() } else { as_extension(&hdu.header).in_hdu(index)? };
-        // With its padding, where the file has it.
-        let kept = layout.end().min(source.len()) - start;
-        let producer =
-            move |range: std::ops::Range<u64>, output: &mut [u8]| source.read_at(start + range.start, output);
-        let data = Content::Made { len: kept, producer: Box::new(producer) };
-        let steps = append_hdu(at, &header, Some(data), len)?;
-        target.carry_out(EditPlan::InPlace(steps))?;
-        Ok(directory.push(&header, at)?.index)
+/// What an HDU of the source becomes: itself, after an empty primary HDU where it has to come first and can't.
+fn copies(hdu: &HduEntry, source: Arc<dyn ReadAt>, primary: bool) -> Result<Vec<NewHdu<'static>>> {
+    let layout = &hdu.layout;
+    let (start, len) = (layout.data_start, layout.data_len);
+    if start.saturating_add(len) > source.len() {
+        return Err(past_the_end(start, usize::try_from(len).unwrap_or(usize::MAX), source.len()));
     }
+    let can_be_primary = hdu.header.contains("SIMPLE");
+    let header = if primary && can_be_primary { hdu.header.to_bytes() } else { as_extension(&hdu.header)? };
+    // With its padding, where the file has it.
+    let kept = layout.end().min(source.len()) - start;
+    let producer = move |range: Range<u64>, output: &mut [u8]| source.read_at(start + range.start, output);
+    let data = Content::Made { len: kept, producer: Box::new(producer) };
+    let copy = NewHdu { header, data: Some(data), data_len: len };
+    Ok(if primary && !can_be_primary { vec![empty_primary()?, copy] } else { vec![copy] })
 }

@@ -4,8 +4,10 @@
 //! (special records, zeros, the tail of a broken write) is passed over.
 
 mod edits;
+mod key;
+mod rearranged;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, ErrorKind, Result, ResultExt};
@@ -14,6 +16,7 @@ use crate::format::{BLOCK_BYTES, CARD_BYTES, HduKind, HduLayout, Header, padded}
 use crate::source::ReadAt;
 use crate::table::TableLayout;
 use edits::EditedHeader;
+pub use key::{HduId, HduKey};
 
 /// How much of a header is read at first; it doubles until the END card is there.
 const FIRST_READ: u64 = BLOCK_BYTES;
@@ -29,6 +32,7 @@ const GENERIC_NAME: &str = "COMPRESSED_IMAGE";
 pub(crate) struct HduEntry {
     /// The path or URL of the file, as messages name it.
     pub(crate) file: Arc<str>,
+    pub(crate) id: HduId,
     pub(crate) index: usize,
     pub(crate) header: Arc<Header>,
     pub(crate) layout: HduLayout,
@@ -39,15 +43,15 @@ pub(crate) struct HduEntry {
 }
 
 impl HduEntry {
-    fn new(file: Arc<str>, index: usize, header: Arc<Header>, layout: HduLayout) -> Self {
+    fn new(file: Arc<str>, id: HduId, index: usize, header: Arc<Header>, layout: HduLayout) -> Self {
         let name = extension_name(&header);
         let version = header.integer("EXTVER").ok().flatten().unwrap_or(1);
-        Self { file, index, header, layout, name, version, table: OnceLock::new() }
+        Self { file, id, index, header, layout, name, version, table: OnceLock::new() }
     }
 
     /// The same HDU with another header, at another place.
     pub(crate) fn with_header(before: &Self, header: Arc<Header>, layout: HduLayout) -> Self {
-        Self::new(Arc::clone(&before.file), before.index, header, layout)
+        Self::new(Arc::clone(&before.file), before.id, before.index, header, layout)
     }
 
     /// Whether the HDU has this name, in any letter case and without surrounding blanks.
@@ -67,53 +71,6 @@ fn extension_name(header: &Header) -> Option<String> {
     Some(other.unwrap_or(first))
 }
 
-/// How an HDU is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HduKey {
-    /// By number, counted from 0; negative from the end.
-    Index(i64),
-    /// By EXTNAME, in any letter case; the first match wins.
-    Name(String),
-    /// By EXTNAME and EXTVER.
-    NameVersion(String, i64),
-}
-
-impl From<i64> for HduKey {
-    fn from(index: i64) -> Self {
-        Self::Index(index)
-    }
-}
-
-impl From<i32> for HduKey {
-    fn from(index: i32) -> Self {
-        Self::Index(index.into())
-    }
-}
-
-impl From<usize> for HduKey {
-    fn from(index: usize) -> Self {
-        Self::Index(i64::try_from(index).unwrap_or(i64::MAX))
-    }
-}
-
-impl From<&str> for HduKey {
-    fn from(name: &str) -> Self {
-        Self::Name(name.to_owned())
-    }
-}
-
-impl From<String> for HduKey {
-    fn from(name: String) -> Self {
-        Self::Name(name)
-    }
-}
-
-impl From<(&str, i64)> for HduKey {
-    fn from((name, version): (&str, i64)) -> Self {
-        Self::NameVersion(name.to_owned(), version)
-    }
-}
-
 /// The HDUs found so far, and whether there are more.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -121,8 +78,10 @@ pub(crate) struct Directory {
     lenient: bool,
     hdus: Vec<Arc<HduEntry>>,
     end: End,
-    /// The headers that were edited, by the number of their HDU.
-    edited: BTreeMap<usize, EditedHeader>,
+    /// The headers that were edited.
+    edited: HashMap<HduId, EditedHeader>,
+    /// The id of the HDU that is found or made next.
+    next_id: u64,
 }
 
 #[derive(Debug)]
@@ -137,24 +96,12 @@ enum End {
 
 impl Directory {
     pub(crate) fn new(file: Arc<str>, lenient: bool) -> Self {
-        Self { file, lenient, hdus: Vec::new(), end: End::Open, edited: BTreeMap::new() }
+        Self { file, lenient, hdus: Vec::new(), end: End::Open, edited: HashMap::new(), next_id: 0 }
     }
 
     /// The directory of a file that has no HDU yet, because it is about to be written.
     pub(crate) fn empty(file: Arc<str>) -> Self {
-        Self { file, lenient: false, hdus: Vec::new(), end: End::Reached, edited: BTreeMap::new() }
-    }
-
-    /// Adds an HDU that was just written at the end.
-    pub(crate) fn push(&mut self, header: &[u8], start: u64) -> Result<Arc<HduEntry>> {
-        let entry = self.entry(header, start + header.len() as u64)?;
-        self.hdus.push(Arc::clone(&entry));
-        Ok(entry)
-    }
-
-    /// Where the next HDU would be written.
-    pub(crate) fn append_at(&self) -> u64 {
-        self.hdus.last().map_or(0, |hdu| hdu.layout.end())
+        Self { file, lenient: false, hdus: Vec::new(), end: End::Reached, edited: HashMap::new(), next_id: 0 }
     }
 
     /// The HDU that the key asks for.
@@ -165,6 +112,10 @@ impl Directory {
             HduKey::Index(index) => return self.at(*index, source),
             HduKey::Name(name) => (name, None),
             HduKey::NameVersion(name, version) => (name, Some(*version)),
+            HduKey::Id(id) => {
+                let index = self.index_of(*id)?;
+                return self.at(index as i64, source);
+            }
         };
         let mut index = 0;
         while let Some(hdu) = self.get(index, source)? {
@@ -184,8 +135,35 @@ impl Directory {
             HduKey::Index(index) if usize::try_from(*index).is_ok_and(|index| index < self.hdus.len()) => {
                 Ok(*index as usize)
             }
+            HduKey::Id(id) => self.index_of(*id),
             key => Ok(self.find(key, source)?.index),
         }
+    }
+
+    /// Where the HDU with this id stands.
+    ///
+    /// # Errors
+    ///
+    /// Where it was deleted.
+    pub(crate) fn index_of(&self, id: HduId) -> Result<usize> {
+        // As long as nothing was inserted or deleted the id is the number.
+        let guess = usize::try_from(id.0).unwrap_or(usize::MAX);
+        if self.hdus.get(guess).is_some_and(|hdu| hdu.id == id) {
+            return Ok(guess);
+        }
+        let found = self.hdus.iter().position(|hdu| hdu.id == id);
+        found.ok_or_else(deleted)
+    }
+
+    /// The HDU with this id as it is at present.
+    ///
+    /// # Errors
+    ///
+    /// Where it was deleted.
+    pub(crate) fn present(&mut self, id: HduId) -> Result<Arc<HduEntry>> {
+        let index = self.index_of(id)?;
+        self.show(index);
+        self.hdus.get(index).cloned().ok_or_else(deleted)
     }
 
     fn at(&mut self, index: i64, source: &dyn ReadAt) -> Result<Arc<HduEntry>> {
@@ -223,7 +201,7 @@ impl Directory {
 
     /// Finds one more HDU, or the end.
     fn walk(&mut self, source: &dyn ReadAt) -> Result<()> {
-        let start = self.append_at();
+        let start = self.start_of(self.hdus.len());
         let bytes = match read_header(source, start)? {
             Found::Header(bytes) => bytes,
             Found::Broken(error) => return self.broken(error),
@@ -238,18 +216,20 @@ impl Directory {
             return self.broken(error);
         }
         let data_start = start.saturating_add(padded(bytes.len() as u64).unwrap_or(u64::MAX));
-        match self.entry(&bytes, data_start) {
+        match self.entry(&bytes, self.hdus.len(), data_start) {
             Ok(entry) => self.hdus.push(entry),
             Err(error) => return self.broken(error),
         }
         Ok(())
     }
 
-    fn entry(&self, bytes: &[u8], data_start: u64) -> Result<Arc<HduEntry>> {
-        let index = self.hdus.len();
-        let header = Header::with_rules(bytes, self.lenient).placed(&self.file, index);
+    /// The entry of an HDU that has no id yet.
+    fn entry(&mut self, header: &[u8], index: usize, data_start: u64) -> Result<Arc<HduEntry>> {
+        let header = Header::with_rules(header, self.lenient).placed(&self.file, index);
         let layout = layout_of(&header, index, data_start)?;
-        Ok(Arc::new(HduEntry::new(Arc::clone(&self.file), index, Arc::new(header), layout)))
+        let id = HduId(self.next_id);
+        self.next_id += 1;
+        Ok(Arc::new(HduEntry::new(Arc::clone(&self.file), id, index, Arc::new(header), layout)))
     }
 
     /// A first HDU that can't be read is the file's own error; a later one ends the walk.
@@ -303,6 +283,10 @@ fn read_header(source: &dyn ReadAt, start: u64) -> Result<Found> {
         }
         wanted *= 2;
     }
+}
+
+fn deleted() -> Error {
+    Error::new(ErrorKind::Closed, "the HDU was deleted from the file")
 }
 
 fn no_end(start: u64, end: u64, file_len: u64) -> Error {

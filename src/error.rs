@@ -55,7 +55,7 @@ pub enum ErrorKind {
     TooLarge,
     /// A change was asked of something that can only be read.
     ReadOnly,
-    /// The file was closed.
+    /// The file was closed, or the HDU deleted.
     Closed,
     /// The content is there but breaks the FITS standard.
     Illegal,
@@ -121,12 +121,6 @@ impl Error {
     #[must_use]
     pub fn in_item(mut self, item: impl FnOnce() -> String) -> Self {
         self.0.item.get_or_insert_with(item);
-        self
-    }
-
-    /// The same error about another file.
-    pub(crate) fn of_file(mut self, file: &str) -> Self {
-        self.0.file = Some(file.to_owned());
         self
     }
 

@@ -1,13 +1,14 @@
 //! Whole files in one call: the first HDU with data; a file of one image, which appears when it is complete.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::engine::Op;
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::hdu::HduInfo;
 use crate::image_writer::PixelValues;
-use crate::io::location::{is_gzip_name, parse};
-use crate::io::{Location, Replacement};
+use crate::io::Location;
+use crate::io::location::parse;
+use crate::io::replacement::refuse_other_names;
 use crate::reader::FitsReader;
 use crate::writer::{FitsWriter, ImageOptions};
 
@@ -60,43 +61,27 @@ impl FitsWriter {
     pub fn write_file(name: impl AsRef<Path>, append: bool, values: PixelValues, options: ImageOptions) -> Op<()> {
         let name = name.as_ref().to_owned();
         Op::edit(move || {
-            let replacement = if append { None } else { replacement(&name)? };
-            let place = replacement.as_ref().map_or(&*name, Replacement::path);
-            let writer = if append { FitsWriter::open(place) } else { FitsWriter::create(place) }.wait()?;
-            let written = writer.write_image_values(values, options).wait().and_then(|_| writer.close().wait());
-            match replacement {
-                // The name under which it was made says nothing to anybody.
-                Some(replacement) => written
-                    .and_then(|()| replacement.take_place(false).map(drop))
-                    .map_err(|error| error.of_file(&name.to_string_lossy())),
-                None => written,
-            }
+            let writer = if append { FitsWriter::open(&name).wait()? } else { created(&name)? };
+            let written = writer.write_image_values(values, options).wait();
+            written.and_then(|_| writer.close().wait())
         })
     }
 }
 
-/// What is made beside a file on disk; `None` where the file is written in place.
-fn replacement(name: &Path) -> Result<Option<Replacement>> {
-    let location = parse(name)?;
-    match &location {
-        // A gzip file is made in memory and takes its place by itself.
-        Location::Path(_) if is_gzip_name(&location) => Ok(None),
-        Location::Path(path) => beside(path).in_file(&path.to_string_lossy()),
-        _ => Ok(None),
+/// A file that appears when it is complete; where that can't be, one that is written in place.
+fn created(name: &Path) -> Result<FitsWriter> {
+    if !can_be_replaced(name) {
+        return FitsWriter::create(name).wait();
+    }
+    match FitsWriter::create_atomic(name).wait() {
+        // A directory in which no file can be made may hold one that can be written.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => FitsWriter::create(name).wait(),
+        created => created,
     }
 }
 
-fn beside(path: &PathBuf) -> Result<Option<Replacement>> {
-    match path.metadata() {
-        Ok(metadata) if !metadata.is_file() => return Ok(None),
-        Ok(_) if crate::io::replacement::refuse_other_names(path).is_err() => return Ok(None),
-        // Whoever may not write the file may not replace it either.
-        Ok(_) => drop(std::fs::OpenOptions::new().write(true).open(path)?),
-        Err(_) => {}
-    }
-    match Replacement::of(path) {
-        Ok(replacement) => Ok(Some(replacement)),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied && path.exists() => Ok(None),
-        Err(error) => Err(error),
-    }
+fn can_be_replaced(name: &Path) -> bool {
+    let Ok(Location::Path(path)) = parse(name) else { return true };
+    let is_other = path.metadata().is_ok_and(|metadata| !metadata.is_file());
+    !is_other && (!path.exists() || refuse_other_names(&path).is_ok())
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::directory::{HduEntry, placed};
+use crate::directory::{HduEntry, HduId, placed};
 use crate::error::{Error, Result};
 use crate::format::structure::element_count;
-use crate::format::{DataType, HduKind, HduLayout, Header};
+use crate::format::{DataType, HduKind, Header};
 use crate::image::ImageShape;
 use crate::image_plan::image_shape;
 use crate::table::TableLayout;
@@ -23,15 +23,12 @@ impl HduInfo {
         Self { entry }
     }
 
-    /// The same HDU with another header, such as a live one.
-    #[must_use]
-    pub fn with_header(&self, header: &Header) -> Self {
-        let before = &self.entry.layout;
-        let layout = HduLayout::new(header, before.data_start).unwrap_or_else(|_| before.clone());
-        Self { entry: Arc::new(HduEntry::with_header(&self.entry, Arc::new(header.clone()), layout)) }
+    /// Which HDU it is, to ask for the same one after others were inserted or deleted in front of it.
+    pub fn id(&self) -> HduId {
+        self.entry.id
     }
 
-    /// The number of the HDU, counted from 0.
+    /// The number of the HDU, counted from 0, when it was looked up.
     pub fn index(&self) -> usize {
         self.entry.index
     }

@@ -33,6 +33,7 @@ mod file;
 mod files;
 mod format;
 mod hdu;
+mod hdu_places;
 mod image;
 mod image_data;
 mod image_plan;
@@ -50,7 +51,7 @@ mod target;
 mod tiled;
 mod writer;
 
-pub use directory::HduKey;
+pub use directory::{HduId, HduKey};
 pub use engine::Op;
 #[doc(hidden)]
 pub use engine::{Task, TaskError, spawn, spawn_blocking};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::directory::HduId;
 use crate::engine::Op;
 use crate::error::Result;
 use crate::format::Header;
@@ -28,6 +29,7 @@ use crate::reader::FitsReader;
 #[derive(Clone)]
 pub struct LiveHeader {
     reader: FitsReader,
+    id: HduId,
     index: usize,
     /// As it was when the HDU was found.
     found: Arc<Header>,
@@ -35,7 +37,7 @@ pub struct LiveHeader {
 
 impl LiveHeader {
     pub(crate) fn new(reader: FitsReader, info: &HduInfo) -> Self {
-        Self { reader, index: info.index(), found: Arc::clone(info.header()) }
+        Self { reader, id: info.id(), index: info.index(), found: Arc::clone(info.header()) }
     }
 
     /// Lends the header as it is now, with edits that still wait to be written.
@@ -44,7 +46,7 @@ impl LiveHeader {
             return visit(&self.found);
         }
         let directory = self.reader.file.directory();
-        directory.with_header(self.index, visit, &self.found)
+        directory.with_header(self.id, visit, &self.found)
     }
 
     /// Whether the file was opened to be changed.
@@ -70,7 +72,7 @@ impl LiveHeader {
     /// back what a longer edit did before it failed.
     pub fn edit_once(&self, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> Op<()> {
         match self.reader.changer() {
-            Ok(changer) => changer.change_header(self.index.into(), edit),
+            Ok(changer) => changer.change_header(self.id.into(), edit),
             Err(error) => Op::failed(error.in_hdu(self.index)),
         }
     }

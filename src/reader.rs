@@ -7,7 +7,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use crate::directory::HduKey;
 use crate::engine::{Buffer, Op};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::OpenFile;
 use crate::format::{DataType, Header};
 use crate::hdu::HduInfo;
@@ -123,6 +123,20 @@ impl FitsReader {
     pub fn header(&self, key: impl Into<HduKey>) -> Op<Arc<Header>> {
         let key = key.into();
         self.file.locate(move |file, source| Ok(Arc::clone(&file.find(&key, source)?.header)))
+    }
+
+    /// An HDU that was found, as it is at present: where it stands, and its header with edits that still wait to be written. Does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] once it was deleted.
+    pub fn present(&self, hdu: &HduInfo) -> Result<HduInfo> {
+        self.file.directory().present(hdu.id()).map(HduInfo::new).in_file(self.name())
+    }
+
+    /// Whether both read the same open file.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file)
     }
 
     /// The header of an HDU that was found, as it is now and later, and to be edited where the file can be changed. Does no I/O.

@@ -24,19 +24,53 @@ pub(crate) struct Target {
     changed: bool,
     /// Where a new file can't take the old one's place: change the old one, which a kill can then destroy.
     allow_in_place: bool,
+    /// What gets its name only when it is closed.
+    unnamed: Option<Unnamed>,
     /// Why an edit failed half way.
     failure: Option<Error>,
 }
 
+/// A new file that is not under its name yet.
+pub(crate) enum Unnamed {
+    /// Beside its place, which it takes.
+    Disk(Replacement),
+    /// In memory.
+    Gzip,
+}
+
 impl Target {
     pub(crate) fn new(place: Place, changed: bool, allow_in_place: bool) -> Self {
-        Self { place, changed, allow_in_place, failure: None }
+        Self { place, changed, allow_in_place, unnamed: None, failure: None }
     }
 
     /// A file on disk: created, or emptied if there is one.
     pub(crate) fn create(path: &Path) -> Result<Place> {
         let file = FileOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         Ok(Place::Disk(Arc::new(DiskFile::at(path, file)?)))
+    }
+
+    /// A file on disk that takes its name when it is closed.
+    pub(crate) fn create_unnamed(path: &Path) -> Result<Self> {
+        let metadata = path.metadata();
+        if metadata.is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Error::argument("is no regular file, which is all that can be replaced: leave atomic out"));
+        }
+        if path.exists() {
+            // Whoever may not write the file may not replace it either.
+            FileOptions::new().write(true).open(path)?;
+            replacement::refuse_other_names(path)?;
+        }
+        let new = Replacement::of(path)?;
+        let place = Place::Disk(Arc::new(DiskFile::at(new.path(), new.file().try_clone()?)?));
+        Ok(Self { unnamed: Some(Unnamed::Disk(new)), ..Self::new(place, true, false) })
+    }
+
+    /// A `.gz` file that takes its name when it is closed.
+    pub(crate) fn create_unnamed_gzip(path: &Path) -> Result<Self> {
+        // What would keep the file from being written shows at once and not when it is closed.
+        drop(Replacement::of(path)?);
+        let place = Place::Gzip(Arc::default(), std::path::absolute(path)?);
+        Ok(Self { unnamed: Some(Unnamed::Gzip), ..Self::new(place, true, false) })
     }
 
     /// A `.gz` file that is to be written anew; what it holds stays until then.
@@ -141,12 +175,33 @@ impl Target {
                 file.sync()?;
                 file.path().map_or(Ok(()), replacement::sync_directory)
             }
-            Place::Gzip(memory, path) if self.changed => {
+            Place::Gzip(memory, path) if self.changed && self.unnamed.is_none() => {
                 memory.with_bytes(|bytes| gzip_write::replace(path, bytes)).in_file(&path.to_string_lossy())?;
                 self.changed = false;
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Gives a new file its name. To be called when nothing more is written.
+    pub(crate) fn publish(&mut self) -> Result<()> {
+        match self.unnamed.take() {
+            Some(Unnamed::Disk(new)) => new.take_place(false).map(drop),
+            Some(Unnamed::Gzip) => self.flush(false),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of a file that has no name yet; whether it was one. `remove`: what was written of it goes.
+    pub(crate) fn discard(&mut self, remove: bool) -> bool {
+        match self.unnamed.take() {
+            Some(unnamed) if !remove => {
+                std::mem::forget(unnamed);
+                true
+            }
+            Some(_) => true,
+            None => false,
         }
     }
 }

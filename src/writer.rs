@@ -55,6 +55,9 @@ pub struct ImageOptions {
     pub blank: Option<i128>,
     /// More cards, also commentary. Those of protected keywords are left out.
     pub header: Option<Header>,
+    /// The HDU in front of which the image goes; behind the last one unless given. In front of the primary HDU it becomes the primary one, and the
+    /// old one an extension.
+    pub before: Option<HduKey>,
 }
 
 impl ImageOptions {
@@ -91,7 +94,33 @@ impl FitsWriter {
     /// The path can't be created, or the name is of something that can only be read.
     pub fn create(name: impl AsRef<Path>) -> Op<Self> {
         let name = name.as_ref().to_owned();
-        Op::edit(move || create(&name).in_file(&shown(&name)))
+        Op::edit(move || create(&name, false).in_file(&shown(&name)))
+    }
+
+    /// Creates a file that gets its name, or takes the place of the one there, when it is closed. A kill, a dropped writer and
+    /// [`FitsWriter::abandon`] leave nothing under the name, or the old file as it was. `mem://` is as in [`FitsWriter::create`].
+    ///
+    /// # Errors
+    ///
+    /// As [`FitsWriter::create`]; no file can be made beside the path, or what is there can't be replaced: a device, or a file with several hard links.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{FitsWriter, ImageOptions};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("result.fits");
+    /// let fits = FitsWriter::create_atomic(&path).wait()?;
+    /// fits.write_image(&ndarray::array![1i16, 2], ImageOptions::default()).wait()?;
+    /// assert!(!path.exists());
+    /// fits.close().wait()?;
+    /// assert!(path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_atomic(name: impl AsRef<Path>) -> Op<Self> {
+        let name = name.as_ref().to_owned();
+        Op::edit(move || create(&name, true).in_file(&shown(&name)))
     }
 
     /// Opens a file that is there, to be read and changed: a path or `file://`. A `.gz` is changed in memory and takes its name's place
@@ -130,7 +159,8 @@ impl FitsWriter {
         &self.reader
     }
 
-    /// Appends an image: as the primary HDU where the file is empty, else as an extension. Returns the number of the new HDU.
+    /// Adds an image: as the primary HDU where the file is empty, else as an extension behind the last HDU, or in front of the one that
+    /// [`ImageOptions::before`] names. Returns the number of the new HDU.
     ///
     /// The array may have any memory order. Unsigned types and `i8` are stored with the BZERO that the standard has for them (§5.3).
     pub fn write_image<T: Element, S: Data<Elem = T>, D: Dimension>(
@@ -173,7 +203,7 @@ impl FitsWriter {
         })
     }
 
-    /// Appends an image of zeros, which take no time to write.
+    /// Adds an image of zeros, which take no time to write.
     ///
     /// # Errors
     ///
@@ -213,15 +243,7 @@ impl FitsWriter {
             blank: options.blank,
             cards: options.header.as_ref(),
         };
-        let mut target = self.shared.target()?;
-        let mut directory = self.reader.file.directory();
-        self.shared.write_staged(&mut target, &mut directory)?;
-        // The new one goes behind the last.
-        directory.count(&*target.source())?;
-        let at = directory.append_at();
-        let (steps, header) = image.append(at)?;
-        target.carry_out(EditPlan::InPlace(steps))?;
-        Ok(directory.push(&header, at)?.index)
+        self.shared.insert(options.before.as_ref(), |primary| Ok(vec![image.hdu(primary)?]))
     }
 
     /// Writes pixels of an image that is there; see [`ImageSelector::write`](crate::ImageSelector::write).
@@ -310,9 +332,26 @@ impl FitsWriter {
             }
             // An edit that runs is waited for. One that failed keeps nothing that was whole before from being written back.
             let mut target = shared.target.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = shared.flush(&mut target, false);
+            let flushed = shared.flush(&mut target, false);
+            let result = flushed.and_then(|()| target.publish().in_file(shared.file.name()));
+            // After a failure.
+            target.discard(true);
             shared.file.close();
             result
+        })
+    }
+
+    /// Closes the file where its making has failed: one of [`FitsWriter::create_atomic`] is thrown away, any other closed as by
+    /// [`FitsWriter::close`].
+    pub fn abandon(&self) -> Op<()> {
+        let writer = self.clone();
+        Op::edit(move || {
+            let shared = &writer.shared;
+            if shared.target.lock().unwrap_or_else(PoisonError::into_inner).discard(true) {
+                shared.file.close();
+                return Ok(());
+            }
+            writer.close().wait()
         })
     }
 }
@@ -467,7 +506,9 @@ impl Changer {
 impl Drop for Changer {
     /// A forgotten file is written back, but only by the process that opened it: a forked child holds a copy.
     fn drop(&mut self) {
-        if self.process != std::process::id() || self.file.is_closed() {
+        let own = self.process == std::process::id();
+        let target = self.target.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if target.discard(own) || !own || self.file.is_closed() {
             return;
         }
         let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
@@ -495,17 +536,19 @@ fn read_only() -> Error {
     Error::new(ErrorKind::ReadOnly, "a remote file is read-only: write to disk or to mem:// and upload that")
 }
 
-fn create(name: &Path) -> Result<FitsWriter> {
+fn create(name: &Path, atomic: bool) -> Result<FitsWriter> {
     let location = parse(name)?;
     refuse_writing(&location)?;
-    let place = match &location {
-        Location::Memory => Place::Memory(Arc::default()),
+    let target = match &location {
+        Location::Memory => Target::new(Place::Memory(Arc::default()), false, false),
         Location::Http(_) | Location::Ftp(_) => return Err(read_only()),
-        Location::Path(path) if is_gzip_name(&location) => Target::create_gzip(path)?,
-        Location::Path(path) => Target::create(path)?,
+        Location::Path(path) => match (is_gzip_name(&location), atomic) {
+            (false, false) => Target::new(Target::create(path)?, false, false),
+            (false, true) => Target::create_unnamed(path)?,
+            (true, false) => Target::new(Target::create_gzip(path)?, true, false),
+            (true, true) => Target::create_unnamed_gzip(path)?,
+        },
     };
-    let changed = matches!(place, Place::Gzip(..));
-    let target = Target::new(place, changed, false);
     let file = OpenFile::create(Arc::from(display(&location)), Source::Local(target.source()));
     Ok(Changer::writer(file, target))
 }

@@ -28,6 +28,7 @@ const LAYERS: [&[&str]; 10] = [
         "copy",
         "files",
         "hdu",
+        "hdu_places",
         "fetch",
         "image_data",
         "image_writer",

@@ -264,7 +264,8 @@ class FITS:
     @property
     def hdus(self) -> list[Any]: ...
     def close(self) -> None: ...
-    def copy(self, hdu: HDU) -> HDU: ...
+    def copy(self, hdu: HDU, *, before: HduKey | HDU | None = None) -> HDU: ...
+    def __delitem__(self, key: HduKey | HDU, /) -> None: ...
     def sync(self) -> None: ...
     def write_image(
         self,
@@ -276,6 +277,7 @@ class FITS:
         quantize: None = None,
         blank: int | None = None,
         header: Header | dict[str, Any] | None = None,
+        before: HduKey | HDU | None = None,
     ) -> ImageHDU: ...
     def create_image_hdu(
         self,
@@ -288,9 +290,15 @@ class FITS:
         quantize: None = None,
         blank: int | None = None,
         header: Header | dict[str, Any] | None = None,
+        before: HduKey | HDU | None = None,
     ) -> ImageHDU: ...
     def write(
-        self, data: npt.ArrayLike, *, extname: str | None = None, header: Header | dict[str, Any] | None = None
+        self,
+        data: npt.ArrayLike,
+        *,
+        extname: str | None = None,
+        header: Header | dict[str, Any] | None = None,
+        before: HduKey | HDU | None = None,
     ) -> ImageHDU: ...
     def __enter__(self) -> Self: ...
     def __exit__(

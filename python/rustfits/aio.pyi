@@ -174,7 +174,10 @@ class FITS:
     def contains(self, key: HduKey) -> Coroutine[Any, Any, bool]: ...
     def to_bytes(self) -> Coroutine[Any, Any, bytes]: ...
     def close(self) -> Coroutine[Any, Any, None]: ...
-    def copy(self, hdu: rustfits.HDU) -> Coroutine[Any, Any, rustfits.HDU]: ...
+    def copy(
+        self, hdu: rustfits.HDU, *, before: HduKey | rustfits.HDU | None = None
+    ) -> Coroutine[Any, Any, rustfits.HDU]: ...
+    def delete(self, key: HduKey | rustfits.HDU) -> Coroutine[Any, Any, None]: ...
     def sync(self) -> Coroutine[Any, Any, None]: ...
     def write_image(
         self,
@@ -186,6 +189,7 @@ class FITS:
         quantize: None = None,
         blank: int | None = None,
         header: Header | dict[str, Any] | None = None,
+        before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, ImageHDU]: ...
     def create_image_hdu(
         self,
@@ -198,9 +202,15 @@ class FITS:
         quantize: None = None,
         blank: int | None = None,
         header: Header | dict[str, Any] | None = None,
+        before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, ImageHDU]: ...
     def write(
-        self, data: npt.ArrayLike, *, extname: str | None = None, header: Header | dict[str, Any] | None = None
+        self,
+        data: npt.ArrayLike,
+        *,
+        extname: str | None = None,
+        header: Header | dict[str, Any] | None = None,
+        before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, ImageHDU]: ...
 
 def open(

@@ -7,13 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::{PyNotImplementedError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMemoryView};
-use rustfits::{FitsReader, FitsWriter, HduInfo, ImageOptions, Op, WriteOptions};
+use rustfits::{FitsReader, FitsWriter, HduId, HduInfo, HduKey, ImageOptions, Op, WriteOptions};
 
 use crate::array::data_type_of;
 use crate::error::OrRaise;
 use crate::hdu::{Hdu, hdu_object};
 use crate::header::CardsArgument;
-use crate::keys::Key;
+use crate::keys::{HduArgument, Key};
 use crate::options::{RemoteArgument, open_options};
 use crate::pixels::PixelArgument;
 use crate::run::wait;
@@ -31,7 +31,8 @@ use crate::run::wait;
 /// remote : 'ranged' or Remote, optional
 ///     How a remote file is fetched; whole unless given.
 /// atomic : bool
-///     Not supported yet.
+///     With `w+`: the file takes its name, or the place of the one there, when it is closed. A kill, an exception in the `with` block and a
+///     handle that is forgotten leave nothing under the name, or the old file as it was.
 /// allow_in_place : bool
 ///     With `r+`: where data have to move and a new file can't take the old one's place (no space for a second file, no permission in the
 ///     directory, several hard links), move them in the old file. A kill can then destroy it.
@@ -39,7 +40,7 @@ use crate::run::wait;
 pub(crate) struct Fits {
     handle: Handle,
     mode: Mode,
-    hdus: Mutex<HashMap<usize, Py<PyAny>>>,
+    hdus: Mutex<HashMap<HduId, Py<PyAny>>>,
 }
 
 /// A file open for reading, or for writing.
@@ -110,6 +111,7 @@ pub(crate) struct Opening {
     pub(crate) mode: Mode,
     lenient: bool,
     remote: Option<RemoteArgument>,
+    atomic: bool,
     allow_in_place: bool,
 }
 
@@ -123,8 +125,8 @@ impl Opening {
         allow_in_place: bool,
     ) -> PyResult<Self> {
         let mode = Mode::named(mode)?;
-        if atomic {
-            return Err(PyNotImplementedError::new_err("atomic= is not supported yet"));
+        if atomic && mode != Mode::Create {
+            return Err(PyValueError::new_err("atomic= is for mode 'w+'"));
         }
         if remote.is_some() && mode != Mode::Read {
             return Err(PyValueError::new_err("remote= is for mode 'r': a remote file is read-only"));
@@ -132,7 +134,7 @@ impl Opening {
         if allow_in_place && mode != Mode::Change {
             return Err(PyValueError::new_err("allow_in_place= is for mode 'r+'"));
         }
-        Ok(Self { path, mode, lenient, remote, allow_in_place })
+        Ok(Self { path, mode, lenient, remote, atomic, allow_in_place })
     }
 
     /// The operation that opens the file.
@@ -144,7 +146,10 @@ impl Opening {
             }
             Mode::Change => FitsWriter::open_with(path, WriteOptions { lenient, allow_in_place })
                 .map(|writer| Ok(Handle::Writer(writer))),
-            Mode::Create => FitsWriter::create(path).map(|writer| Ok(Handle::Writer(writer))),
+            Mode::Create => {
+                let created = if self.atomic { FitsWriter::create_atomic(path) } else { FitsWriter::create(path) };
+                created.map(|writer| Ok(Handle::Writer(writer)))
+            }
         }
     }
 }
@@ -167,8 +172,9 @@ pub(crate) fn image_options(
     extver: Option<i64>,
     blank: Option<i128>,
     header: Option<CardsArgument>,
+    before: Option<HduKey>,
 ) -> ImageOptions {
-    ImageOptions { name: extname, version: extver, blank, header: header.map(|cards| cards.0) }
+    ImageOptions { name: extname, version: extver, blank, header: header.map(|cards| cards.0), before }
 }
 
 /// The lengths of axes: one number or several.
@@ -184,6 +190,14 @@ impl Dims {
             Self::One(length) => vec![length],
             Self::Several(lengths) => lengths,
         }
+    }
+}
+
+/// The operation that copies an HDU into a file.
+pub(crate) fn copy_of(writer: &FitsWriter, hdu: &Hdu, before: Option<HduKey>) -> Op<usize> {
+    match before {
+        Some(before) => writer.copy_hdu_before(&hdu.reader, hdu.info.id(), before),
+        None => writer.copy_hdu(&hdu.reader, hdu.info.id()),
     }
 }
 
@@ -226,13 +240,18 @@ impl Fits {
 
     /// The HDU's object: the same one each time.
     fn object(&self, py: Python<'_>, info: HduInfo) -> PyResult<Py<PyAny>> {
-        let index = info.index();
-        if let Some(object) = self.hdus.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
+        let id = info.id();
+        if let Some(object) = self.hdus.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Ok(object.clone_ref(py));
         }
         let object = hdu_object(py, Hdu::new(self.handle.reader().clone(), info))?;
         let mut hdus = self.hdus.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(hdus.entry(index).or_insert(object).clone_ref(py))
+        Ok(hdus.entry(id).or_insert(object).clone_ref(py))
+    }
+
+    /// The HDU of this file in front of which something goes.
+    fn place(&self, before: Option<HduArgument>) -> PyResult<Option<HduKey>> {
+        before.map(|before| before.within(self.handle.reader())).transpose()
     }
 
     fn writer(&self) -> PyResult<FitsWriter> {
@@ -311,7 +330,7 @@ impl Fits {
         wait(py, self.writer()?.sync())
     }
 
-    /// Appends an image: as the primary HDU where the file is empty, else as an extension.
+    /// Adds an image: as the primary HDU where the file is empty, else as an extension behind the last HDU.
     ///
     /// Parameters
     /// ----------
@@ -327,6 +346,9 @@ impl Fits {
     /// header : Header or dict, optional
     ///     More cards. Of a header the protected keywords are left out; a dict with one of them is a ValueError. The values of a dict can
     ///     be tuples of value and comment.
+    /// before : int, str, (str, int) or HDU, optional
+    ///     The HDU in front of which the new one goes; behind the last one unless given. In front of the primary HDU it becomes the primary
+    ///     one, and the old one an extension.
     /// compress, quantize : optional
     ///     Not supported yet.
     ///
@@ -334,7 +356,7 @@ impl Fits {
     /// -------
     /// ImageHDU
     ///     The new HDU.
-    #[pyo3(signature = (data, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None))]
+    #[pyo3(signature = (data, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn write_image(
         &self,
@@ -346,14 +368,15 @@ impl Fits {
         quantize: Option<Py<PyAny>>,
         blank: Option<i128>,
         header: Option<CardsArgument>,
+        before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
         refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
-        let options = image_options(extname, extver, blank, header);
+        let options = image_options(extname, extver, blank, header, self.place(before)?);
         let index = wait(py, self.writer()?.write_image_values(data.0, options))?;
         self.__getitem__(py, Key(index.into()))
     }
 
-    /// Appends an image of zeros, which take no time to write.
+    /// Adds an image of zeros, which take no time to write.
     ///
     /// Parameters
     /// ----------
@@ -363,7 +386,7 @@ impl Fits {
     ///     The shape, slowest axis first.
     ///
     /// The other parameters are those of `write_image`.
-    #[pyo3(signature = (dtype, dims, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None))]
+    #[pyo3(signature = (dtype, dims, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn create_image_hdu(
         &self,
@@ -376,41 +399,67 @@ impl Fits {
         quantize: Option<Py<PyAny>>,
         blank: Option<i128>,
         header: Option<CardsArgument>,
+        before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
         refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
-        let options = image_options(extname, extver, blank, header);
+        let options = image_options(extname, extver, blank, header, self.place(before)?);
         let created = self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options);
         let index = wait(py, created)?;
         self.__getitem__(py, Key(index.into()))
     }
 
-    /// Appends an array as an image; the parameters are those of `write_image`.
-    #[pyo3(signature = (data, *, extname=None, header=None))]
+    /// Adds an array as an image; the parameters are those of `write_image`.
+    #[pyo3(signature = (data, *, extname=None, header=None, before=None))]
     fn write(
         &self,
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
         extname: Option<String>,
         header: Option<CardsArgument>,
+        before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
         refuse_tables(data)?;
-        self.write_image(py, data.extract()?, extname, None, None, None, None, header)
+        self.write_image(py, data.extract()?, extname, None, None, None, None, header, before)
     }
 
-    /// Appends a copy of an HDU of this or another open file: its cards and data byte for byte. A primary image becomes an extension where it does
-    /// not come first. Gives the new HDU.
-    fn copy(&self, py: Python<'_>, hdu: PyRef<'_, Hdu>) -> PyResult<Py<PyAny>> {
-        let index = wait(py, self.writer()?.copy_hdu(&hdu.reader, hdu.info.index()))?;
+    /// Adds a copy of an HDU of this or another open file: its cards and data byte for byte.
+    ///
+    /// A primary image becomes an extension where it does not come first; where an extension would come first an empty primary HDU goes in
+    /// front of it.
+    ///
+    /// Parameters
+    /// ----------
+    /// hdu : HDU
+    ///     What is copied.
+    /// before : int, str, (str, int) or HDU, optional
+    ///     As for `write_image`.
+    ///
+    /// Returns
+    /// -------
+    /// HDU
+    ///     The new one.
+    #[pyo3(signature = (hdu, *, before=None))]
+    fn copy(&self, py: Python<'_>, hdu: PyRef<'_, Hdu>, before: Option<HduArgument>) -> PyResult<Py<PyAny>> {
+        let index = wait(py, copy_of(&self.writer()?, &hdu, self.place(before)?))?;
         self.__getitem__(py, Key(index.into()))
+    }
+
+    /// Deletes an HDU; those behind it move up. The primary HDU becomes an empty one.
+    fn __delitem__(&self, py: Python<'_>, key: HduArgument) -> PyResult<()> {
+        let writer = self.writer()?;
+        wait(py, writer.delete_hdu(key.within(writer.reader())?))
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
         slf
     }
 
-    #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.close(py)
+    #[pyo3(signature = (kind, *_error))]
+    fn __exit__(&self, py: Python<'_>, kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
+        match &self.handle {
+            Handle::Writer(writer) if !kind.is_none() => wait(py, writer.abandon()),
+            _ => self.close(py),
+        }
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -131,7 +131,7 @@ pub(crate) fn writing(
     };
     refuse_tables(data)?;
     let values: PixelArgument = data.extract()?;
-    Ok(FitsWriter::write_file(filename, append, values.0, image_options(extname, None, None, header)))
+    Ok(FitsWriter::write_file(filename, append, values.0, image_options(extname, None, None, header, None)))
 }
 
 /// Whether a keyword describes the structure of the file, so that it is not set by hand.

@@ -53,11 +53,10 @@ impl Hdu {
 
     /// What names or describes the HDU, as the header has it now.
     fn described<T: Send>(&self, py: Python<'_>, describe: impl FnOnce(&HduInfo) -> T + Send) -> T {
-        let header = self.reader.live_header(&self.info);
-        if !header.can_change() {
+        if self.reader.writer().is_err() {
             return describe(&self.info);
         }
-        py.detach(|| header.read(|header| describe(&self.info.with_header(header))))
+        py.detach(|| describe(self.reader.present(&self.info).as_ref().unwrap_or(&self.info)))
     }
 }
 
@@ -94,8 +93,8 @@ impl Hdu {
 
     /// The number of the HDU, counted from 0.
     #[getter]
-    fn index(&self) -> usize {
-        self.info.index()
+    fn index(&self, py: Python<'_>) -> PyResult<usize> {
+        py.detach(|| self.reader.present(&self.info)).map(|now| now.index()).or_raise()
     }
 
     /// EXTNAME, or None.
@@ -118,23 +117,23 @@ impl Hdu {
 
     /// Sets the DATASUM card: the checksum of the data as they are now. Later changes don't refresh it.
     fn add_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.run(py, self.writer()?.add_datasum(self.info.index()))
+        self.run(py, self.writer()?.add_datasum(self.info.id()))
     }
 
     /// Sets the DATASUM and CHECKSUM cards: the checksums of the data and of the whole HDU as they are now. Later changes, also of the header,
     /// don't refresh them.
     fn add_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.run(py, self.writer()?.add_checksum(self.info.index()))
+        self.run(py, self.writer()?.add_checksum(self.info.id()))
     }
 
     /// Whether the data are those that the DATASUM card was made for; None without that card.
     fn verify_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.run(py, self.reader.verify_datasum(self.info.index()))
+        self.run(py, self.reader.verify_datasum(self.info.id()))
     }
 
     /// Whether header and data are those that the CHECKSUM card was made for; None without that card.
     fn verify_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.run(py, self.reader.verify_checksum(self.info.index()))
+        self.run(py, self.reader.verify_checksum(self.info.id()))
     }
 }
 
@@ -144,7 +143,7 @@ pub(crate) struct ImageHdu;
 
 /// The read of a section, as it is for every face.
 pub(crate) fn read_section(hdu: &Hdu, section: Option<SectionKey>, scale: bool, mask_blank: bool) -> Op<ImageData> {
-    let mut image = hdu.reader.image(hdu.info.index());
+    let mut image = hdu.reader.image(hdu.info.id());
     if let Some(SectionKey(section)) = section {
         image = image.section(section);
     }

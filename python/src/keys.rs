@@ -1,10 +1,12 @@
 //! Reads what users put in brackets: HDU keys and sections.
 
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyEllipsis, PySlice, PyString, PyTuple};
-use rustfits::{AxisSection, HduKey, Section};
+use rustfits::{AxisSection, FitsReader, HduId, HduKey, Section};
+
+use crate::hdu::Hdu;
 
 /// An HDU key: number, EXTNAME, or (EXTNAME, EXTVER).
 pub(crate) struct Key(pub(crate) HduKey);
@@ -27,6 +29,37 @@ impl<'py> FromPyObject<'_, 'py> for Key {
             return Ok(Self(HduKey::NameVersion(name, version?)));
         }
         Err(unsupported(&key, "an HDU key is an int, an EXTNAME or a tuple (EXTNAME, EXTVER)"))
+    }
+}
+
+/// An HDU where one that is there is meant: a key, or the HDU's object.
+pub(crate) enum HduArgument {
+    Key(HduKey),
+    Object(FitsReader, HduId),
+}
+
+impl HduArgument {
+    /// The key within a file; an HDU of another file is a ValueError.
+    pub(crate) fn within(self, file: &FitsReader) -> PyResult<HduKey> {
+        match self {
+            Self::Key(key) => Ok(key),
+            Self::Object(other, id) if other.is_same_file(file) => Ok(id.into()),
+            Self::Object(other, _) => {
+                let message = format!("the HDU is one of {}, not of {}", other.name(), file.name());
+                Err(PyValueError::new_err(message))
+            }
+        }
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for HduArgument {
+    type Error = PyErr;
+
+    fn extract(argument: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match argument.cast::<Hdu>() {
+            Ok(hdu) => Ok(Self::Object(hdu.get().reader.clone(), hdu.get().info.id())),
+            Err(_) => argument.extract().map(|Key(key)| Self::Key(key)),
+        }
     }
 }
 

@@ -65,12 +65,12 @@ impl<'py> FromPyObject<'_, 'py> for StartArgument {
 
 /// What `hdu[key] = value` does.
 pub(crate) fn set_section(hdu: &Hdu, section: SectionKey, value: PixelArgument) -> Op<()> {
-    hdu.reader.image(hdu.info.index()).section(section.0).write_values(value.0)
+    hdu.reader.image(hdu.info.id()).section(section.0).write_values(value.0)
 }
 
 /// What `hdu.write(data, start)` does.
 pub(crate) fn write_data(hdu: &Hdu, data: PixelArgument, start: Option<StartArgument>) -> Op<()> {
-    let image = hdu.reader.image(hdu.info.index());
+    let image = hdu.reader.image(hdu.info.id());
     match start {
         Some(StartArgument::Number(start)) => image.write_flat(start, data.0),
         Some(StartArgument::Position(start)) => image.write_from(start, data.0),
@@ -88,7 +88,7 @@ pub(crate) fn extend(hdu: &Hdu, data: PixelArgument) -> Option<Op<()>> {
         collected.push(data.0.into_owned());
         return None;
     }
-    Some(hdu.reader.image(hdu.info.index()).extend_values(vec![data.0]))
+    Some(hdu.reader.image(hdu.info.id()).extend_values(vec![data.0]))
 }
 
 /// The context that `hdu.extending()` gives.
@@ -114,7 +114,7 @@ impl Extending {
         let hdu = hdu.as_super();
         let collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner).take();
         let rows = collected.filter(|_| kind.is_none()).unwrap_or_default();
-        hdu.reader.image(hdu.info.index()).extend_values(rows)
+        hdu.reader.image(hdu.info.id()).extend_values(rows)
     }
 }
 

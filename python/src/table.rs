@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PySlice, PyTuple};
-use rustfits::{ColumnKey, Field, FitsReader, HduInfo, Op, Records, Rows, TableSelector};
+use rustfits::{ColumnKey, Field, FitsReader, HduId, HduInfo, Op, Records, Rows, TableSelector};
 
 use crate::array::ndarray;
 use crate::error::OrRaise;
@@ -117,12 +117,12 @@ impl<'py> FromPyObject<'_, 'py> for TableKey {
 /// What is asked of a table, for every face.
 pub(crate) fn selector(
     reader: &FitsReader,
-    index: usize,
+    hdu: HduId,
     rows: Option<RowsArgument>,
     columns: Option<ColumnsArgument>,
     scale: bool,
 ) -> TableSelector {
-    let mut table = reader.table(index);
+    let mut table = reader.table(hdu);
     if let Some(RowsArgument(rows)) = rows {
         table = table.rows(rows);
     }
@@ -298,7 +298,7 @@ impl TableHdu {
         refuse_mask(mask_null)?;
         let py = slf.py();
         let hdu = slf.as_super();
-        wait(py, selector(&hdu.reader, hdu.info.index(), rows, columns, scale).read_records()).map(Structured)
+        wait(py, selector(&hdu.reader, hdu.info.id(), rows, columns, scale).read_records()).map(Structured)
     }
 
     /// Reads one column as a plain array.
@@ -326,14 +326,14 @@ impl TableHdu {
         let py = slf.py();
         let hdu = slf.as_super();
         let key = column_argument(name)?;
-        let table = selector(&hdu.reader, hdu.info.index(), rows, None, scale);
+        let table = selector(&hdu.reader, hdu.info.id(), rows, None, scale);
         wait(py, column_op(table, key, as_bytes)).map(Single)
     }
 
     fn __getitem__<'py>(slf: PyRef<'py, Self>, key: TableKey) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let hdu = slf.as_super();
-        let table = hdu.reader.table(hdu.info.index());
+        let table = hdu.reader.table(hdu.info.id());
         match key {
             TableKey::Row(row) => Row(wait(py, table.rows(Rows::List(vec![row])).read_records())?).into_pyobject(py),
             TableKey::Rows(rows) => Structured(wait(py, table.rows(rows).read_records())?).into_pyobject(py),
@@ -349,7 +349,7 @@ impl TableHdu {
     fn __iter__(slf: PyRef<'_, Self>) -> PyResult<RowIterator> {
         let hdu = slf.as_super();
         let rows = hdu.info.rows().or_raise()? as i64;
-        Ok(RowIterator { table: hdu.reader.table(hdu.info.index()), next: 0, rows, chunk: None })
+        Ok(RowIterator { table: hdu.reader.table(hdu.info.id()), next: 0, rows, chunk: None })
     }
 }
 
@@ -436,7 +436,7 @@ impl AsciiTableHdu {
     ) -> PyResult<Structured> {
         refuse_mask(mask_null)?;
         let (py, hdu) = (slf.py(), slf.as_super());
-        wait(py, selector(&hdu.reader, hdu.info.index(), rows, columns, scale).read_records()).map(Structured)
+        wait(py, selector(&hdu.reader, hdu.info.id(), rows, columns, scale).read_records()).map(Structured)
     }
 
     fn __getitem__(slf: PyRef<'_, Self>, _key: &Bound<'_, PyAny>) -> PyResult<Structured> {

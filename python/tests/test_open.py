@@ -103,10 +103,10 @@ def test_unknown_modes(write, content, mode):
         rustfits.FITS.from_bytes(content, mode)
 
 
-def test_modes_and_options_that_are_not_there_yet(write, content):
+def test_options_that_do_not_go_with_the_mode(write, content):
     path = write(content)
-    with pytest.raises(NotImplementedError):
-        rustfits.FITS(path, "w+", atomic=True)
+    with pytest.raises(ValueError, match="atomic"):
+        rustfits.FITS(path, "r+", atomic=True)
     with pytest.raises(ValueError, match="allow_in_place"):
         rustfits.FITS(path, "w+", allow_in_place=True)
     with pytest.raises(ValueError, match="remote"):

@@ -1,10 +1,10 @@
 //! Headers that were edited: what the file has of them, and what is still to be written.
 
-use std::collections::btree_map::Entry;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Directory, HduEntry};
+use super::{Directory, HduEntry, HduId};
 use crate::edit::{HeaderChange, header_change};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{HduLayout, Header};
@@ -53,11 +53,7 @@ impl EditedHeader {
 impl Directory {
     /// Where the header blocks of an HDU that was found lie in the file.
     pub(crate) fn header_range(&self, index: usize) -> Option<Range<u64>> {
-        let start = match index.checked_sub(1) {
-            Some(before) => self.hdus.get(before)?.layout.end(),
-            None => 0,
-        };
-        Some(start..self.hdus.get(index)?.layout.data_start)
+        Some(self.start_of(index)..self.hdus.get(index)?.layout.data_start)
     }
 
     /// Lends the header of an HDU that was found, to be edited.
@@ -69,7 +65,7 @@ impl Directory {
         let missing = || Error::new(ErrorKind::Index, format!("HDU {index} is out of range"));
         let range = self.header_range(index).ok_or_else(missing)?;
         let entry = self.hdus.get(index).ok_or_else(missing)?;
-        let edited = match self.edited.entry(index) {
+        let edited = match self.edited.entry(entry.id) {
             Entry::Occupied(edited) => edited.into_mut(),
             Entry::Vacant(vacant) => {
                 let blocks = read(source, range)?;
@@ -85,8 +81,8 @@ impl Directory {
     }
 
     /// Lends the header of an HDU that was found, as it is now; `found` if it was not edited.
-    pub(crate) fn with_header<T>(&self, index: usize, visit: impl FnOnce(&Header) -> T, found: &Header) -> T {
-        visit(self.edited.get(&index).map_or(found, |edited| &edited.header))
+    pub(crate) fn with_header<T>(&self, id: HduId, visit: impl FnOnce(&Header) -> T, found: &Header) -> T {
+        visit(self.edited.get(&id).map_or(found, |edited| &edited.header))
     }
 
     /// The headers that wait for their move: where the old ones lie, and the new blocks.
@@ -96,7 +92,11 @@ impl Directory {
     /// Where the file does not have the old ones any more.
     pub(crate) fn staged(&self, source: &dyn ReadAt) -> Result<Vec<(Range<u64>, Vec<u8>)>> {
         let mut headers = Vec::new();
-        for (&index, edited) in self.edited.iter().filter(|(_, edited)| edited.staged) {
+        if !self.edited.values().any(|edited| edited.staged) {
+            return Ok(headers);
+        }
+        for (index, hdu) in self.hdus.iter().enumerate() {
+            let Some(edited) = self.edited.get(&hdu.id).filter(|edited| edited.staged) else { continue };
             let Some(range) = self.header_range(index) else { continue };
             if read(source, range.clone())? != edited.blocks {
                 return Err(changed());
@@ -114,7 +114,7 @@ impl Directory {
         for (index, start) in starts.into_iter().enumerate() {
             let Some(entry) = self.hdus.get_mut(index) else { continue };
             let header_len = (entry.layout.data_start - start) as i64;
-            if let Some(edited) = self.edited.get_mut(&index).filter(|edited| edited.staged) {
+            if let Some(edited) = self.edited.get_mut(&entry.id).filter(|edited| edited.staged) {
                 edited.blocks = edited.header.to_bytes();
                 edited.staged = false;
                 edited.shown = false;
@@ -138,22 +138,20 @@ impl Directory {
         let Some(entry) = self.hdus.get_mut(index) else { return };
         let shift = layout.end().wrapping_sub(entry.layout.end());
         *entry = Arc::new(HduEntry::with_header(entry, Arc::new(header.clone()), layout));
-        self.edited.insert(index, EditedHeader { header, blocks, staged: false, shown: true, spare: Vec::new() });
-        for follower in self.hdus.iter_mut().skip(index + 1).filter(|_| shift != 0) {
-            let data_start = follower.layout.data_start.wrapping_add(shift);
-            let layout = HduLayout { data_start, ..follower.layout.clone() };
-            *follower = Arc::new(HduEntry::with_header(follower, Arc::clone(&follower.header), layout));
+        let id = entry.id;
+        self.edited.insert(id, EditedHeader { header, blocks, staged: false, shown: true, spare: Vec::new() });
+        if shift != 0 {
+            self.renumber(index + 1, shift);
         }
     }
 
     /// Brings the entry of an HDU up to date with its edited header.
     pub(super) fn show(&mut self, index: usize) {
-        let Some(edited) = self.edited.get_mut(&index).filter(|edited| !edited.shown) else { return };
-        if let Some(entry) = self.hdus.get_mut(index) {
-            edited.shown = true;
-            let header = Arc::new(edited.header.clone());
-            *entry = Arc::new(HduEntry::with_header(entry, header, entry.layout.clone()));
-        }
+        let Some(entry) = self.hdus.get_mut(index) else { return };
+        let Some(edited) = self.edited.get_mut(&entry.id).filter(|edited| !edited.shown) else { return };
+        edited.shown = true;
+        let header = Arc::new(edited.header.clone());
+        *entry = Arc::new(HduEntry::with_header(entry, header, entry.layout.clone()));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::source::{Content, Step};
 
 /// The steps that put an HDU at `at`, where those of the file end: its header, and a data unit of `data_len` bytes, of which `data` are the
 /// first; `None` for zeros.
-pub(crate) fn append_hdu<'a>(
+pub(super) fn append_hdu<'a>(
     at: u64,
     header: &[u8],
     data: Option<Content<'a>>,

@@ -4,11 +4,12 @@ mod append;
 mod copied;
 mod extend;
 mod header;
+mod insert;
 mod pixel_runs;
 mod pixels;
 
-pub(crate) use append::append_hdu;
 pub(crate) use copied::as_extension;
 pub(crate) use extend::{Extended, OldImage, extend_image};
 pub(crate) use header::{HeaderChange, header_change, with_headers};
+pub(crate) use insert::{Demoted, NewHdu, append_hdus, delete_hdu, insert_hdus};
 pub(crate) use pixels::{Meaning, PixelPlace, Pixels, write_pixels};

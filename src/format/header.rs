@@ -61,6 +61,11 @@ impl Header {
         self
     }
 
+    /// As [`Header::placed`], for an HDU that has moved.
+    pub(crate) fn moved_to(self, file: &str, hdu: usize) -> Self {
+        Self { place: OnceLock::new(), ..self }.placed(file, hdu)
+    }
+
     /// The number of records: a keyword with the CONTINUE cards of its long string counts once; END does not count.
     pub fn len(&self) -> usize {
         self.records.len()

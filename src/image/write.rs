@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use crate::edit::append_hdu;
+use crate::edit::NewHdu;
 use crate::error::{Error, Result};
 use crate::format::structure::{MOST_AXES, element_count};
 use crate::format::{DataType, Encoding, Header, Scaling, Value, to_big_endian};
-use crate::source::{Content, Producer, Step};
+use crate::source::{Content, Producer};
 
 /// The longest EXTNAME that fits one card.
 const LONGEST_NAME: usize = 68;
@@ -34,14 +34,12 @@ pub(crate) enum NewPixels<'a> {
 }
 
 impl<'a> NewImage<'a> {
-    /// Plans to append the image to a file whose HDUs end at byte `at`: as the primary HDU where the file is empty.
-    /// Returns the plan and the header's bytes.
-    pub(crate) fn append(self, at: u64) -> Result<(Vec<Step<'a>>, Vec<u8>)> {
-        let header = self.header(at == 0)?;
-        let len = self.data_len()?;
-        let data = self.content()?.map(|producer| Content::Made { len, producer });
-        let plan = append_hdu(at, &header, data, len)?;
-        Ok((plan, header))
+    /// The HDU that the image becomes.
+    pub(crate) fn hdu(self, primary: bool) -> Result<NewHdu<'a>> {
+        let header = self.header(primary)?;
+        let data_len = self.data_len()?;
+        let data = self.content()?.map(|producer| Content::Made { len: data_len, producer });
+        Ok(NewHdu { header, data, data_len })
     }
 
     /// How many bytes the pixels take in the file.
@@ -153,6 +151,13 @@ impl<'a> NewImage<'a> {
         }
         Ok(header.to_bytes())
     }
+}
+
+/// A primary HDU without data, as it stands in front of what can only be an extension.
+pub(crate) fn empty_primary() -> Result<NewHdu<'static>> {
+    let content = NewPixels::Zeros;
+    NewImage { data_type: DataType::U8, shape: &[], content, name: None, version: None, blank: None, cards: None }
+        .hdu(true)
 }
 
 /// The position along each axis of an element.

@@ -13,7 +13,7 @@ const LEVEL: u32 = 6;
 
 /// Compresses `bytes` and replaces the file at `path`, keeping its permissions. On failure the old file is untouched and nothing is left behind.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let replacement = Replacement::beside(path)?;
+    let replacement = Replacement::of(path)?;
     let mut encoder = GzEncoder::new(replacement.file(), Compression::new(LEVEL));
     encoder.write_all(bytes)?;
     encoder.finish()?;

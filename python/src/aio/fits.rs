@@ -6,16 +6,18 @@ use std::sync::{Arc, OnceLock};
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use rustfits::{FitsReader, FitsWriter, Op};
+use rustfits::{FitsReader, FitsWriter, HduKey, Op};
 
 use super::hdu::AioHdu;
 use super::selector::Selector;
 use crate::array::data_type_of;
 use crate::error::{OrRaise, exception};
-use crate::fits::{Dims, Handle, Mode, Opening, image_options, open_bytes, refuse_options, refuse_tables, warn};
+use crate::fits::{
+    Dims, Handle, Mode, Opening, copy_of, image_options, open_bytes, refuse_options, refuse_tables, warn,
+};
 use crate::hdu::Hdu;
 use crate::header::CardsArgument;
-use crate::keys::Key;
+use crate::keys::{HduArgument, Key};
 use crate::options::RemoteArgument;
 use crate::pixels::PixelArgument;
 use crate::run::{await_op, awaitable};
@@ -61,6 +63,12 @@ impl AioFits {
 }
 
 impl AioFits {
+    /// The HDU of this file in front of which something goes.
+    fn place(&self, before: Option<HduArgument>) -> PyResult<Option<HduKey>> {
+        let reader = self.opened()?.reader();
+        before.map(|before| before.within(reader)).transpose()
+    }
+
     /// The HDU that an operation adds, awaitable.
     fn added<'py>(&self, py: Python<'py>, adding: Op<usize>) -> PyResult<Bound<'py, PyAny>> {
         let reader = self.writer()?.reader().clone();
@@ -132,9 +140,17 @@ impl AioFits {
         })
     }
 
-    #[pyo3(signature = (*_error))]
-    fn __aexit__<'py>(&self, py: Python<'py>, _error: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.close(py)
+    #[pyo3(signature = (kind, *_error))]
+    fn __aexit__<'py>(
+        &self,
+        py: Python<'py>,
+        kind: &Bound<'py, PyAny>,
+        _error: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match self.handle.get() {
+            Some(Handle::Writer(writer)) if !kind.is_none() => await_op(py, writer.abandon(), |()| ()),
+            _ => self.close(py),
+        }
     }
 
     /// Closes the file; closing twice is no error.
@@ -192,7 +208,7 @@ impl AioFits {
     }
 
     /// Appends an image. Parameters as in the blocking class; gives the new HDU.
-    #[pyo3(signature = (data, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None))]
+    #[pyo3(signature = (data, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn write_image<'py>(
         &self,
@@ -204,14 +220,15 @@ impl AioFits {
         quantize: Option<Py<PyAny>>,
         blank: Option<i128>,
         header: Option<CardsArgument>,
+        before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
         refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
-        let options = image_options(extname, extver, blank, header);
+        let options = image_options(extname, extver, blank, header, self.place(before)?);
         self.added(py, self.writer()?.write_image_values(data.0, options))
     }
 
     /// Appends an image of zeros; an awaitable. Parameters are those of the blocking class.
-    #[pyo3(signature = (dtype, dims, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None))]
+    #[pyo3(signature = (dtype, dims, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn create_image_hdu<'py>(
         &self,
@@ -224,35 +241,42 @@ impl AioFits {
         quantize: Option<Py<PyAny>>,
         blank: Option<i128>,
         header: Option<CardsArgument>,
+        before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
         refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
-        let options = image_options(extname, extver, blank, header);
+        let options = image_options(extname, extver, blank, header, self.place(before)?);
         self.added(py, self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options))
     }
 
     /// Appends an array as an image; an awaitable. Parameters are those of `write_image`.
-    #[pyo3(signature = (data, *, extname=None, header=None))]
+    #[pyo3(signature = (data, *, extname=None, header=None, before=None))]
     fn write<'py>(
         &self,
         py: Python<'py>,
         data: &Bound<'py, PyAny>,
         extname: Option<String>,
         header: Option<CardsArgument>,
+        before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
         refuse_tables(data)?;
-        self.write_image(py, data.extract()?, extname, None, None, None, None, header)
+        self.write_image(py, data.extract()?, extname, None, None, None, None, header, before)
     }
 
-    /// Appends a copy of an HDU that was looked up, of this or another open file. As in the blocking class; gives the new HDU.
-    fn copy<'py>(&self, py: Python<'py>, hdu: PyRef<'_, Hdu>) -> PyResult<Bound<'py, PyAny>> {
+    /// Adds a copy of an HDU that was looked up, of this or another open file. As in the blocking class; gives the new HDU.
+    #[pyo3(signature = (hdu, *, before=None))]
+    fn copy<'py>(
+        &self,
+        py: Python<'py>,
+        hdu: PyRef<'_, Hdu>,
+        before: Option<HduArgument>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.added(py, copy_of(&self.writer()?, &hdu, self.place(before)?))
+    }
+
+    /// Deletes an HDU; what `del fits[key]` is in the blocking API.
+    fn delete<'py>(&self, py: Python<'py>, key: HduArgument) -> PyResult<Bound<'py, PyAny>> {
         let writer = self.writer()?;
-        let copied = writer.copy_hdu(&hdu.reader, hdu.info.index());
-        awaitable(py, async move {
-            let index = copied.await.map_err(exception)?;
-            let reader = writer.reader().clone();
-            let info = reader.hdu(index).await.map_err(exception)?;
-            Ok(AioHdu(reader, info))
-        })
+        await_op(py, writer.delete_hdu(key.within(writer.reader())?), |()| ())
     }
 
     /// Makes what was written durable.

@@ -118,7 +118,7 @@ impl AioTableHdu {
         refuse_mask(mask_null)?;
         let py = slf.py();
         let hdu = slf.as_super().as_super();
-        let table = selector(&hdu.reader, hdu.info.index(), rows, columns, scale);
+        let table = selector(&hdu.reader, hdu.info.id(), rows, columns, scale);
         await_op(py, table.read_records(), Structured)
     }
 
@@ -135,14 +135,14 @@ impl AioTableHdu {
         refuse_mask(mask_null)?;
         let py = slf.py();
         let hdu = slf.as_super().as_super();
-        let table = selector(&hdu.reader, hdu.info.index(), rows, None, scale);
+        let table = selector(&hdu.reader, hdu.info.id(), rows, None, scale);
         await_op(py, column_op(table, column_argument(name)?, as_bytes), Single)
     }
 
     fn __getitem__<'py>(slf: PyRef<'py, Self>, key: TableKey) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let hdu = slf.as_super().as_super();
-        let table = hdu.reader.table(hdu.info.index());
+        let table = hdu.reader.table(hdu.info.id());
         match key {
             TableKey::Row(row) => await_op(py, table.rows(Rows::List(vec![row])).read_records(), Row),
             TableKey::Rows(rows) => await_op(py, table.rows(rows).read_records(), Structured),

@@ -46,9 +46,9 @@ impl Read {
     /// The whole of an HDU.
     pub(crate) fn whole(reader: &FitsReader, info: &HduInfo) -> PyResult<Self> {
         if is_table(info)? {
-            return Ok(Self::Table(reader.table(info.index()).read_records(), Shape::Structured));
+            return Ok(Self::Table(reader.table(info.id()).read_records(), Shape::Structured));
         }
-        Ok(Self::Image(reader.image(info.index()).read_dyn()))
+        Ok(Self::Image(reader.image(info.id()).read_dyn()))
     }
 
     /// Waits for the data.
@@ -73,7 +73,7 @@ impl Read {
             let section = key.extract::<SectionKey>()?;
             return Ok(Self::Image(read_section(&Hdu::new(reader, info), Some(section), true, false)));
         }
-        let table = reader.table(info.index());
+        let table = reader.table(info.id());
         Ok(match key.extract::<TableKey>()? {
             TableKey::Row(row) => Self::Table(table.rows(Rows::List(vec![row])).read_records(), Shape::Row),
             TableKey::Rows(rows) => Self::Table(table.rows(rows).read_records(), Shape::Structured),
@@ -171,7 +171,7 @@ impl Selector {
 
     /// Makes the image longer; an awaitable. Parameters as in the blocking class.
     fn extend<'py>(&self, py: Python<'py>, data: PixelArgument) -> PyResult<Bound<'py, PyAny>> {
-        self.change(py, |hdu| hdu.reader.image(hdu.info.index()).extend_values(vec![data.0]))
+        self.change(py, |hdu| hdu.reader.image(hdu.info.id()).extend_values(vec![data.0]))
     }
 
     /// Looks the HDU up: `hdu = await fits[key]`.
@@ -202,7 +202,7 @@ impl Selector {
             if is_table(&info)? {
                 refuse("a table", &[("section", section.is_some()), ("mask_blank", mask_blank)])?;
                 refuse_mask(mask_null)?;
-                let table = selector(&reader, info.index(), rows, columns, scale);
+                let table = selector(&reader, info.id(), rows, columns, scale);
                 return Ok(Read::Table(table.read_records(), Shape::Structured));
             }
             let others = [("rows", rows.is_some()), ("columns", columns.is_some()), ("mask_null", mask_null)];
@@ -225,7 +225,7 @@ impl Selector {
         refuse_mask(mask_null)?;
         let name = column_argument(name)?;
         self.read_chosen(py, move |_, reader, info| {
-            let table = selector(&reader, info.index(), rows, None, scale);
+            let table = selector(&reader, info.id(), rows, None, scale);
             Ok(Read::Table(column_op(table, name, as_bytes), Shape::Single))
         })
     }
