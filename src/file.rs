@@ -1,11 +1,13 @@
 //! An open file: where its bytes are, and which HDUs it has. What readers and writers, blocking and async, share.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::directory::{Directory, HduEntry, HduKey, placed};
 use crate::engine::{Buffer, Op, computed, locate_remote, run_plan, run_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::io::{Fetched, RangedSource};
+use crate::options::OpenOptions;
 use crate::source::{ReadAt, ReadPlan};
 
 /// An open file.
@@ -18,6 +20,17 @@ pub(crate) struct OpenFile {
     directory: Mutex<Directory>,
     /// Something about the file that the user should know, though it could be read.
     warning: Option<String>,
+    /// What it takes to open it again.
+    opening: Option<Opening>,
+}
+
+/// The name and the options under which a file was opened to be read.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The name; of a file on disk its absolute path.
+    pub name: PathBuf,
+    /// The options.
+    pub options: OpenOptions,
 }
 
 /// Where the bytes are.
@@ -33,13 +46,22 @@ impl OpenFile {
     /// Opens a file over its source and reads the first header.
     pub(crate) fn open(name: Arc<str>, lenient: bool, source: Source, warning: Option<String>) -> Self {
         let directory = Mutex::new(Directory::new(Arc::clone(&name), lenient));
-        Self { name, lenient, source: RwLock::new(Some(source)), directory, warning }
+        Self { name, lenient, source: RwLock::new(Some(source)), directory, warning, opening: None }
     }
 
     /// A file that has no HDU yet.
     pub(crate) fn create(name: Arc<str>, source: Source) -> Self {
         let directory = Mutex::new(Directory::empty(Arc::clone(&name)));
-        Self { name, lenient: false, source: RwLock::new(Some(source)), directory, warning: None }
+        Self { name, lenient: false, source: RwLock::new(Some(source)), directory, warning: None, opening: None }
+    }
+
+    /// Notes how the file was opened.
+    pub(crate) fn opened_by(self, opening: Opening) -> Self {
+        Self { opening: Some(opening), ..self }
+    }
+
+    pub(crate) fn opening(&self) -> Option<&Opening> {
+        self.opening.as_ref()
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {

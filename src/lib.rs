@@ -57,6 +57,7 @@ pub use engine::Op;
 pub use engine::{Task, TaskError, spawn, spawn_blocking};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{Fetch, FetchEvent, FetchOptions, FetchOutcome, FetchQueue, Fetcher, FetcherBuilder, OnEvent};
+pub use file::Opening;
 pub use format::{DataType, Element, FromValue, HduKind, Header, Value, is_protected_keyword};
 pub use hdu::HduInfo;
 pub use image::{AxisSection, Section};

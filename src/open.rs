@@ -1,7 +1,7 @@
 //! Opens a file by name: finds out where it is and what its bytes are.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -47,6 +47,14 @@ pub(crate) fn open(name: &Path, options: OpenOptions) -> Op<OpenFile> {
         }
         Location::Memory => Op::failed(nothing_to_read().in_file(&name.to_string_lossy())),
         remote => open_remote(remote, options),
+    }
+}
+
+/// The name that leads to the same file from any directory.
+pub(crate) fn absolute(name: &Path) -> Result<PathBuf> {
+    match parse(name)? {
+        Location::Path(path) => Ok(std::path::absolute(path)?),
+        _ => Ok(name.to_owned()),
     }
 }
 

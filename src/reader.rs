@@ -8,7 +8,7 @@ use ndarray::{ArrayD, IxDyn};
 use crate::directory::HduKey;
 use crate::engine::{Buffer, Op};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::file::OpenFile;
+use crate::file::{OpenFile, Opening};
 use crate::format::{DataType, Header};
 use crate::hdu::HduInfo;
 use crate::image::{ImageRequest, Section};
@@ -54,7 +54,8 @@ impl FitsReader {
 
     /// As [`FitsReader::open`], with options.
     pub fn open_with(name: impl AsRef<Path>, options: OpenOptions) -> Op<Self> {
-        open::open(name.as_ref(), options).map(|file| Ok(Self::of(file)))
+        let opening = open::absolute(name.as_ref()).map(|name| Opening { name, options: options.clone() });
+        open::open(name.as_ref(), options).map(|file| Ok(Self::of(file.opened_by(opening?))))
     }
 
     /// Opens bytes that are in memory already, plain or gzip.
@@ -87,6 +88,28 @@ impl FitsReader {
     /// The name that the file was opened under, without credentials.
     pub fn name(&self) -> &str {
         self.file.name()
+    }
+
+    /// The name and the options that open the file again, in another process too; `None` for one that was opened by [`FitsReader::from_bytes`],
+    /// by a fetch, or to be changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{DataType, FitsReader, FitsWriter, ImageOptions, PixelValues};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("image.fits");
+    /// let values = PixelValues::from_bytes(DataType::U8, vec![2], vec![1, 2]);
+    /// FitsWriter::write_file(&path, false, values, ImageOptions::default()).wait()?;
+    /// let fits = FitsReader::open(&path).wait()?;
+    /// let opening = fits.opening().ok_or("not opened by name")?.clone();
+    /// let again = FitsReader::open_with(opening.name, opening.options).wait()?;
+    /// assert_eq!(again.name(), fits.name());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn opening(&self) -> Option<&Opening> {
+        self.file.opening()
     }
 
     /// Something about the file that does not keep it from being read, such as bytes behind the end of a gzip stream.

@@ -15,6 +15,7 @@ use crate::hdu::{Hdu, hdu_object};
 use crate::header::CardsArgument;
 use crate::keys::{HduArgument, Key};
 use crate::options::{RemoteArgument, open_options};
+use crate::pickle::{Reduced, reduce_file};
 use crate::pixels::PixelArgument;
 use crate::run::wait;
 
@@ -238,6 +239,11 @@ impl Fits {
         Self::new(py, Handle::Reader(reader), Mode::Read)
     }
 
+    /// A file whose user was warned already.
+    pub(crate) fn again(reader: FitsReader) -> Self {
+        Self { handle: Handle::Reader(reader), mode: Mode::Read, hdus: Mutex::default() }
+    }
+
     /// The HDU's object: the same one each time.
     fn object(&self, py: Python<'_>, info: HduInfo) -> PyResult<Py<PyAny>> {
         let id = info.id();
@@ -448,6 +454,10 @@ impl Fits {
     fn __delitem__(&self, py: Python<'_>, key: HduArgument) -> PyResult<()> {
         let writer = self.writer()?;
         wait(py, writer.delete_hdu(key.within(writer.reader())?))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        reduce_file(py, self.handle.reader())
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

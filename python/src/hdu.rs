@@ -11,8 +11,10 @@ use rustfits::{FitsReader, FitsWriter, HduInfo, HduKind, ImageData, Op, PixelVal
 
 use crate::array::Pixels;
 use crate::error::OrRaise;
+use crate::fits::Fits;
 use crate::header::PyHeader;
 use crate::keys::SectionKey;
+use crate::pickle::{Reduced, reduce_file, reduce_item};
 use crate::pixels::{Extending, PixelArgument, StartArgument, extend, set_section, write_data};
 use crate::run::{await_op, wait};
 use crate::table::{AsciiTableHdu, CompressedTableHdu, TableHdu};
@@ -79,6 +81,15 @@ pub(crate) fn hdu_object(py: Python<'_>, hdu: Hdu) -> PyResult<Py<PyAny>> {
 
 #[pymethods]
 impl Hdu {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        if self.awaited {
+            return Err(PyTypeError::new_err("an HDU of rustfits.aio can't be pickled: pass on the file's name"));
+        }
+        // Refused here, where the message can reach its reader.
+        reduce_file(py, &self.reader)?;
+        reduce_item(py, Fits::again(self.reader.clone()), self.info.index())
+    }
+
     fn __repr__(&self, py: Python<'_>) -> String {
         self.described(py, |now| crate::repr::hdu(self.reader.name(), now))
     }

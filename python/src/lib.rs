@@ -10,6 +10,7 @@ mod hdu;
 mod header;
 mod keys;
 mod options;
+mod pickle;
 mod pixels;
 mod repr;
 mod run;
@@ -46,6 +47,8 @@ mod _rustfits {
     use super::header::{HeaderEdit, PyHeader};
     #[pymodule_export]
     use super::options::{PyRemote, PyTimeout};
+    #[pymodule_export]
+    use super::pickle::reopened;
     #[pymodule_export]
     use super::pixels::Extending;
     #[pymodule_export]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyNotImplementedError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use rustfits::{OpenOptions, RemoteMode};
 
 /// Time limits of a transfer, in seconds.
@@ -41,6 +41,14 @@ impl PyTimeout {
             seconds_of(seconds)?;
         }
         Ok(Self { connect, idle, total })
+    }
+
+    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let keywords = PyDict::new(py);
+        keywords.set_item("connect", self.connect)?;
+        keywords.set_item("idle", self.idle)?;
+        keywords.set_item("total", self.total)?;
+        Ok((PyTuple::empty(py), keywords))
     }
 
     fn __repr__(&self) -> String {
@@ -186,8 +194,41 @@ impl PyRemote {
         Ok(headers)
     }
 
+    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let keywords = PyDict::new(py);
+        keywords.set_item("ranged", self.ranged)?;
+        keywords.set_item("headers", self.headers(py)?)?;
+        keywords.set_item("timeout", self.timeout)?;
+        keywords.set_item("ca_file", self.ca_file.as_ref())?;
+        keywords.set_item("max_bytes", self.max_bytes)?;
+        keywords.set_item("block_bytes", self.block_bytes)?;
+        keywords.set_item("cache_bytes", self.cache_bytes)?;
+        Ok((PyTuple::empty(py), keywords))
+    }
+
     fn __repr__(&self) -> String {
         format!("Remote(ranged={})", if self.ranged { "True" } else { "False" })
+    }
+}
+
+impl From<&rustfits::Remote> for PyRemote {
+    fn from(remote: &rustfits::Remote) -> Self {
+        let ranged = remote.mode == RemoteMode::Ranged;
+        let timeout = &remote.timeout;
+        let timeout = PyTimeout {
+            connect: timeout.connect.as_secs_f64(),
+            idle: timeout.idle.as_secs_f64(),
+            total: timeout.total.map(|total| total.as_secs_f64()),
+        };
+        Self {
+            ranged,
+            headers: remote.headers.clone(),
+            timeout: Some(timeout),
+            ca_file: remote.ca_file.clone(),
+            max_bytes: remote.max_bytes,
+            block_bytes: remote.block_bytes,
+            cache_bytes: ranged.then_some(remote.cache_bytes),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::array::ndarray;
 use crate::error::OrRaise;
 use crate::hdu::Hdu;
 use crate::keys::{integer, integer_array, integer_list, integers, slice_parts, text, unsupported};
+use crate::pickle::{Reduced, reduce_item};
 use crate::run::wait;
 
 const ACCEPTED: &str = "a table key is an int, a slice, a list of ints, a column name or a list of names";
@@ -337,8 +338,8 @@ impl TableHdu {
         match key {
             TableKey::Row(row) => Row(wait(py, table.rows(Rows::List(vec![row])).read_records())?).into_pyobject(py),
             TableKey::Rows(rows) => Structured(wait(py, table.rows(rows).read_records())?).into_pyobject(py),
-            TableKey::Column(name) => subset(py, table.columns([name]), true),
-            TableKey::Columns(names) => subset(py, table.columns(names), false),
+            TableKey::Column(name) => subset(slf, table, vec![name], true),
+            TableKey::Columns(names) => subset(slf, table, names, false),
         }
     }
 
@@ -358,10 +359,21 @@ impl TableHdu {
 pub(crate) struct ColumnSubset {
     table: TableSelector,
     single: bool,
+    /// The table, and the key of it that gave the subset.
+    hdu: Py<PyAny>,
+    names: Vec<String>,
 }
 
-fn subset<'py>(py: Python<'py>, table: TableSelector, single: bool) -> PyResult<Bound<'py, PyAny>> {
-    Ok(Bound::new(py, ColumnSubset { table, single })?.into_any())
+fn subset<'py>(
+    hdu: PyRef<'py, TableHdu>,
+    table: TableSelector,
+    names: Vec<String>,
+    single: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = hdu.py();
+    let table = table.columns(names.clone());
+    let hdu = hdu.into_pyobject(py)?.into_any().unbind();
+    Ok(Bound::new(py, ColumnSubset { table, single, hdu, names })?.into_any())
 }
 
 impl ColumnSubset {
@@ -373,6 +385,13 @@ impl ColumnSubset {
 
 #[pymethods]
 impl ColumnSubset {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        match self.names.as_slice() {
+            [name] if self.single => reduce_item(py, &self.hdu, name),
+            names => reduce_item(py, &self.hdu, names),
+        }
+    }
+
     /// Reads the rows, all of them unless given.
     #[pyo3(signature = (*, rows=None))]
     fn read<'py>(&self, py: Python<'py>, rows: Option<RowsArgument>) -> PyResult<Bound<'py, PyAny>> {
