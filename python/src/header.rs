@@ -208,6 +208,24 @@ impl Updates<'_> {
 
 #[pymethods]
 impl PyHeader {
+    /// A header of no file, to be edited and given as `header=`.
+    ///
+    /// Parameters
+    /// ----------
+    /// cards : Header or dict, optional
+    ///     The first cards. The values of a dict can be tuples of value and comment.
+    #[new]
+    #[pyo3(signature = (cards=None))]
+    fn py_new(cards: Option<CardsArgument>) -> Self {
+        Self(Cards::Copy(Mutex::new(cards.map_or_else(Header::new, |cards| cards.0))))
+    }
+
+    /// A copy of no file, which can be edited.
+    #[pyo3(name = "copy")]
+    fn copied(&self, py: Python<'_>) -> Self {
+        Self(Cards::Copy(Mutex::new(self.read(py, Header::clone))))
+    }
+
     fn __getitem__<'py>(&self, py: Python<'py>, keyword: &str) -> PyResult<Bound<'py, PyAny>> {
         if is_commentary(keyword) {
             let texts = self.read(py, |header| header.commentary(keyword)).or_raise()?;
