@@ -64,6 +64,9 @@ pub(crate) fn ndarray<'py>(
     class.call1((shape, dtype, memory))
 }
 
+/// The most axes of a numpy array, since numpy 2; before it were 32, of which numpy itself then speaks.
+const MOST_NUMPY_AXES: usize = 64;
+
 /// Pixels as they come from the crate.
 pub(crate) struct Pixels(pub(crate) ImageData);
 
@@ -82,6 +85,13 @@ impl<'py> IntoPyObject<'py> for Pixels {
 
     fn into_pyobject(mut self, py: Python<'py>) -> PyResult<Self::Output> {
         let shape = self.0.shape().to_vec();
+        if shape.len() > MOST_NUMPY_AXES {
+            let message = format!(
+                "the image has {} axes, an array of numpy at most {MOST_NUMPY_AXES}: read a section with integers for the others",
+                shape.len()
+            );
+            return Err(PyValueError::new_err(message));
+        }
         let code = self.0.data_type().code();
         let mask = self.0.take_mask();
         let values = ndarray(py, &shape, code, PixelMemory(self.0))?;

@@ -363,21 +363,23 @@ impl PyHeader {
 #[pyclass(frozen, module = "rustfits")]
 pub(crate) struct HeaderEdit {
     header: Py<PyHeader>,
-    copy: Mutex<Option<Py<PyHeader>>>,
+    /// The header as it was when the edit began, and the copy that is edited.
+    copy: Mutex<Option<(Header, Py<PyHeader>)>>,
 }
 
 impl HeaderEdit {
     fn begin(&self, py: Python<'_>) -> PyResult<Py<PyHeader>> {
-        let copy = self.header.get().read(py, Header::clone);
-        let copy = Py::new(py, PyHeader(Cards::Copy(Mutex::new(copy))))?;
-        *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy.clone_ref(py));
+        let before = self.header.get().read(py, Header::clone);
+        let copy = Py::new(py, PyHeader::copy(&before))?;
+        *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, copy.clone_ref(py)));
         Ok(copy)
     }
 
-    fn edited(&self, py: Python<'_>) -> PyResult<Header> {
+    /// The header as it was, and as it shall be.
+    fn edited(&self, py: Python<'_>) -> PyResult<(Header, Header)> {
         let copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let copy = copy.ok_or_else(|| PyRuntimeError::new_err("the edit was not begun, or ended before"))?;
-        Ok(copy.get().read(py, Header::clone))
+        let (before, copy) = copy.ok_or_else(|| PyRuntimeError::new_err("the edit was not begun, or ended before"))?;
+        Ok((before, copy.get().read(py, Header::clone)))
     }
 }
 
@@ -389,14 +391,11 @@ impl HeaderEdit {
 
     #[pyo3(signature = (kind, *_error))]
     fn __exit__(&self, py: Python<'_>, kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
-        let edited = self.edited(py)?;
+        let (before, edited) = self.edited(py)?;
         if !kind.is_none() {
             return Ok(());
         }
-        self.header.get().change(py, move |header| {
-            *header = edited;
-            Ok(())
-        })
+        self.header.get().change(py, move |header| header.become_edited(&before, edited))
     }
 
     fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -411,17 +410,13 @@ impl HeaderEdit {
         kind: &Bound<'py, PyAny>,
         _error: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let edited = self.edited(py)?;
+        let (before, edited) = self.edited(py)?;
         if !kind.is_none() {
             return awaitable(py, async { Ok(()) });
         }
         let (Cards::Live(live) | Cards::Awaited(live)) = &self.header.get().0 else {
             return Err(PyTypeError::new_err("a copy of a header is edited without `async`"));
         };
-        let edit = live.edit_once(move |header| {
-            *header = edited;
-            Ok(())
-        });
-        await_op(py, edit, |()| ())
+        await_op(py, live.edit_once(move |header| header.become_edited(&before, edited)), |()| ())
     }
 }

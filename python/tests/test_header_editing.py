@@ -220,3 +220,17 @@ async def test_asyncio(path):
     async with (await memory[0]).header.edit() as header:
         header["MEMORY"] = True
     assert astropy_fits.HDUList.fromstring(await memory.to_bytes())[0].header["MEMORY"] is True
+
+
+def test_an_edit_never_loses_a_card_that_was_set_beside_it(tmp_path):
+    path = tmp_path / "a.fits"
+    rustfits.write(path, np.zeros(3))
+    with rustfits.FITS(path, "r+") as fits:
+        header = fits[0].header
+        with pytest.raises(ValueError, match="outside of the edit"), header.edit() as edited:
+            edited["INSIDE"] = 1
+            header["BESIDE"] = 2
+        assert ("INSIDE" in header, header["BESIDE"]) == (False, 2)
+        with header.edit() as edited:
+            edited["INSIDE"] = 1
+        assert (header["INSIDE"], header["BESIDE"]) == (1, 2)

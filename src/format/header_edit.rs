@@ -143,6 +143,20 @@ impl Header {
         }
     }
 
+    /// Becomes `edited`, which was made from the copy `before`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`] where this header is not what it was when it was copied: the change since would be lost.
+    pub fn become_edited(&mut self, before: &Self, edited: Self) -> Result<()> {
+        if self.bytes != before.bytes {
+            let message = "the header was changed outside of the edit while that lasted; nothing of the edit was written: make both changes in one";
+            return Err(Error::argument(message));
+        }
+        *self = edited;
+        Ok(())
+    }
+
     /// As [`Header::set_with_comment`] for the library's own changes: protected keywords, too.
     pub(crate) fn set_structural(&mut self, keyword: &str, value: impl Into<Value>, comment: &str) -> Result<()> {
         self.put(keyword, &value.into(), Some(comment))
