@@ -54,7 +54,10 @@ class Data:
 
     def gzipped(self, mib: int, dtype: str) -> str:
         def write(path: str) -> None:
-            with open(self.image(mib, dtype), "rb") as plain, gzip.open(path, "wb", compresslevel=6) as packed:
+            with (
+                open(self.image(mib, dtype), "rb") as plain,
+                gzip.open(path, "wb", compresslevel=6) as packed,
+            ):
                 shutil.copyfileobj(plain, packed, 4 * MIB)
 
         return self._make(f"image-{mib}-{dtype}.fits.gz", write)
@@ -62,14 +65,21 @@ class Data:
     def rice(self, mib: int, dtype: str, copy: int = 0) -> str:
         def write(path: str) -> None:
             with fitsio.FITS(path, "rw") as f:
-                f.write(self.noise(mib, dtype), compress="RICE", qlevel=4.0 if dtype == "f4" else None)
+                f.write(
+                    self.noise(mib, dtype),
+                    compress="RICE",
+                    qlevel=4.0 if dtype == "f4" else None,
+                )
 
         return self._make(f"rice-{mib}-{dtype}-{copy}.fits", write)
 
     def small(self, count: int) -> list[str]:
         def write(path: str) -> None:
             with fitsio.FITS(path, "rw") as f:
-                f.write(np.zeros((32, 32), "f4"), header=[{"name": f"KEY{i}", "value": i} for i in range(100)])
+                f.write(
+                    np.zeros((32, 32), "f4"),
+                    header=[{"name": f"KEY{i}", "value": i} for i in range(100)],
+                )
 
         return [self._make(f"small-{i}.fits", write) for i in range(count)]
 
@@ -77,9 +87,18 @@ class Data:
         names = [f"K{i}" for i in range(cards)]
 
         def write(path: str) -> None:
-            values = [i * 1.5 if i % 3 == 0 else i if i % 3 == 1 else f"text {i}" for i in range(cards)]
+            values = [
+                i * 1.5 if i % 3 == 0 else i if i % 3 == 1 else f"text {i}"
+                for i in range(cards)
+            ]
             with fitsio.FITS(path, "rw") as f:
-                f.write(np.zeros(1, "u1"), header=[{"name": n, "value": v} for n, v in zip(names, values, strict=True)])
+                f.write(
+                    np.zeros(1, "u1"),
+                    header=[
+                        {"name": n, "value": v}
+                        for n, v in zip(names, values, strict=True)
+                    ],
+                )
 
         return self._make(f"header-{cards}.fits", write), names
 

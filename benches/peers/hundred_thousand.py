@@ -18,7 +18,12 @@ from servers import Servers
 
 SLEEP_EVERY_FILES = 1000
 SLEEP_SECONDS = 0.05
-CARDS = ("SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0", "END")
+CARDS = (
+    "SIMPLE  =                    T",
+    "BITPIX  =                    8",
+    "NAXIS   =                    0",
+    "END",
+)
 
 
 def peak_mib() -> float:
@@ -29,7 +34,9 @@ def main() -> None:
     files = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        (root / "a.fits").write_text("".join(f"{card:80}" for card in CARDS).ljust(2880))
+        (root / "a.fits").write_text(
+            "".join(f"{card:80}" for card in CARDS).ljust(2880)
+        )
         with Servers(root, root / "run") as servers:
             base = servers.start_own(["http"], 0)["http"]
 
@@ -50,7 +57,9 @@ def main() -> None:
             seconds = time.perf_counter() - begun
     assert taken == files
     print(f"{taken} files in {seconds:.1f} s: {taken / seconds:.0f} files/s")
-    print(f"peak memory: {before:.1f} MiB before, {early:.1f} after 1 % of the files, {peak_mib():.1f} at the end")
+    print(
+        f"peak memory: {before:.1f} MiB before, {early:.1f} after 1 % of the files, {peak_mib():.1f} at the end"
+    )
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import works
+import writing
 from data import Data
 from servers import Servers
 from works import Work
@@ -37,19 +38,34 @@ MEMORY = re.compile(r"image|stamps|table|RICE f4 whole|RICE i4 whole")
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="an eighth of the sizes, three rounds, no memory")
-    parser.add_argument("--only", default="", metavar="REGEX", help="only works whose name matches")
-    parser.add_argument("--rounds", type=int, default=None, help="how often each reader is asked (7)")
-    parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "rustfits-bench")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="an eighth of the sizes, three rounds, no memory",
+    )
+    parser.add_argument(
+        "--only", default="", metavar="REGEX", help="only works whose name matches"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=None, help="how often each reader is asked (7)"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(tempfile.gettempdir()) / "rustfits-bench"
+    )
     parser.add_argument("--no-memory", action="store_true", help="leave the memory out")
-    parser.add_argument("--memory-of", nargs=2, metavar=("WORK", "READER"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--memory-of", nargs=2, metavar=("WORK", "READER"), help=argparse.SUPPRESS
+    )
     return parser.parse_args()
 
 
 def all_works(data: Data, servers: Servers, quick: bool) -> Iterator[Work]:
     yield from works.images(data)
     yield from works.headers(data)
+    yield from writing.writing(data)
     yield from works.tables(data)
     yield from works.compressed(data)
     yield from works.remote(data, servers)
@@ -67,7 +83,9 @@ def measure(work: Work, rounds: int) -> dict[str, float]:
         except Exception as error:  # a peer that cannot read it is no reason to stop
             if name == "rustfits":
                 raise
-            print(f"{work.name}: {name}: {type(error).__name__}: {error}", file=sys.stderr)
+            print(
+                f"{work.name}: {name}: {type(error).__name__}: {error}", file=sys.stderr
+            )
             del readers[name]
             continue
         seconds = time.perf_counter() - before
@@ -107,21 +125,45 @@ def memory_of(work: Work, reader: str, data: Data) -> float:
 
 
 def memory(work: Work, reader: str, options: argparse.Namespace) -> float | None:
-    command = [sys.executable, __file__, "--data", str(options.data), "--memory-of", work.name, reader]
-    done = subprocess.run(command + (["--quick"] if options.quick else []), capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        __file__,
+        "--data",
+        str(options.data),
+        "--memory-of",
+        work.name,
+        reader,
+    ]
+    done = subprocess.run(
+        command + (["--quick"] if options.quick else []),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return float(json.loads(done.stdout)) if done.returncode == 0 else None
 
 
-def line(work: Work, times: dict[str, float], memories: dict[str, float | None]) -> tuple[str, bool]:
+def line(
+    work: Work, times: dict[str, float], memories: dict[str, float | None]
+) -> tuple[str, bool]:
     ours = times["rustfits"]
     peers = {name: ms for name, ms in times.items() if name != "rustfits"}
-    base = work.base if work.base in peers else min(peers, key=peers.__getitem__, default=None)
+    base = (
+        work.base
+        if work.base in peers
+        else min(peers, key=peers.__getitem__, default=None)
+    )
     ratio = peers[base] / ours if base else float("nan")
     reached = work.target is None or ratio >= work.target
     shown = "; ".join(f"{name} {ms:.1f}" for name, ms in peers.items())
-    held = "; ".join(f"{name} {mib:.1f}" for name, mib in memories.items() if mib is not None)
+    held = "; ".join(
+        f"{name} {mib:.1f}" for name, mib in memories.items() if mib is not None
+    )
     verdict = "" if reached else " MISSED"
-    return f"| {work.name} | {ours:.1f} | {shown} | {ratio:.2f} ({base}) | {work.target}{verdict} | {held} |", reached
+    return (
+        f"| {work.name} | {ours:.1f} | {shown} | {ratio:.2f} ({base}) | {work.target}{verdict} | {held} |",
+        reached,
+    )
 
 
 def main() -> None:
@@ -132,18 +174,30 @@ def main() -> None:
         if options.memory_of:
             name, reader = options.memory_of
             local = [*works.images(data), *works.tables(data), *works.compressed(data)]
-            print(json.dumps(memory_of(next(w for w in local if w.name == name), reader, data)))
+            print(
+                json.dumps(
+                    memory_of(next(w for w in local if w.name == name), reader, data)
+                )
+            )
             return
-        print("| work | rustfits ms | peers ms | ratio | target | memory MiB |\n| --- | --- | --- | --- | --- | --- |")
+        print(
+            "| work | rustfits ms | peers ms | ratio | target | memory MiB |\n| --- | --- | --- | --- | --- | --- |"
+        )
         missed = 0
         for work in all_works(data, servers, options.quick):
             if not re.search(options.only, work.name):
                 continue
             times = measure(work, rounds)
-            wanted = MEMORY.search(work.name) and not (options.quick or options.no_memory)
+            wanted = MEMORY.search(work.name) and not (
+                options.quick or options.no_memory
+            )
             wanted = wanted and Path("/proc/self/clear_refs").exists()
             text, reached = line(
-                work, times, {r: memory(work, r, options) for r in times if times[r] < 1500} if wanted else {}
+                work,
+                times,
+                {r: memory(work, r, options) for r in times if times[r] < 1500}
+                if wanted
+                else {},
             )
             print(text, flush=True)
             missed += not reached

@@ -50,7 +50,11 @@ def free_port() -> int:
 def ftp_user() -> str:
     """A user whose home is there: vsftpd goes to it before it goes to `anon_root`."""
     try:
-        return "ftp" if Path(pwd.getpwnam("ftp").pw_dir).is_dir() else pwd.getpwuid(os.getuid()).pw_name
+        return (
+            "ftp"
+            if Path(pwd.getpwnam("ftp").pw_dir).is_dir()
+            else pwd.getpwuid(os.getuid()).pw_name
+        )
     except KeyError:
         return pwd.getpwuid(os.getuid()).pw_name
 
@@ -66,7 +70,9 @@ def logs_in(port: int) -> bool:
 
 
 def find(program: str) -> str | None:
-    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    return shutil.which(
+        program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+    )
 
 
 class Servers:
@@ -91,7 +97,9 @@ class Servers:
 
     def _start(self, words: list[str], port: int) -> bool:
         log = open(self._run / f"{Path(words[0]).name}.out", "wb")  # noqa: SIM115
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
         self._processes.append(process)
         for _ in range(100):
             if process.poll() is not None:
@@ -109,27 +117,59 @@ class Servers:
         nginx, vsftpd, openssl = find("nginx"), find("vsftpd"), find("openssl")
         if nginx and openssl:
             http, https = free_port(), free_port()
-            command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-            command += ["-keyout", f"{self._run}/key.pem", "-out", f"{self._run}/cert.pem", "-days", "30"]
-            command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+            command = [
+                openssl,
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ]
+            command += [
+                "-keyout",
+                f"{self._run}/key.pem",
+                "-out",
+                f"{self._run}/cert.pem",
+                "-days",
+                "30",
+            ]
+            command += [
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            ]
             # An end entity, not an authority: rustls refuses a server that presents the latter.
             command += ["-addext", "basicConstraints=critical,CA:FALSE"]
             subprocess.run(command, check=True, capture_output=True)
             conf = self._run / "nginx.conf"
-            conf.write_text(NGINX.format(run=self._run, root=self._root, http=http, https=https))
+            conf.write_text(
+                NGINX.format(run=self._run, root=self._root, http=http, https=https)
+            )
             if self._start([nginx, "-p", str(self._run), "-c", str(conf)], http):
-                self.urls |= {"http": f"http://127.0.0.1:{http}", "https": f"https://127.0.0.1:{https}"}
+                self.urls |= {
+                    "http": f"http://127.0.0.1:{http}",
+                    "https": f"https://127.0.0.1:{https}",
+                }
                 self.by |= {"http": "nginx", "https": "nginx"}
                 self.ca = f"{self._run}/cert.pem"
         if vsftpd:
             ftp = free_port()
             (self._run / "empty").mkdir(exist_ok=True)
             conf = self._run / "vsftpd.conf"
-            conf.write_text(VSFTPD.lstrip().format(run=self._run, root=self._root, ftp=ftp, user=ftp_user()))
+            conf.write_text(
+                VSFTPD.lstrip().format(
+                    run=self._run, root=self._root, ftp=ftp, user=ftp_user()
+                )
+            )
             if self._start([vsftpd, str(conf)], ftp) and logs_in(ftp):
                 self.urls["ftp"] = f"ftp://127.0.0.1:{ftp}"
                 self.by["ftp"] = "vsftpd"
-        missing = [scheme for scheme in ("http", "https", "ftp") if scheme not in self.urls]
+        missing = [
+            scheme for scheme in ("http", "https", "ftp") if scheme not in self.urls
+        ]
         if missing:
             told = self.start_own(missing, 0)
             self.urls |= {scheme: told[scheme] for scheme in missing}
@@ -140,7 +180,15 @@ class Servers:
         """Starts this project's server; it waits `latency_ms` before each answer."""
         default = Path(__file__).parents[2] / "target/release/loopback"
         program = os.environ.get("RUSTFITS_LOOPBACK", str(default))
-        words = [program, "--root", str(self._root), "--latency-ms", str(latency_ms), "--ca-out", f"{self._run}/ca.pem"]
+        words = [
+            program,
+            "--root",
+            str(self._root),
+            "--latency-ms",
+            str(latency_ms),
+            "--ca-out",
+            f"{self._run}/ca.pem",
+        ]
         words += [f"--{scheme}" for scheme in schemes]
         process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._processes.append(process)

@@ -108,7 +108,11 @@ def _stamps(name: str, target: float, path: str, hdu: int) -> Work:
     rng = np.random.default_rng(3)
     corners = [
         (int(y), int(x))
-        for y, x in zip(rng.integers(0, height - 32, 300), rng.integers(0, width - 32, 300), strict=True)
+        for y, x in zip(
+            rng.integers(0, height - 32, 300),
+            rng.integers(0, width - 32, 300),
+            strict=True,
+        )
     ]
 
     def cut(image: Any) -> Any:
@@ -129,7 +133,12 @@ def _stamps(name: str, target: float, path: str, hdu: int) -> Work:
     def by_fitsy() -> Any:
         return cut(fitsy.open(path)[hdu].section)
 
-    readers = {"rustfits": ours, "fitsio": by_fitsio, "astropy": by_astropy, "fitsy": by_fitsy if fitsy else None}
+    readers = {
+        "rustfits": ours,
+        "fitsio": by_fitsio,
+        "astropy": by_astropy,
+        "fitsy": by_fitsy if fitsy else None,
+    }
     return Work(name, target, _present(readers))
 
 
@@ -193,7 +202,9 @@ def headers(data: Data) -> list[Work]:
             return [(hdu.name, hdu.shape) for hdu in f]
 
     def walk_fitsy() -> Any:
-        return [(hdu.header.get("EXTNAME"), tuple(hdu.axes)) for hdu in fitsy.open(many)]
+        return [
+            (hdu.header.get("EXTNAME"), tuple(hdu.axes)) for hdu in fitsy.open(many)
+        ]
 
     return [
         Work(
@@ -204,7 +215,11 @@ def headers(data: Data) -> list[Work]:
                     "rustfits": one_key,
                     "fitsio": one_key_fitsio,
                     "astropy": one_key_astropy,
-                    "fitsy": (lambda: [fitsy.open(path)[0].header["KEY50"] for path in small]) if fitsy else None,
+                    "fitsy": (
+                        lambda: [fitsy.open(path)[0].header["KEY50"] for path in small]
+                    )
+                    if fitsy
+                    else None,
                 }
             ),
             base="fitsio",
@@ -245,7 +260,9 @@ def tables(data: Data) -> list[Work]:
     three = ["C3", "C4", "C5"]
     tenth = slice(count // 2, count // 2 + count // 10)
     scattered = np.sort(
-        np.random.default_rng(5).choice(count, 10_000 if count >= 100_000 else count // 10, replace=False)
+        np.random.default_rng(5).choice(
+            count, 10_000 if count >= 100_000 else count // 10, replace=False
+        )
     )
 
     def ours(**options: Any) -> Reader:
@@ -280,16 +297,40 @@ def tables(data: Data) -> list[Work]:
 
         return read if fitsy else None
 
-    def work(name: str, target: float, mine: dict[str, Any], select: Any, columns: list[str] | None, rows: Any) -> Work:
+    def work(
+        name: str,
+        target: float,
+        mine: dict[str, Any],
+        select: Any,
+        columns: list[str] | None,
+        rows: Any,
+    ) -> Work:
         readers = {"rustfits": ours(**mine), "fitsio": by_fitsio(select)}
-        readers |= {"astropy": by_astropy(columns, rows), "fitsy": by_fitsy(columns, rows)}
+        readers |= {
+            "astropy": by_astropy(columns, rows),
+            "fitsy": by_fitsy(columns, rows),
+        }
         return Work(name, target, _present(readers), base="fitsio")
 
     return [
         work("table whole", 9, {}, lambda t: t.read(), None, None),
-        work("table three columns", 6, {"columns": three}, lambda t: t.read(columns=three), three, None),
+        work(
+            "table three columns",
+            6,
+            {"columns": three},
+            lambda t: t.read(columns=three),
+            three,
+            None,
+        ),
         work("table 10 % slice", 3.5, {"rows": tenth}, lambda t: t[tenth], None, tenth),
-        work("table 10,000 rows", 3.5, {"rows": scattered}, lambda t: t.read(rows=scattered), None, scattered),
+        work(
+            "table 10,000 rows",
+            3.5,
+            {"rows": scattered},
+            lambda t: t.read(rows=scattered),
+            None,
+            scattered,
+        ),
     ]
 
 
@@ -307,7 +348,9 @@ def compressed(data: Data) -> list[Work]:
         def libdeflate() -> Any:
             with open(packed, "rb") as f:
                 plain = deflate.gzip_decompress(f.read())
-            return np.frombuffer(plain, ">i2", count=(len(plain) - 5760) // 2, offset=2880).astype("i2")
+            return np.frombuffer(
+                plain, ">i2", count=(len(plain) - 5760) // 2, offset=2880
+            ).astype("i2")
 
         readers = {"rustfits": gz.readers["rustfits"], "libdeflate + swap": libdeflate}
         works.append(Work("gzip'd image against libdeflate", 1.0, readers))
@@ -325,7 +368,11 @@ def compressed(data: Data) -> list[Work]:
         Work(
             "4 threads over 1, RICE f4",
             1.8,
-            {"rustfits": threads(_ours, 4), "rustfits, 1 thread": threads(_ours, 1), "fitsio": threads(_fitsio, 4)},
+            {
+                "rustfits": threads(_ours, 4),
+                "rustfits, 1 thread": threads(_ours, 1),
+                "fitsio": threads(_fitsio, 4),
+            },
             base="rustfits, 1 thread",
         )
     )
@@ -352,7 +399,11 @@ def remote(data: Data, servers: Servers) -> list[Work]:
     works = []
     for scheme, base in servers.urls.items():
         url = f"{base}/{image.rsplit('/', 1)[1]}"
-        options = rustfits.Remote(ca_file=servers.ca) if scheme == "https" else rustfits.Remote()
+        options = (
+            rustfits.Remote(ca_file=servers.ca)
+            if scheme == "https"
+            else rustfits.Remote()
+        )
 
         def ours(url: str = url, options: Any = options) -> Any:
             with rustfits.FITS(url, remote=options) as f:
@@ -364,15 +415,29 @@ def remote(data: Data, servers: Servers) -> list[Work]:
 
         def program(url: str = url) -> Any:
             command = ["curl", "-s", "-f", "--noproxy", "*", "-o", "/dev/null", url]
-            return subprocess.run(command + (["--cacert", str(servers.ca)] if servers.ca else []), check=True)
+            return subprocess.run(
+                command + (["--cacert", str(servers.ca)] if servers.ca else []),
+                check=True,
+            )
 
         curl = (lambda url=url: _curl(url, servers.ca)) if pycurl else None
         who = servers.by[scheme]
         # Half: at most twice the time of curl.
         for suffix, reader in (("", fetched), (" + read as array", ours)):
-            readers = {"rustfits": reader, "curl to memory": curl, "curl > /dev/null": program}
+            readers = {
+                "rustfits": reader,
+                "curl to memory": curl,
+                "curl > /dev/null": program,
+            }
             base_peer = "curl to memory" if curl else "curl > /dev/null"
-            works.append(Work(f"256 MB over {scheme} ({who}){suffix}", 0.5, _present(readers), base=base_peer))
+            works.append(
+                Work(
+                    f"256 MB over {scheme} ({who}){suffix}",
+                    0.5,
+                    _present(readers),
+                    base=base_peer,
+                )
+            )
     return works
 
 
@@ -393,7 +458,9 @@ def bulk(data: Data, servers: Servers, count: int) -> list[Work]:
     def with_aiohttp() -> Any:
         async def run() -> list[float]:
             gate = asyncio.Semaphore(32)
-            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32)) as session:
+            async with aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=32)
+            ) as session:
 
                 async def one(url: str) -> float:
                     async with gate, session.get(url) as answer:
@@ -427,4 +494,11 @@ def bulk(data: Data, servers: Servers, count: int) -> list[Work]:
         "obstore + rustfits": with_obstore if obstore else None,
     }
     base_peer = "aiohttp + astropy" if aiohttp else None
-    return [Work(f"{count} files of 1 MB, 32 at once, 20 ms", 1.8, _present(readers), base=base_peer)]
+    return [
+        Work(
+            f"{count} files of 1 MB, 32 at once, 20 ms",
+            1.8,
+            _present(readers),
+            base=base_peer,
+        )
+    ]
