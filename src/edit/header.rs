@@ -64,13 +64,24 @@ fn differing_pages(old: &[u8], new: &[u8], start: u64) -> Vec<Range<usize>> {
         if old == new {
             continue;
         }
-        let mut differs = old.iter().zip(new).map(|(old, new)| old != new);
-        let (first, last) = (differs.clone().position(|differs| differs), differs.rposition(|differs| differs));
-        if let (Some(first), Some(last)) = (first, last) {
-            ranges.push(page.start + first..page.start + last + 1);
+        if let Some(differing) = differing(old, new) {
+            ranges.push(page.start + differing.start..page.start + differing.end);
         }
     }
     ranges
+}
+
+/// From the first byte that differs to the last.
+fn differing(old: &[u8], new: &[u8]) -> Option<Range<usize>> {
+    // Pieces are compared at once, bytes one by one.
+    let mut pieces = old.chunks(CARD_BYTES).zip(new.chunks(CARD_BYTES));
+    let first_piece = pieces.clone().position(|(old, new)| old != new)? * CARD_BYTES;
+    let last_piece = pieces.rposition(|(old, new)| old != new)? * CARD_BYTES;
+    let mut from_first = old.iter().zip(new).skip(first_piece);
+    let first = first_piece + from_first.position(|(old, new)| old != new)?;
+    let mut from_last = old.iter().zip(new).skip(last_piece).take(CARD_BYTES);
+    let last = last_piece + from_last.rposition(|(old, new)| old != new)?;
+    Some(first..last + 1)
 }
 
 /// Whether after each of these writes the header has an END card, only cards of its old or its new state, and all that both have.
