@@ -151,6 +151,12 @@ impl TableSelector {
         Self(self.0.text_as_bytes())
     }
 
+    /// See [`crate::TableSelector::masked`].
+    #[must_use]
+    pub fn masked(self) -> Self {
+        Self(self.0.masked())
+    }
+
     forwarded! {
         TableSelector;
         waited fn read() -> Columns;

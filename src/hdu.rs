@@ -8,6 +8,7 @@ use crate::format::structure::element_count;
 use crate::format::{DataType, HduKind, Header};
 use crate::image::ImageShape;
 use crate::image_plan::image_shape;
+use crate::row_chunks::RowChunks;
 use crate::table::TableLayout;
 use crate::table_data::Field;
 use crate::tiled::{TiledImage, compression};
@@ -162,6 +163,27 @@ impl HduInfo {
     pub fn units(&self) -> Result<Vec<(String, String)>> {
         let columns = self.table()?.columns.iter();
         Ok(columns.filter_map(|column| Some((column.name.clone(), column.unit.clone()?))).collect())
+    }
+
+    /// The rows of a table in ranges of at most `rows` each; of about 8 MiB unless given. To be read one after the other.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::rows`]; [`ErrorKind::Argument`](crate::ErrorKind::Argument) for chunks of 0 rows.
+    pub fn row_chunks(&self, rows: Option<u64>) -> Result<RowChunks> {
+        let table = self.table()?;
+        self.placed(RowChunks::new(table.rows, table.row_len as u64, rows))
+    }
+
+    /// TFORM of each column of a table, as the file has them, with its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::rows`].
+    pub fn formats(&self) -> Result<Vec<(String, String)>> {
+        let columns = self.table()?.columns.iter().enumerate();
+        let form = |index: usize| self.entry.header.string(&format!("TFORM{}", index + 1)).unwrap_or_default();
+        Ok(columns.map(|(index, column)| (column.name.clone(), form(index))).collect())
     }
 
     fn table(&self) -> Result<&TableLayout> {

@@ -44,11 +44,13 @@ mod memory;
 mod open;
 mod options;
 mod reader;
+mod row_chunks;
 mod source;
 mod table;
 mod table_data;
 mod target;
 mod tiled;
+mod variable_column;
 mod writer;
 
 pub use directory::{HduId, HduKey};
@@ -66,8 +68,10 @@ pub use image_writer::PixelValues;
 pub use live_header::LiveHeader;
 pub use options::{OpenOptions, Remote, RemoteMode, Timeout};
 pub use reader::{FitsReader, ImageSelector};
+pub use row_chunks::{RecordStream, RowChunks};
 pub use table::{ColumnKey, Rows};
 pub use table_data::{ColumnData, ColumnElement, Columns, Field, Records, TableSelector};
+pub use variable_column::{ArrayElement, VariableColumn};
 pub use writer::{FitsWriter, ImageOptions, WriteOptions};
 
 /// The Rust examples of the pages beside the crate compile and run.

@@ -10,7 +10,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::file::OpenFile;
 use crate::format::DataType;
 use crate::memory;
-use crate::table::{Arrangement, Cell, Column, ColumnKey, Rows, TablePlan, TableRequest, TextForm, find_name};
+use crate::row_chunks::{RecordStream, RowChunks};
+use crate::table::{
+    Arrangement, Cell, CellForm, Column, ColumnKey, Rows, TablePlan, TableRequest, TextForm, find_name,
+};
+use crate::variable_column::VariableColumn;
 
 /// A table of a file, or some of its columns and rows, that can be read.
 #[derive(Clone)]
@@ -59,28 +63,87 @@ impl TableSelector {
     /// # Errors
     ///
     /// [`ErrorKind::Key`] for a column that is not there, [`ErrorKind::Index`] for a row out of range,
-    /// [`ErrorKind::Unsupported`] for a variable-length column.
+    /// [`ErrorKind::Illegal`] for a descriptor that leads out of the heap and for a field of an ASCII table that is no number.
     pub fn read(&self) -> Op<Columns> {
-        let request = TableRequest { text: TextForm::Bytes, arrangement: Arrangement::Columns, ..self.request.clone() };
+        let request = TableRequest {
+            text: TextForm::Bytes,
+            arrangement: Arrangement::Columns,
+            mask: false,
+            ..self.request.clone()
+        };
         self.run(request, |plan, buffers| {
-            let rows = plan.row_count();
-            let columns = plan.columns.into_iter().zip(buffers);
-            let read = columns.map(|(column, buffer)| {
-                let data = column_data(&column, rows, buffer)?;
+            let (rows, form) = (plan.rows.row_count(), plan.rows.form);
+            let (mut fixed, mut arrays) = split(buffers, &plan);
+            let mut plans = plan.arrays.into_iter();
+            let read = plan.columns.into_iter().map(|column| {
+                let data = if column.cell == Cell::Variable {
+                    let offsets = plans.next().map(|plan| plan.offsets).unwrap_or_default();
+                    let values = arrays.next().ok_or_else(lacking)?;
+                    variable_data(variable_column(&column, form, offsets, values, None))?
+                } else {
+                    column_data(&column, rows, fixed.next().ok_or_else(lacking)?)?
+                };
                 Ok((column.name, data))
             });
             Ok(Columns { rows, columns: read.collect::<Result<_>>()? })
         })
     }
 
-    /// Reads rows as records: the values of a row follow each other without gaps, in native byte order.
+    /// Also which values are null; for [`TableSelector::read_records`].
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        self.request.mask = true;
+        self
+    }
+
+    /// Reads rows as records: the values of a row follow each other without gaps, in native byte order. Variable-length columns are not
+    /// in them: their arrays lie by themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`TableSelector::read`].
     pub fn read_records(&self) -> Op<Records> {
         let request = TableRequest { arrangement: Arrangement::Records, ..self.request.clone() };
-        self.run(request, |plan, buffers| {
-            let bytes = buffers.into_iter().next().map(crate::engine::Buffer::into_bytes).unwrap_or_default();
-            let fields = plan.columns.iter().map(|column| Field::new(column, &plan)).collect();
-            Ok(Records { rows: plan.row_count(), record_size: plan.record_size(), fields, bytes })
+        let masked = request.mask;
+        self.run(request, move |plan, buffers| {
+            let form = plan.rows.form;
+            let fields = plan.columns.iter().map(|column| Field::new(column, form)).collect();
+            let (rows, record_size) = (plan.rows.row_count(), plan.rows.record_size());
+            let mut buffers = buffers.into_iter();
+            let bytes = buffers.next().map(Buffer::into_bytes).unwrap_or_default();
+            let mask = if masked { buffers.next().map(Buffer::into_bytes) } else { None };
+            let mut arrays = Vec::new();
+            let variable = plan.columns.iter().filter(|column| column.cell == Cell::Variable);
+            for (column, heap) in variable.zip(plan.arrays) {
+                let values = buffers.next().ok_or_else(lacking)?;
+                let mask = if masked { buffers.next().map(Buffer::into_bytes) } else { None };
+                arrays.push(variable_column(column, form, heap.offsets, values, mask));
+            }
+            let text_as_bytes = form.text == TextForm::Bytes;
+            Ok(Records { rows, record_size, fields, bytes, mask, arrays, text_as_bytes })
         })
+    }
+
+    /// Reads rows chunk after chunk, each while the one before is worked on; the chunks are those of [`HduInfo::row_chunks`](crate::HduInfo::row_chunks).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use futures_util::StreamExt;
+    /// use rustfits::FitsReader;
+    ///
+    /// # async fn example() -> rustfits::Result<()> {
+    /// let fits = FitsReader::open("https://archive.example/catalogue.fits").await?;
+    /// let chunks = fits.hdu(1).await?.row_chunks(Some(100_000))?;
+    /// let mut stream = fits.table(1).columns(["ra", "dec"]).stream(chunks);
+    /// while let Some(records) = stream.next().await {
+    ///     println!("{} rows", records?.rows);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(&self, chunks: RowChunks) -> RecordStream {
+        RecordStream::new(self.clone(), chunks)
     }
 
     fn run<T: Send + 'static>(
@@ -90,6 +153,16 @@ impl TableSelector {
     ) -> Op<T> {
         self.file.read(self.key.clone(), move |hdu, source| TablePlan::locate(hdu, &request, source), finish)
     }
+}
+
+/// The buffers of the columns in the rows, and those of the variable-length ones.
+fn split(mut buffers: Vec<Buffer>, plan: &TablePlan) -> (std::vec::IntoIter<Buffer>, std::vec::IntoIter<Buffer>) {
+    let arrays = buffers.split_off(buffers.len().saturating_sub(plan.arrays.len()));
+    (buffers.into_iter(), arrays.into_iter())
+}
+
+fn lacking() -> Error {
+    Error::corrupt("the read gave fewer columns than were asked for: this is a defect of rustfits")
 }
 
 /// Columns that were read, in the order in which they were asked for.
@@ -138,6 +211,8 @@ macro_rules! column_data {
         #[non_exhaustive]
         pub enum ColumnData {
             $(#[doc = $doc] $variant(ArrayD<$type>),)*
+            /// Arrays of variable length.
+            Variable(VariableColumn),
         }
 
         $(impl ColumnElement for $type {
@@ -208,21 +283,51 @@ fn column_data(column: &Column, rows: usize, buffer: Buffer) -> Result<ColumnDat
     })
 }
 
+/// Text of variable length is a string a row, whatever its length.
+fn variable_data(column: VariableColumn) -> Result<ColumnData> {
+    if !column.is_text() {
+        return Ok(ColumnData::Variable(column));
+    }
+    let texts = (0..column.rows()).map(|row| Ok(String::from_utf8_lossy(column.text(row)?).into_owned()));
+    Ok(ColumnData::Text(array(&[column.rows()], texts.collect::<Result<_>>()?)?))
+}
+
+fn variable_column(
+    column: &Column,
+    form: CellForm,
+    offsets: Vec<usize>,
+    values: Buffer,
+    mask: Option<Vec<u8>>,
+) -> VariableColumn {
+    let (code, shape) = match &column.variable {
+        Some(variable) => (element_code(variable.cell, form), variable.shape.clone()),
+        None => ("u1", Vec::new()),
+    };
+    VariableColumn { code, shape, offsets, values, mask }
+}
+
 fn array<T>(shape: &[usize], values: Vec<T>) -> Result<ArrayD<T>> {
     ArrayD::from_shape_vec(IxDyn(shape), values).map_err(|error| Error::argument(error.to_string()))
 }
 
 /// Rows that were read as records.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Records {
     /// How many rows there are.
     pub rows: usize,
     /// The size of a row in bytes.
     pub record_size: usize,
-    /// What a row consists of, in order.
+    /// What a row consists of, in order. Those whose code is `O` are in `arrays` and not in the bytes.
     pub fields: Vec<Field>,
     /// The rows.
     pub bytes: Vec<u8>,
+    /// Where asked for, a byte for each value of a row, in the same order: 1 where it is null.
+    pub mask: Option<Vec<u8>>,
+    /// The variable-length columns, in order.
+    pub arrays: Vec<VariableColumn>,
+    /// Whether text was asked for as bytes.
+    pub text_as_bytes: bool,
 }
 
 impl Records {
@@ -250,26 +355,36 @@ pub struct Field {
 }
 
 impl Field {
-    fn new(column: &Column, plan: &TablePlan) -> Self {
-        Self { name: column.name.clone(), code: numpy_code(column, plan.form), shape: column.shape.clone() }
+    fn new(column: &Column, form: CellForm) -> Self {
+        Self { name: column.name.clone(), code: numpy_code(column, form), shape: column.shape.clone() }
     }
 
     pub(crate) fn of(column: &Column) -> Self {
-        let form = crate::table::CellForm { unscaled: false, text: TextForm::Unicode, lenient: false };
-        Self { name: column.name.clone(), code: numpy_code(column, form), shape: column.shape.clone() }
+        Self::new(column, CellForm { unscaled: false, text: TextForm::Unicode, lenient: false })
     }
 }
 
-fn numpy_code(column: &Column, form: crate::table::CellForm) -> String {
+fn numpy_code(column: &Column, form: CellForm) -> String {
     match column.cell {
-        Cell::Logical | Cell::Bits => "?".to_owned(),
-        Cell::Number(_) => form.output(column).0.code().to_owned(),
-        Cell::Complex(DataType::F32) => "c8".to_owned(),
-        Cell::Complex(_) => "c16".to_owned(),
         Cell::Text { width } => {
             let letter = if form.text == TextForm::Unicode { 'U' } else { 'S' };
             format!("{letter}{}", width.max(1))
         }
-        Cell::Variable => "O".to_owned(),
+        cell => element_code(cell, form).to_owned(),
+    }
+}
+
+/// numpy's code for an element; single characters for text.
+fn element_code(cell: Cell, form: CellForm) -> &'static str {
+    match cell {
+        Cell::Logical | Cell::Bits => "?",
+        Cell::Number(scaling) => form.scaling(scaling).data_type().code(),
+        Cell::Decimal(decimal) => decimal.data_type(form.unscaled).code(),
+        Cell::Complex(scaling) => match form.scaling(scaling).data_type() {
+            DataType::F32 => "c8",
+            _ => "c16",
+        },
+        Cell::Text { .. } => "S1",
+        Cell::Variable => "O",
     }
 }

@@ -33,6 +33,8 @@ const LAYERS: [&[&str]; 10] = [
         "image_data",
         "image_writer",
         "table_data",
+        "row_chunks",
+        "variable_column",
     ],
     &["blocking", "lib"],
 ];

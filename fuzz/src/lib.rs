@@ -28,9 +28,10 @@ fn read_hdus(fits: &FitsReader) {
         }
         let _ = (hdu.name(), hdu.version(), hdu.has_data(), hdu.unit(), hdu.tile_shape(), hdu.units());
         match hdu.kind() {
-            HduKind::BinaryTable if hdu.compression().is_err() => {
-                let _ = hdu.fields();
+            HduKind::AsciiTable | HduKind::BinaryTable if hdu.compression().is_err() => {
+                let _ = (hdu.fields(), hdu.formats());
                 let _ = fits.table(index).read().wait();
+                let _ = fits.table(index).masked().read_records().wait();
                 let _ = fits.table(index).unscaled().text_as_bytes().read_records().wait();
                 let _ = fits.table(index).rows(vec![0, -1, 1]).read_records().wait();
             }

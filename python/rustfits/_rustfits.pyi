@@ -192,8 +192,14 @@ class RowIterator:
     def __iter__(self) -> Self: ...
     def __next__(self) -> np.void: ...
 
-class TableHDU(HDU):
-    """A binary table."""
+class ChunkIterator:
+    """Iterates over a table in chunks of rows."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Array: ...
+
+class _Table(HDU):
+    """What binary and ASCII tables have in common."""
 
     @property
     def nrows(self) -> int: ...
@@ -216,6 +222,23 @@ class TableHDU(HDU):
     def __getitem__(self, key: slice | Integers, /) -> Array: ...
     def __setitem__(self, key: object, value: object, /) -> None: ...
     def __iter__(self) -> RowIterator: ...
+    def iter(
+        self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
+    ) -> ChunkIterator: ...
+    @overload
+    def read(
+        self,
+        *,
+        rows: Rows | None = None,
+        columns: Columns | None = None,
+        scale: bool = True,
+        mask_null: Literal[False] = False,
+    ) -> Array: ...
+    @overload
+    def read(
+        self, *, rows: Rows | None = None, columns: Columns | None = None, scale: bool = True, mask_null: Literal[True]
+    ) -> MaskedArray: ...
+    @overload
     def read(
         self, *, rows: Rows | None = None, columns: Columns | None = None, scale: bool = True, mask_null: bool = False
     ) -> Array: ...
@@ -229,16 +252,17 @@ class TableHDU(HDU):
         mask_null: bool = False,
     ) -> Array: ...
 
+class TableHDU(_Table):
+    """A binary table."""
+
 class CompressedTableHDU(TableHDU):
     """A table in compressed tiles."""
 
-class AsciiTableHDU(HDU):
+class AsciiTableHDU(_Table):
     """An ASCII table."""
 
-    def __getitem__(self, key: Any, /) -> Array: ...
-    def read(
-        self, *, rows: Rows | None = None, columns: Columns | None = None, scale: bool = True, mask_null: bool = False
-    ) -> Array: ...
+    @property
+    def formats(self) -> dict[str, str]: ...
 
 class FITS:
     """An open FITS file."""

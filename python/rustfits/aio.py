@@ -13,6 +13,7 @@ FITS = _native.FITS
 ImageHDU = _native.ImageHDU
 CompressedImageHDU = _native.CompressedImageHDU
 TableHDU = _native.TableHDU
+AsciiTableHDU = _native.AsciiTableHDU
 open = _native.open
 read = _native.read
 read_header = _native.read_header
@@ -20,6 +21,7 @@ write = _native.write
 
 __all__ = [
     "FITS",
+    "AsciiTableHDU",
     "CompressedImageHDU",
     "ImageHDU",
     "TableHDU",

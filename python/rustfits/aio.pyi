@@ -105,6 +105,33 @@ class TableHDU(rustfits.TableHDU):
         scale: bool = True,
         mask_null: bool = False,
     ) -> Coroutine[Any, Any, Array]: ...
+    def iter(  # type: ignore[override]
+        self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
+    ) -> AsyncIterator[Array]: ...
+    def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
+    def verify_checksum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
+
+class AsciiTableHDU(rustfits.AsciiTableHDU):
+    """An ASCII table whose reads are awaitable; otherwise as the blocking class."""
+
+    def __getitem__(self, key: Any, /) -> Coroutine[Any, Any, Any]: ...  # type: ignore[override]
+    def read(  # type: ignore[override]
+        self, *, rows: Rows | None = None, columns: Columns | None = None, scale: bool = True, mask_null: bool = False
+    ) -> Coroutine[Any, Any, Array]: ...
+    def read_column(  # type: ignore[override]
+        self,
+        name: Column,
+        *,
+        rows: Rows | None = None,
+        as_bytes: bool = False,
+        scale: bool = True,
+        mask_null: bool = False,
+    ) -> Coroutine[Any, Any, Array]: ...
+    def iter(  # type: ignore[override]
+        self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
+    ) -> AsyncIterator[Array]: ...
     def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]

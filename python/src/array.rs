@@ -99,11 +99,16 @@ impl<'py> IntoPyObject<'py> for Pixels {
             // A single pixel comes out as numpy's own scalar.
             return if shape.is_empty() { values.get_item(PyTuple::empty(py)) } else { Ok(values) };
         };
-        let mask = ndarray(py, &shape, "?", mask)?;
-        let keywords = PyDict::new(py);
-        keywords.set_item(intern!(py, "mask"), mask)?;
-        MASKED_ARRAY.import(py, "numpy.ma", "MaskedArray")?.call((values,), Some(&keywords))
+        masked(&values, ndarray(py, &shape, "?", mask)?)
     }
+}
+
+/// A masked array over these values.
+pub(crate) fn masked<'py>(values: &Bound<'py, PyAny>, mask: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = values.py();
+    let keywords = PyDict::new(py);
+    keywords.set_item(intern!(py, "mask"), mask)?;
+    MASKED_ARRAY.import(py, "numpy.ma", "MaskedArray")?.call((values,), Some(&keywords))
 }
 
 /// Numbers that are to be written: native byte order, C order, of a dtype that FITS has.

@@ -17,7 +17,7 @@ use crate::keys::SectionKey;
 use crate::pickle::{Reduced, reduce_file, reduce_item};
 use crate::pixels::{Extending, PixelArgument, StartArgument, extend, set_section, write_data};
 use crate::run::{await_op, wait};
-use crate::table::{AsciiTableHdu, CompressedTableHdu, TableHdu};
+use crate::table::{AnyTable, AsciiTableHdu, CompressedTableHdu, TableHdu};
 
 /// One HDU of a file.
 #[pyclass(name = "HDU", subclass, frozen, module = "rustfits")]
@@ -67,13 +67,13 @@ pub(crate) fn hdu_object(py: Python<'_>, hdu: Hdu) -> PyResult<Py<PyAny>> {
     let kind = hdu.info.kind();
     let base = PyClassInitializer::from(hdu);
     Ok(match kind {
-        HduKind::BinaryTable => Py::new(py, base.add_subclass(TableHdu))?.into_any(),
-        HduKind::AsciiTable => Py::new(py, base.add_subclass(AsciiTableHdu))?.into_any(),
+        HduKind::BinaryTable => Py::new(py, base.add_subclass(AnyTable).add_subclass(TableHdu))?.into_any(),
+        HduKind::AsciiTable => Py::new(py, base.add_subclass(AnyTable).add_subclass(AsciiTableHdu))?.into_any(),
         HduKind::CompressedImage => {
             Py::new(py, base.add_subclass(ImageHdu).add_subclass(CompressedImageHdu))?.into_any()
         }
         HduKind::CompressedTable => {
-            Py::new(py, base.add_subclass(TableHdu).add_subclass(CompressedTableHdu))?.into_any()
+            Py::new(py, base.add_subclass(AnyTable).add_subclass(TableHdu).add_subclass(CompressedTableHdu))?.into_any()
         }
         _ => Py::new(py, base.add_subclass(ImageHdu))?.into_any(),
     })

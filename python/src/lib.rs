@@ -12,9 +12,11 @@ mod keys;
 mod options;
 mod pickle;
 mod pixels;
+mod records;
 mod repr;
 mod run;
 mod table;
+mod table_iteration;
 
 use pyo3::prelude::*;
 
@@ -28,8 +30,8 @@ mod _rustfits {
     mod aio {
         #[pymodule_export]
         use crate::aio::{
-            AioCompressedImageHdu, AioFits, AioImageHdu, AioTableHdu, HduStream, Selector, open, read, read_header,
-            write,
+            AioAsciiTableHdu, AioCompressedImageHdu, AioFits, AioImageHdu, AioTableHdu, ChunkStream, HduStream,
+            Selector, open, read, read_header, write,
         };
     }
 
@@ -52,7 +54,9 @@ mod _rustfits {
     #[pymodule_export]
     use super::pixels::Extending;
     #[pymodule_export]
-    use super::table::{AsciiTableHdu, ColumnSubset, CompressedTableHdu, RowIterator, TableHdu};
+    use super::table::{AnyTable, AsciiTableHdu, ColumnSubset, CompressedTableHdu, TableHdu};
+    #[pymodule_export]
+    use super::table_iteration::{ChunkIterator, RowIterator};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

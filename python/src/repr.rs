@@ -36,8 +36,8 @@ pub(crate) fn hdu(file: &str, info: &HduInfo) -> String {
         lines.push(label("extname", name));
     }
     match info.kind() {
-        HduKind::BinaryTable => table(info, &mut lines),
-        HduKind::AsciiTable | HduKind::CompressedTable => {}
+        HduKind::BinaryTable | HduKind::AsciiTable => table(info, &mut lines),
+        HduKind::CompressedTable => {}
         _ => image(info, &mut lines),
     }
     lines.join("\n")

@@ -1,25 +1,25 @@
 //! The table classes of the blocking API, and what users put in their brackets.
 
-use std::collections::HashSet;
-
-use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
+use pyo3::exceptions::{PyNotImplementedError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyList, PySlice, PyTuple};
-use rustfits::{ColumnKey, Field, FitsReader, HduId, HduInfo, Op, Records, Rows, TableSelector};
+use pyo3::types::{PyDict, PySlice, PyTuple};
+use rustfits::{ColumnKey, FitsReader, HduId, HduInfo, Op, Records, Rows, TableSelector};
 
-use crate::array::ndarray;
 use crate::error::OrRaise;
 use crate::hdu::Hdu;
 use crate::keys::{integer, integer_array, integer_list, integers, slice_parts, text, unsupported};
 use crate::pickle::{Reduced, reduce_item};
+use crate::records::{Row, Single, Structured, record_dtype};
 use crate::run::wait;
+use crate::table_iteration::{ChunkIterator, RowIterator};
 
 const ACCEPTED: &str = "a table key is an int, a slice, a list of ints, a column name or a list of names";
-/// How many rows iteration reads at a time.
-const ITERATION_ROWS: i64 = 1024;
+/// What binary and ASCII tables have in common.
+#[pyclass(name = "_Table", extends = Hdu, subclass, frozen, module = "rustfits")]
+pub(crate) struct AnyTable;
 
 /// A binary table.
-#[pyclass(name = "TableHDU", extends = Hdu, subclass, frozen, module = "rustfits")]
+#[pyclass(name = "TableHDU", extends = AnyTable, subclass, frozen, module = "rustfits")]
 pub(crate) struct TableHdu;
 
 /// A table in compressed tiles.
@@ -27,7 +27,7 @@ pub(crate) struct TableHdu;
 pub(crate) struct CompressedTableHdu;
 
 /// An ASCII table.
-#[pyclass(name = "AsciiTableHDU", extends = Hdu, frozen, module = "rustfits")]
+#[pyclass(name = "AsciiTableHDU", extends = AnyTable, subclass, frozen, module = "rustfits")]
 pub(crate) struct AsciiTableHdu;
 
 /// Rows as users name them: None, a slice, or integers.
@@ -46,6 +46,20 @@ impl<'py> FromPyObject<'_, 'py> for RowsArgument {
             return Ok(Self(Rows::List(vec![index?])));
         }
         integers(&rows).map(|list| Self(Rows::List(list)))
+    }
+}
+
+/// How many rows a chunk has.
+pub(crate) struct ChunkSize(pub(crate) u64);
+
+impl<'py> FromPyObject<'_, 'py> for ChunkSize {
+    type Error = PyErr;
+
+    fn extract(size: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let size = integer(&size).ok_or_else(|| unsupported(&size, "chunksize= is a number of rows"))??;
+        u64::try_from(size)
+            .map(Self)
+            .map_err(|_| PyValueError::new_err(format!("chunksize is {size}: it is at least 1")))
     }
 }
 
@@ -122,6 +136,7 @@ pub(crate) fn selector(
     rows: Option<RowsArgument>,
     columns: Option<ColumnsArgument>,
     scale: bool,
+    mask_null: bool,
 ) -> TableSelector {
     let mut table = reader.table(hdu);
     if let Some(RowsArgument(rows)) = rows {
@@ -130,84 +145,10 @@ pub(crate) fn selector(
     if let Some(ColumnsArgument(columns)) = columns {
         table = table.columns(columns);
     }
+    if mask_null {
+        table = table.masked();
+    }
     if scale { table } else { table.unscaled() }
-}
-
-/// Masks of null values are not built yet.
-pub(crate) fn refuse_mask(mask_null: bool) -> PyResult<()> {
-    if mask_null { Err(PyNotImplementedError::new_err("mask_null=True is not supported yet")) } else { Ok(()) }
-}
-
-/// Rows as a structured array.
-pub(crate) struct Structured(pub(crate) Records);
-
-/// The memory of records, which an array adopts.
-struct RecordMemory(Records);
-
-impl AsMut<[u8]> for RecordMemory {
-    fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.0.bytes
-    }
-}
-
-/// Rows of one column as a plain array.
-pub(crate) struct Single(pub(crate) Records);
-
-/// One row as a record.
-pub(crate) struct Row(pub(crate) Records);
-
-impl<'py> IntoPyObject<'py> for Structured {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        let dtype = record_dtype(py, &self.0.fields)?;
-        ndarray(py, &[self.0.rows], dtype, RecordMemory(self.0))
-    }
-}
-
-impl<'py> IntoPyObject<'py> for Single {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        let field = self.0.fields.first().ok_or_else(|| PyTypeError::new_err("no column was read"))?;
-        let mut shape = vec![self.0.rows];
-        shape.extend(&field.shape);
-        let code = field.code.clone();
-        ndarray(py, &shape, code, RecordMemory(self.0))
-    }
-}
-
-impl<'py> IntoPyObject<'py> for Row {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        Structured(self.0).into_pyobject(py)?.get_item(0)
-    }
-}
-
-/// The dtype of a row; numpy wants every field to have a name of its own, so a repeated name gets a number behind it that no
-/// other column has.
-fn record_dtype<'py>(py: Python<'py>, fields: &[Field]) -> PyResult<Bound<'py, PyAny>> {
-    let mut taken: HashSet<String> = fields.iter().map(|field| field.name.clone()).collect();
-    let mut seen = HashSet::new();
-    let mut entries = Vec::with_capacity(fields.len());
-    for (number, field) in fields.iter().enumerate() {
-        let mut name = field.name.clone();
-        if !seen.insert(&field.name) {
-            let free =
-                (number + 1..).map(|number| format!("{}_{number}", field.name)).find(|name| !taken.contains(name));
-            name = free.unwrap_or(name);
-            taken.insert(name.clone());
-        }
-        entries.push((name, field.code.as_str(), PyTuple::new(py, &field.shape)?));
-    }
-    py.import("numpy")?.getattr("dtype")?.call1((PyList::new(py, entries)?,))
 }
 
 /// One column, whole or by rows.
@@ -216,14 +157,14 @@ pub(crate) fn column_op(table: TableSelector, name: ColumnKey, as_bytes: bool) -
     if as_bytes { table.text_as_bytes().read_records() } else { table.read_records() }
 }
 
-impl TableHdu {
+impl AnyTable {
     fn info<'a>(slf: &'a PyRef<'_, Self>) -> &'a HduInfo {
         &slf.as_super().info
     }
 }
 
 #[pymethods]
-impl TableHdu {
+impl AnyTable {
     /// The number of rows.
     #[getter]
     fn nrows(slf: PyRef<'_, Self>) -> PyResult<u64> {
@@ -282,12 +223,13 @@ impl TableHdu {
     /// scale : bool
     ///     Apply TSCAL and TZERO; False gives the stored values.
     /// mask_null : bool
-    ///     Not supported yet.
+    ///     Give a masked array in which null values are masked: integers that are TNULL, fields of ASCII tables that read TNULL, logicals
+    ///     of 0. Variable-length cells of such columns are masked arrays themselves.
     ///
     /// Returns
     /// -------
     /// numpy.ndarray
-    ///     A structured array in native byte order.
+    ///     A structured array in native byte order. A variable-length column is a field of objects: an array a row, a str for text.
     #[pyo3(signature = (*, rows=None, columns=None, scale=true, mask_null=false))]
     fn read(
         slf: PyRef<'_, Self>,
@@ -296,10 +238,9 @@ impl TableHdu {
         scale: bool,
         mask_null: bool,
     ) -> PyResult<Structured> {
-        refuse_mask(mask_null)?;
         let py = slf.py();
         let hdu = slf.as_super();
-        wait(py, selector(&hdu.reader, hdu.info.id(), rows, columns, scale).read_records()).map(Structured)
+        wait(py, selector(&hdu.reader, hdu.info.id(), rows, columns, scale, mask_null).read_records()).map(Structured)
     }
 
     /// Reads one column as a plain array.
@@ -311,7 +252,7 @@ impl TableHdu {
     /// rows : slice, int or list of int, optional
     ///     As for `read`.
     /// as_bytes : bool
-    ///     Give text as bytes (dtype `S`), whatever characters it holds.
+    ///     Give text as bytes (dtype `S`; bytes objects where it is of variable length), whatever characters it holds.
     /// scale, mask_null : bool
     ///     As for `read`.
     #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true, mask_null=false))]
@@ -323,11 +264,10 @@ impl TableHdu {
         scale: bool,
         mask_null: bool,
     ) -> PyResult<Single> {
-        refuse_mask(mask_null)?;
         let py = slf.py();
         let hdu = slf.as_super();
         let key = column_argument(name)?;
-        let table = selector(&hdu.reader, hdu.info.id(), rows, None, scale);
+        let table = selector(&hdu.reader, hdu.info.id(), rows, None, scale, mask_null);
         wait(py, column_op(table, key, as_bytes)).map(Single)
     }
 
@@ -349,8 +289,31 @@ impl TableHdu {
 
     fn __iter__(slf: PyRef<'_, Self>) -> PyResult<RowIterator> {
         let hdu = slf.as_super();
-        let rows = hdu.info.rows().or_raise()? as i64;
-        Ok(RowIterator { table: hdu.reader.table(hdu.info.id()), next: 0, rows, chunk: None })
+        RowIterator::of(hdu.reader.table(hdu.info.id()), &hdu.info)
+    }
+
+    /// Iterates over the table in chunks of rows, in memory that does not grow with the table.
+    ///
+    /// Parameters
+    /// ----------
+    /// chunksize : int, optional
+    ///     How many rows a chunk has; about 8 MiB of them unless given.
+    /// columns, scale : as for `read`
+    ///
+    /// Yields
+    /// ------
+    /// numpy.ndarray
+    ///     What `read` gives for the rows of the chunk.
+    #[pyo3(signature = (*, chunksize=None, columns=None, scale=true))]
+    fn iter(
+        slf: PyRef<'_, Self>,
+        chunksize: Option<ChunkSize>,
+        columns: Option<ColumnsArgument>,
+        scale: bool,
+    ) -> PyResult<ChunkIterator> {
+        let hdu = slf.as_super();
+        let chunks = hdu.info.row_chunks(chunksize.map(|size| size.0)).or_raise()?;
+        Ok(ChunkIterator { table: selector(&hdu.reader, hdu.info.id(), None, columns, scale, false), chunks })
     }
 }
 
@@ -365,7 +328,7 @@ pub(crate) struct ColumnSubset {
 }
 
 fn subset<'py>(
-    hdu: PyRef<'py, TableHdu>,
+    hdu: PyRef<'py, AnyTable>,
     table: TableSelector,
     names: Vec<String>,
     single: bool,
@@ -408,57 +371,15 @@ impl ColumnSubset {
     }
 }
 
-/// Iterates over the rows of a table, some at a time.
-#[pyclass(module = "rustfits")]
-pub(crate) struct RowIterator {
-    table: TableSelector,
-    next: i64,
-    rows: i64,
-    chunk: Option<Py<PyIterator>>,
-}
-
-#[pymethods]
-impl RowIterator {
-    fn __iter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        loop {
-            if let Some(chunk) = &self.chunk
-                && let Some(row) = chunk.bind(py).clone().next()
-            {
-                return row.map(Some);
-            }
-            if self.next >= self.rows {
-                return Ok(None);
-            }
-            let end = (self.next + ITERATION_ROWS).min(self.rows);
-            let records = wait(py, self.table.clone().rows(self.next..end).read_records())?;
-            self.chunk = Some(Structured(records).into_pyobject(py)?.try_iter()?.unbind());
-            self.next = end;
-        }
-    }
-}
-
-/// What reads an ASCII table says that it can't yet.
 #[pymethods]
 impl AsciiTableHdu {
-    /// Not supported yet.
-    #[pyo3(signature = (*, rows=None, columns=None, scale=true, mask_null=false))]
-    fn read(
-        slf: PyRef<'_, Self>,
-        rows: Option<RowsArgument>,
-        columns: Option<ColumnsArgument>,
-        scale: bool,
-        mask_null: bool,
-    ) -> PyResult<Structured> {
-        refuse_mask(mask_null)?;
-        let (py, hdu) = (slf.py(), slf.as_super());
-        wait(py, selector(&hdu.reader, hdu.info.id(), rows, columns, scale).read_records()).map(Structured)
-    }
-
-    fn __getitem__(slf: PyRef<'_, Self>, _key: &Bound<'_, PyAny>) -> PyResult<Structured> {
-        Self::read(slf, None, None, true, false)
+    /// The formats of the columns (TFORM), by name: `{"c": "F12.4"}`.
+    #[getter]
+    fn formats<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let formats = PyDict::new(slf.py());
+        for (name, format) in slf.as_super().as_super().info.formats().or_raise()? {
+            formats.set_item(name, format)?;
+        }
+        Ok(formats)
     }
 }

@@ -13,8 +13,8 @@ from rustfits import aio
 
 PACKAGE = Path(rustfits.__file__).parent
 MODULES = {"_rustfits.pyi": rustfits._rustfits, "aio.pyi": rustfits._rustfits.aio}
-# Not for users: the memory under arrays, and the iterator behind `async for`.
-UNNAMED = {"Memory", "HduStream"}
+# Not for users: the memory under arrays, and the iterators behind `async for`.
+UNNAMED = {"Memory", "HduStream", "ChunkStream"}
 
 
 def stubs(name: str) -> list[ast.stmt]:

@@ -474,34 +474,77 @@ def test_results_belong_to_the_caller(table):
 
 
 def test_what_is_not_there_yet_says_so():
-    hdu = table_of(
-        astropy_fits.Column("n", "J", array=[1, 2]),
-        astropy_fits.Column("var", "PE()", array=np.array([np.ones(2), np.ones(3)], dtype=object)),
-        astropy_fits.Column("z", "C", array=[1j, 2]),
-        TSCAL3=2.0,
-    )
-    assert hdu.colnames == ("n", "var", "z")
-    with pytest.raises(NotImplementedError, match="var"):
-        hdu.read()
-    assert hdu.read(columns="n")["n"].tolist() == [1, 2]
-    with pytest.raises(NotImplementedError):
-        hdu.read(columns="n", mask_null=True)
-    with pytest.raises(NotImplementedError):
-        hdu.read_column("n", mask_null=True)
-    with pytest.raises(NotImplementedError):
-        hdu.read_column("z")
+    hdu = table_of(astropy_fits.Column("n", "J", array=[1, 2]))
     with pytest.raises(NotImplementedError):
         hdu[0] = 1
 
 
-def test_ascii_and_compressed_tables_are_named(tmp_path):
-    ascii_table = astropy_fits.TableHDU.from_columns([astropy_fits.Column("a", "I5", array=[1, 2])])
-    file = rustfits.FITS.from_bytes(hdu_bytes(astropy_fits.PrimaryHDU(), ascii_table))
-    assert isinstance(file[1], rustfits.AsciiTableHDU)
-    assert "ASCII_TBL" in repr(file)
-    for read in (lambda: file[1].read(), lambda: file[1][0], lambda: file[1].read(columns="a")):
-        with pytest.raises(NotImplementedError, match="ASCII"):
+def test_complex_columns_are_scaled():
+    hdu = table_of(astropy_fits.Column("z", "2C", array=np.array([[1j, 2], [3, 4 - 1j]])), TSCAL1=2.0, TZERO1=1.0)
+    equal(hdu.read_column("z"), np.array([[1 + 2j, 5], [7, 9 - 2j]]))
+    equal(hdu.read()["z"], np.array([[1 + 2j, 5], [7, 9 - 2j]]))
+    equal(hdu.read_column("z", scale=False), np.array([[1j, 2], [3, 4 - 1j]], "c8"))
+
+
+def test_masks_of_nulls():
+    data = b"".join(struct.pack(">hB3sLh", n, n, b"T\0F"[n : n + 1] * 3, n, -n) for n in range(3))
+    hdu = raw_table(["I", "B", "3L", "J", "I"], 3, data, "TNULL1  = 1", "TNULL2  = 2", "TNULL5  = 99999")
+    read = hdu.read(mask_null=True)
+    assert isinstance(read, np.ma.MaskedArray)
+    assert read.dtype == hdu.dtype
+    assert read["c1"].tolist() == [0, None, 2]
+    assert read["c2"].tolist() == [0, 1, None]
+    assert read["c3"].tolist() == [[True] * 3, [None] * 3, [False] * 3]
+    assert read["c4"].tolist() == [0, 1, 2]
+    # A null that the type can't hold is none of the values.
+    assert read["c5"].tolist() == [0, -1, -2]
+    column = hdu.read_column("c1", mask_null=True, rows=[1, 0])
+    assert isinstance(column, np.ma.MaskedArray)
+    assert column.tolist() == [None, 0]
+    assert hdu.read_column("c1").tolist() == [0, 1, 2]
+
+
+def test_masks_of_scaled_and_many_rows():
+    stored = np.arange(5000) % 7
+    hdu = table_of(astropy_fits.Column("n", "I", array=stored), astropy_fits.Column("x", "E", array=stored), TNULL1=3)
+    for rows in (None, slice(None, None, -3), list(range(0, 5000, 50))):
+        expected = stored if rows is None else stored[rows]
+        read = hdu.read(rows=rows, mask_null=True)
+        np.testing.assert_array_equal(np.ma.getmaskarray(read["n"]), expected == 3)
+        np.testing.assert_array_equal(np.ma.getdata(read["n"]), expected)
+        assert not np.ma.getmaskarray(read["x"]).any()
+    scaled = table_of(astropy_fits.Column("n", "I", array=stored[:7]), TSCAL1=0.5, TNULL1=3)
+    read = scaled.read_column("n", mask_null=True)
+    assert read.tolist() == [0.0, 0.5, 1.0, None, 2.0, 2.5, 3.0]
+    assert np.isnan(scaled.read_column("n")[3])
+
+
+def test_empty_text_is_no_null():
+    hdu = raw_table(["3A"], 2, b"   abc", "TNULL1  = ''")
+    assert not np.ma.getmaskarray(hdu.read_column("c1", mask_null=True)).any()
+
+
+def test_text_that_is_not_ascii_is_named_by_its_row(table):
+    hdu = raw_table(["4A"], 300, b"abcd" * 250 + b"caf\xe9" * 50)
+    for read in (lambda: hdu.read(), lambda: hdu.read(rows=slice(None, 240, -1))):
+        with pytest.raises(ValueError, match=r"column 'c1', row (250|299):"):
             read()
+
+
+def test_chunks(table):
+    path, data = table
+    with rustfits.FITS(path) as fits:
+        chunks = list(fits[1].iter(chunksize=300, columns=["k", "text"]))
+        assert [len(chunk) for chunk in chunks] == [300, 300, 300, 100]
+        assert chunks[0].dtype.names == ("k", "text")
+        equal(np.concatenate([chunk["k"] for chunk in chunks]), data["k"])
+        (whole,) = fits[1].iter()
+        assert len(whole) == ROWS
+        for bad in (0, -1):
+            with pytest.raises(ValueError, match="chunksize"):
+                fits[1].iter(chunksize=bad)
+        with pytest.raises(TypeError):
+            fits[1].iter(chunksize=1.5)
 
 
 def test_repr_of_a_table(table):

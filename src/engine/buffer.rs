@@ -51,6 +51,13 @@ macro_rules! buffer {
                 }
             }
 
+            /// The same elements in memory of their own.
+            pub(crate) fn copy(&self) -> Self {
+                match self {
+                    $(Self::$variant(elements) => Self::$variant(elements.clone()),)*
+                }
+            }
+
             /// The type of the elements.
             pub(crate) fn data_type(&self) -> DataType {
                 match self {

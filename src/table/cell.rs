@@ -14,6 +14,13 @@ pub(crate) enum TextForm {
     Bytes,
 }
 
+/// What is wrong with a cell, and in which of the rows at hand it is.
+#[derive(Debug)]
+pub(crate) struct CellError {
+    pub(crate) row: usize,
+    pub(crate) error: Error,
+}
+
 /// Where rows lie: the distance between them, and where the column starts in each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stride {
@@ -36,7 +43,8 @@ impl CellForm {
         match column.cell {
             Cell::Logical | Cell::Bits | Cell::Variable => (DataType::U8, elements),
             Cell::Number(scaling) => (self.scaling(scaling).data_type(), elements),
-            Cell::Complex(part) => (part, 2 * elements),
+            Cell::Decimal(decimal) => (decimal.data_type(self.unscaled), elements),
+            Cell::Complex(scaling) => (self.scaling(scaling).data_type(), elements.saturating_mul(2)),
             // numpy has no strings of length 0.
             Cell::Text { width } => match self.text {
                 TextForm::Unicode => (DataType::U32, elements.saturating_mul(width.max(1))),
@@ -51,7 +59,7 @@ impl CellForm {
         elements.checked_mul(data_type.size())
     }
 
-    fn scaling(self, scaling: Scaling) -> Scaling {
+    pub(crate) fn scaling(self, scaling: Scaling) -> Scaling {
         if self.unscaled { scaling.unscaled() } else { scaling }
     }
 
@@ -63,7 +71,7 @@ impl CellForm {
         from: Stride,
         output: &mut [u8],
         to: Stride,
-    ) -> Result<()> {
+    ) -> Result<(), CellError> {
         let size = self.output_size(column).unwrap_or(usize::MAX);
         if size == 0 || from.row == 0 || to.row == 0 {
             return Ok(());
@@ -71,22 +79,54 @@ impl CellForm {
         let cells = Cells { input, from, width: column.width, output, to, size };
         match column.cell {
             Cell::Logical => cells.each(|stored, value| {
-                stored.iter().zip(value).for_each(|(stored, value)| *value = u8::from(*stored == b'T'));
+                logicals(stored, value);
                 Ok(())
             }),
             Cell::Bits => cells.each(|stored, value| {
-                for (index, bit) in value.iter_mut().enumerate() {
-                    *bit = stored.get(index / 8).map_or(0, |byte| byte >> (7 - index % 8) & 1);
-                }
+                bits(stored, value);
                 Ok(())
             }),
             Cell::Number(scaling) => numbers(cells, self.scaling(scaling)),
-            Cell::Complex(part) => numbers(cells, Scaling::new(part, 1.0, 0.0, None)),
-            Cell::Text { width } => cells.each(|stored, value| self.strings(width, stored, value)),
-            Cell::Variable => {
-                Err(Error::unsupported("variable-length columns can't be read yet: name the others in columns="))
+            Cell::Complex(scaling) => {
+                let scaling = self.scaling(scaling);
+                match scaling.kind {
+                    ScalingKind::Linear { .. } => cells.each(|stored, value| {
+                        complex(scaling, stored, value);
+                        Ok(())
+                    }),
+                    _ => numbers(cells, scaling),
+                }
             }
+            Cell::Text { width } => cells.each(|stored, value| self.strings(width, stored, value)),
+            Cell::Decimal(decimal) => {
+                let null = column.null_text.as_deref();
+                cells.each(|stored, value| decimal.read(stored, null, self.unscaled, value))
+            }
+            // Their arrays are read from the heap.
+            Cell::Variable => Ok(()),
         }
+    }
+
+    /// Sets a byte for each value of the column's cells: 1 where it is null, else 0 (§7.2.2, §7.3.2, §7.3.3.1).
+    pub(crate) fn mask(self, column: &Column, input: &[u8], from: Stride, mask: &mut [u8], to: Stride) {
+        let size = column.elements();
+        if size == 0 || from.row == 0 || to.row == 0 {
+            return;
+        }
+        let null = column.null_text.as_deref().map(str::as_bytes);
+        let cells = Cells { input, from, width: column.width, output: mask, to, size };
+        // Nothing in it fails.
+        let _ = cells.each(|stored, flags| {
+            match (column.cell, null) {
+                (Cell::Decimal(_), Some(null)) => flags.fill(u8::from(stored.trim_ascii() == null)),
+                // Empty text is no null.
+                (Cell::Text { .. }, Some(null)) if !null.is_empty() => {
+                    flags.fill(u8::from(stored.trim_ascii() == null));
+                }
+                (cell, _) => cell_mask(cell, stored, flags),
+            }
+            Ok(())
+        });
     }
 
     /// Finishes the column's cells of rows whose bytes were moved already: cuts strings to what is significant.
@@ -97,7 +137,7 @@ impl CellForm {
         from: Stride,
         output: &mut [u8],
         to: Stride,
-    ) -> Result<()> {
+    ) -> Result<(), CellError> {
         let Cell::Text { width } = column.cell else { return Ok(()) };
         let size = self.output_size(column).unwrap_or(usize::MAX);
         if width == 0 || size == 0 || from.row == 0 || to.row == 0 {
@@ -117,7 +157,7 @@ impl CellForm {
         })
     }
 
-    fn strings(self, width: usize, stored: &[u8], value: &mut [u8]) -> Result<()> {
+    pub(super) fn strings(self, width: usize, stored: &[u8], value: &mut [u8]) -> Result<()> {
         if width == 0 {
             value.fill(0);
             return Ok(());
@@ -131,12 +171,7 @@ impl CellForm {
                 rest.fill(0);
                 continue;
             }
-            if !self.lenient && !text.is_ascii() {
-                return Err(Error::illegal(format!(
-                    "the text '{}' is not ASCII: read it with read_column(name, as_bytes=True), or open with lenient=True",
-                    text.escape_ascii()
-                )));
-            }
+            self.check_text(text)?;
             let characters = value.as_chunks_mut::<4>().0;
             for (byte, character) in stored.iter().zip(characters.iter_mut()) {
                 *character = u32::from(if byte.is_ascii() { *byte } else { b'_' }).to_ne_bytes();
@@ -147,8 +182,60 @@ impl CellForm {
     }
 }
 
+impl CellForm {
+    /// Copies the text of a variable-length cell, with the blanks behind it.
+    pub(super) fn characters(self, stored: &[u8], value: &mut [u8]) -> Result<()> {
+        self.check_text(significant(stored))?;
+        for (stored, value) in stored.iter().zip(value) {
+            *value = if self.text == TextForm::Bytes || stored.is_ascii() { *stored } else { b'_' };
+        }
+        Ok(())
+    }
+
+    /// Refuses text that is not ASCII where it would become characters.
+    fn check_text(self, text: &[u8]) -> Result<()> {
+        if self.text == TextForm::Bytes || self.lenient || text.is_ascii() {
+            return Ok(());
+        }
+        Err(Error::illegal(format!(
+            "the text '{}' is not ASCII: read it with read_column(name, as_bytes=True), or open with lenient=True",
+            text.escape_ascii()
+        )))
+    }
+}
+
+/// `T`, `F` or 0 as 1 or 0 (§7.3.3.1).
+pub(super) fn logicals(stored: &[u8], value: &mut [u8]) {
+    stored.iter().zip(value).for_each(|(stored, value)| *value = u8::from(*stored == b'T'));
+}
+
+/// Bits, the most significant first, as bytes.
+pub(super) fn bits(stored: &[u8], value: &mut [u8]) {
+    for (index, bit) in value.iter_mut().enumerate() {
+        *bit = stored.get(index / 8).map_or(0, |byte| byte >> (7 - index % 8) & 1);
+    }
+}
+
+/// Pairs of numbers with a linear scaling: the zero point is a real number.
+pub(super) fn complex(scaling: Scaling, stored: &[u8], value: &mut [u8]) {
+    let ScalingKind::Linear { scale, zero } = scaling.kind else { return scaling.decode(stored, value) };
+    Scaling { kind: ScalingKind::Linear { scale, zero: 0.0 }, ..scaling }.decode(stored, value);
+    for [real, _] in value.as_chunks_mut::<8>().0.as_chunks_mut::<2>().0 {
+        *real = (f64::from_ne_bytes(*real) + zero).to_ne_bytes();
+    }
+}
+
+/// Which of the stored values of a binary table are null: those that are TNULL, and logicals of 0.
+pub(super) fn cell_mask(cell: Cell, stored: &[u8], flags: &mut [u8]) {
+    match cell {
+        Cell::Logical => stored.iter().zip(flags).for_each(|(stored, flag)| *flag = u8::from(*stored == 0)),
+        Cell::Number(scaling) => scaling.mask(stored, flags),
+        _ => flags.fill(0),
+    }
+}
+
 /// A string without what follows its first NUL (§7.3.3.1) and without trailing blanks.
-fn significant(stored: &[u8]) -> &[u8] {
+pub(crate) fn significant(stored: &[u8]) -> &[u8] {
     let length = short_length(stored).unwrap_or_else(|| {
         let end = memchr::memchr(0, stored).unwrap_or(stored.len());
         let text = stored.get(..end).unwrap_or_default();
@@ -195,22 +282,22 @@ struct Cells<'a> {
 
 impl Cells<'_> {
     #[inline(always)]
-    fn each(self, mut decode: impl FnMut(&[u8], &mut [u8]) -> Result<()>) -> Result<()> {
+    fn each(self, mut decode: impl FnMut(&[u8], &mut [u8]) -> Result<()>) -> Result<(), CellError> {
         let from = self.from.offset..self.from.offset + self.width;
         let to = self.to.offset..self.to.offset + self.size;
         let rows = self.input.chunks_exact(self.from.row).zip(self.output.chunks_exact_mut(self.to.row));
-        for (input, output) in rows {
+        for (row, (input, output)) in rows.enumerate() {
             let stored = input.get(from.clone());
             let value = output.get_mut(to.clone());
             if let (Some(stored), Some(value)) = (stored, value) {
-                decode(stored, value)?;
+                decode(stored, value).map_err(|error| CellError { row, error })?;
             }
         }
         Ok(())
     }
 }
 
-fn numbers(cells: Cells<'_>, scaling: Scaling) -> Result<()> {
+fn numbers(cells: Cells<'_>, scaling: Scaling) -> Result<(), CellError> {
     let flip = match scaling.kind {
         ScalingKind::None => false,
         ScalingKind::Flip => true,
@@ -240,7 +327,7 @@ fn single<T: From<u8> + std::ops::Shl<u32, Output = T> + Copy, const N: usize>(
     cells: Cells<'_>,
     flip: bool,
     native: impl Fn([u8; N], T) -> [u8; N],
-) -> Result<()> {
+) -> Result<(), CellError> {
     let top = T::from(u8::from(flip)) << (8 * N as u32 - 1);
     cells.each(|stored, value| {
         if let (Some(stored), Some(value)) = (stored.first_chunk::<N>(), value.first_chunk_mut::<N>()) {

@@ -1,5 +1,6 @@
-//! The columns of a binary table, from its header (FITS 4.0 §7.3.1, §7.3.2).
+//! The columns of a table, from its header: those of binary ones here (FITS 4.0 §7.3.1, §7.3.2).
 
+use super::ascii::{Decimal, ascii_columns};
 use super::fields::{RowField, fields};
 use super::form::{Form, FormType, parse_dimensions};
 use crate::directory::HduEntry;
@@ -15,12 +16,25 @@ pub(crate) enum Cell {
     Bits,
     /// Numbers.
     Number(Scaling),
-    /// Pairs of numbers of this type.
-    Complex(DataType),
+    /// Pairs of numbers.
+    Complex(Scaling),
     /// Strings of `width` bytes.
     Text { width: usize },
-    /// A descriptor of a variable-length array.
+    /// A descriptor of a variable-length array; what is in those says [`Column::variable`].
     Variable,
+    /// A number in decimal digits, of an ASCII table.
+    Decimal(Decimal),
+}
+
+/// The arrays of a variable-length column (§7.3.5).
+#[derive(Clone, Debug)]
+pub(crate) struct Variable {
+    /// Whether the descriptors are of 64-bit numbers (`Q`).
+    pub(crate) wide: bool,
+    /// What an element is.
+    pub(crate) cell: Cell,
+    /// TDIM, slowest axis first: the shape of those arrays that have as many elements. Empty where there is none.
+    pub(crate) shape: Vec<usize>,
 }
 
 /// One column.
@@ -36,6 +50,10 @@ pub(crate) struct Column {
     pub(crate) cell: Cell,
     /// The shape of a cell, slowest axis first; empty for a single value.
     pub(crate) shape: Vec<usize>,
+    /// For [`Cell::Variable`]: what the arrays hold.
+    pub(crate) variable: Option<Variable>,
+    /// The text that stands for "no value" in an ASCII table, without the blanks around it.
+    pub(crate) null_text: Option<String>,
     /// Why only the stored values can be read, if TSCAL or TZERO can't be used.
     pub(crate) unscalable: Option<Error>,
     /// Why the column has not the name that the file gives it, if TTYPE can't be used.
@@ -60,11 +78,10 @@ pub(crate) struct TableLayout {
 }
 
 impl TableLayout {
-    /// Of a binary table HDU.
+    /// Of a table HDU.
     pub(crate) fn new(hdu: &HduEntry) -> Result<Self> {
         match hdu.layout.kind {
-            HduKind::BinaryTable => {}
-            HduKind::AsciiTable => return Err(Error::unsupported("ASCII tables can't be read yet")),
+            HduKind::BinaryTable | HduKind::AsciiTable => {}
             HduKind::CompressedTable => return Err(Error::unsupported("compressed tables can't be read yet")),
             _ => return Err(hdu.expected("a table")),
         }
@@ -72,11 +89,12 @@ impl TableLayout {
             return Err(Error::illegal(format!("a table has two axes, NAXIS is {}", hdu.layout.axes.len())));
         };
         let row_len = usize::try_from(*row_len).map_err(|_| Error::too_large("a row is larger than memory"))?;
-        let columns = fields(&hdu.header, row_len)?.into_iter().map(|field| {
-            let number = field.number;
-            column(&hdu.header, field).in_item(|| format!("column {number}"))
-        });
-        Ok(Self { columns: columns.collect::<Result<_>>()?, rows: *rows, row_len, data_start: hdu.layout.data_start })
+        let columns = if hdu.layout.kind == HduKind::AsciiTable {
+            ascii_columns(&hdu.header, row_len)?
+        } else {
+            binary_columns(&hdu.header, row_len)?
+        };
+        Ok(Self { columns, rows: *rows, row_len, data_start: hdu.layout.data_start })
     }
 
     /// The columns of the HDU, which are read from its header once.
@@ -100,38 +118,67 @@ pub(crate) fn find_name<'a>(mut names: impl Iterator<Item = &'a str> + Clone, wa
     exact.or_else(|| names.position(|name| name.trim().eq_ignore_ascii_case(wanted.trim())))
 }
 
+fn binary_columns(header: &Header, row_len: usize) -> Result<Vec<Column>> {
+    let columns = fields(header, row_len)?.into_iter().map(|field| {
+        let number = field.number;
+        column(header, field).in_item(|| format!("column {number}"))
+    });
+    columns.collect()
+}
+
 /// Reads the other keywords of a column.
 fn column(header: &Header, field: RowField) -> Result<Column> {
     let RowField { number, form, offset, width, name } = field;
     let key = |stem: &str| format!("{stem}{number}");
     let too_large = || Error::illegal(format!("the repeat count {} is too large", form.repeat));
     let repeat = usize::try_from(form.repeat).map_err(|_| too_large())?;
-    let dimensions = header.string(&key("TDIM")).and_then(|text| dimensions(&text, repeat));
-    let (scale, zero, unscalable) = match scale_and_zero(header, &form, &key) {
+    let dimensions = header.string(&key("TDIM"));
+    let element = match form.element {
+        FormType::Descriptor { .. } => form.inner()?,
+        element => element,
+    };
+    let (scale, zero, unscalable) = match scale_and_zero(header, element, &key) {
         Ok((scale, zero)) => (scale, zero, None),
         Err(error) => (1.0, 0.0, Some(error)),
     };
+    let null = || header.integer(&key("TNULL")).ok().flatten();
+    let mut variable = None;
     let (cell, shape) = match form.element {
-        FormType::Character => strings(&form, repeat, dimensions),
-        FormType::Descriptor { .. } => (Cell::Variable, Vec::new()),
+        FormType::Character => strings(&form, repeat, dimensions.and_then(|text| dimensions_of(&text, repeat))),
+        FormType::Descriptor { wide } => {
+            let shape = dimensions.and_then(|text| lengths(&text)).unwrap_or_default();
+            variable = Some(Variable { wide, cell: cell(element, scale, zero, null()), shape });
+            (Cell::Variable, Vec::new())
+        }
         element => {
-            let shape = dimensions.unwrap_or_else(|| if repeat == 1 { Vec::new() } else { vec![repeat] });
-            (cell(element, scale, zero, header.integer(&key("TNULL")).ok().flatten()), shape)
+            let shape = dimensions.and_then(|text| dimensions_of(&text, repeat));
+            let shape = shape.unwrap_or_else(|| if repeat == 1 { Vec::new() } else { vec![repeat] });
+            (cell(element, scale, zero, null()), shape)
         }
     };
+    let (name, misnamed) = column_name(name, number);
+    let unit = header.string(&key("TUNIT"));
+    Ok(Column { name, unit, offset, width, cell, shape, variable, null_text: None, unscalable, misnamed })
+}
+
+/// The name of a column, and why it is not the one that the file gives it.
+pub(super) fn column_name(name: Result<Option<String>>, number: i64) -> (String, Option<Error>) {
     let (name, misnamed) = match name {
         Ok(name) => (name.filter(|name| !name.is_empty()), None),
         Err(error) => (None, Some(error)),
     };
-    let name = name.unwrap_or_else(|| key("col"));
-    Ok(Column { name, unit: header.string(&key("TUNIT")), offset, width, cell, shape, unscalable, misnamed })
+    (name.unwrap_or_else(|| format!("col{number}")), misnamed)
+}
+
+/// The lengths that TDIM names in numpy's order; `None` where it is no list of lengths.
+fn lengths(text: &str) -> Option<Vec<usize>> {
+    let lengths = parse_dimensions(text)?;
+    lengths.into_iter().rev().map(|length| usize::try_from(length).ok()).collect()
 }
 
 /// TDIM in numpy's order; `None` where it is no list of lengths or does not fit the repeat count: the cell is flat then.
-fn dimensions(text: &str, repeat: usize) -> Option<Vec<usize>> {
-    let lengths = parse_dimensions(text)?;
-    let mut shape = lengths.into_iter().map(|length| usize::try_from(length).ok()).collect::<Option<Vec<_>>>()?;
-    shape.reverse();
+fn dimensions_of(text: &str, repeat: usize) -> Option<Vec<usize>> {
+    let shape = lengths(text)?;
     let product = shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length))?;
     // A cell of nothing has no shape: (0,200000) would make text of 200,000 strings out of no bytes.
     (product == repeat && repeat > 0).then_some(shape)
@@ -154,28 +201,23 @@ fn strings(form: &Form, repeat: usize, dimensions: Option<Vec<usize>>) -> (Cell,
 }
 
 /// TSCAL and TZERO, which are for numbers only (§7.3.2).
-fn scale_and_zero(header: &Header, form: &Form, key: &impl Fn(&str) -> String) -> Result<(f64, f64)> {
-    use FormType::{Bit, Character, Complex, Descriptor, DoubleComplex, Logical};
-    if matches!(form.element, Logical | Bit | Character | Descriptor { .. }) {
+fn scale_and_zero(header: &Header, element: FormType, key: &impl Fn(&str) -> String) -> Result<(f64, f64)> {
+    if matches!(element, FormType::Logical | FormType::Bit | FormType::Character) {
         return Ok((1.0, 0.0));
     }
     let scale = header.real(&key("TSCAL"))?.unwrap_or(1.0);
     let zero = header.real(&key("TZERO"))?.unwrap_or(0.0);
-    if matches!(form.element, Complex | DoubleComplex) && (scale, zero) != (1.0, 0.0) {
-        return Err(Error::unsupported(
-            "complex values with TSCAL or TZERO can't be scaled yet: read with scale=False",
-        ));
-    }
     Ok((scale, zero))
 }
 
-/// The cell of a column that is neither text nor variable-length. A null that is no integer can't match any value.
+/// What an element of this type is. A null that is no integer can't match any value.
 fn cell(element: FormType, scale: f64, zero: f64, null: Option<i64>) -> Cell {
     let stored = match element {
         FormType::Logical => return Cell::Logical,
         FormType::Bit => return Cell::Bits,
-        FormType::Complex => return Cell::Complex(DataType::F32),
-        FormType::DoubleComplex => return Cell::Complex(DataType::F64),
+        FormType::Character => return Cell::Text { width: 1 },
+        FormType::Complex => return Cell::Complex(Scaling::new(DataType::F32, scale, zero, None)),
+        FormType::DoubleComplex => return Cell::Complex(Scaling::new(DataType::F64, scale, zero, None)),
         FormType::Byte => DataType::U8,
         FormType::Short => DataType::I16,
         FormType::Int => DataType::I32,

@@ -21,12 +21,18 @@ pub(crate) struct RowField {
     pub(crate) name: Result<Option<String>>,
 }
 
-/// The fields of rows of `row_len` bytes.
-pub(crate) fn fields(header: &Header, row_len: usize) -> Result<Vec<RowField>> {
+/// TFIELDS: how many columns there are.
+pub(super) fn column_count(header: &Header) -> Result<i64> {
     let count = header.integer("TFIELDS")?.unwrap_or(0);
     if !(0..=MOST_COLUMNS).contains(&count) {
         return Err(Error::illegal(format!("TFIELDS is {count}; a table has 0 to {MOST_COLUMNS} columns")));
     }
+    Ok(count)
+}
+
+/// The fields of rows of `row_len` bytes.
+pub(crate) fn fields(header: &Header, row_len: usize) -> Result<Vec<RowField>> {
+    let count = column_count(header)?;
     let mut fields = Vec::new();
     let mut offset = 0;
     for number in 1..=count {

@@ -62,6 +62,18 @@ impl Form {
         Ok(Self { repeat, element, rest: letters.as_str().trim().to_owned() })
     }
 
+    /// The type of the elements of a variable-length column's arrays: the letter behind `P` or `Q` (§7.3.5).
+    pub(crate) fn inner(&self) -> Result<FormType> {
+        let letter = self.rest.chars().next().map(String::from).unwrap_or_default();
+        match Self::parse(&letter) {
+            Ok(Self { element, .. }) if !matches!(element, FormType::Descriptor { .. }) => Ok(element),
+            _ => Err(Error::illegal(format!(
+                "a variable-length column names the type of its arrays, as 1PE(7) does; here stands '{}'",
+                self.rest
+            ))),
+        }
+    }
+
     /// How many bytes the column takes in a row; `None` past 2^64.
     pub(crate) fn width(&self) -> Option<u64> {
         let size = match self.element {

@@ -1,17 +1,22 @@
-//! Binary tables: which bytes rows and columns need and how they become values (FITS 4.0 §7.3). Pure: starts no thread.
+//! Binary and ASCII tables: which bytes rows and columns need and how they become values (FITS 4.0 §7.2, §7.3). Pure: starts no thread.
 
+mod ascii;
 mod cell;
 mod column;
 mod fields;
 mod form;
+mod heap;
+mod plan;
 mod read;
 mod shuffle;
 
-pub(crate) use cell::{CellForm, TextForm};
+pub(crate) use cell::{CellForm, TextForm, significant};
 pub(crate) use column::{Cell, Column, TableLayout, find_name};
 pub(crate) use fields::{RowField, fields};
 pub(crate) use form::{Form, FormType};
-pub(crate) use read::{Arrangement, TablePlan, TableRequest};
+pub(crate) use heap::heap;
+pub(crate) use plan::TablePlan;
+pub(crate) use read::{Arrangement, TableRequest};
 pub use read::{ColumnKey, Rows};
 
 #[cfg(test)]

@@ -1,25 +1,24 @@
-//! Reading rows and columns of a binary table: bands of rows, decoded column by column while they are in the cache.
+//! Reading rows and columns of a table: bands of rows, decoded column by column while they are in the cache.
 
 use std::ops::Range;
 
-use super::cell::{CellForm, Stride, TextForm};
-use super::column::{Cell, Column, TableLayout};
+use super::cell::{CellError, CellForm, Stride, TextForm};
+use super::column::{Column, TableLayout};
 use super::shuffle::RowShuffle;
-use crate::directory::HduEntry;
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::DataType;
 use crate::image::{Axis, position, slice_axis};
 use crate::source::{BufferSize, GAP_BYTES, ReadAt, ReadPlan, does_not_fit, past_the_end, reserve, resize, slice};
 
 /// How many bytes, of the file or of the result, one part handles.
-const PART_BYTES: usize = 1 << 20;
+pub(super) const PART_BYTES: usize = 1 << 20;
 /// How much is read at a time.
-const READ_BYTES: usize = 128 << 10;
+pub(super) const READ_BYTES: usize = 128 << 10;
 /// How many bytes, of rows and of what becomes of them, are decoded column by column: they stay in the processor's first cache.
 const DECODE_BYTES: usize = 24 << 10;
 /// For fewer rows it doesn't pay to work out how their bytes move.
 const LEAST_SHUFFLED_ROWS: u64 = 64;
-/// How much columns without bytes may take in the result, whatever the file's size.
+/// How much columns without bytes, or arrays that share theirs, may take in the result, whatever the file's size.
 const MOST_EMPTY_BYTES: u64 = 16 << 20;
 /// How much they may take for each byte of the rows in the file.
 const MOST_OF_NOTHING: u64 = 64;
@@ -113,15 +112,18 @@ pub(crate) struct TableRequest {
     pub(crate) text: TextForm,
     pub(crate) arrangement: Arrangement,
     pub(crate) lenient: bool,
+    /// Also a mask: which values are null.
+    pub(crate) mask: bool,
 }
 
-/// A read of a table, ready to run.
+/// A read of the columns that lie in the rows themselves, ready to run.
 #[derive(Debug)]
-pub(crate) struct TablePlan {
+pub(crate) struct RowPlan {
     /// The columns of the result, in its order.
     pub(crate) columns: Vec<Column>,
     pub(crate) form: CellForm,
     pub(crate) arrangement: Arrangement,
+    mask: bool,
     rows: Axis,
     row_len: usize,
     data_start: u64,
@@ -133,16 +135,14 @@ pub(crate) struct TablePlan {
     pub(super) shuffle: Option<RowShuffle>,
 }
 
-impl TablePlan {
-    /// Plans a read of the HDU; an error if the file ends before the wanted rows do.
-    pub(crate) fn locate(hdu: &HduEntry, request: &TableRequest, source: &dyn ReadAt) -> Result<Self> {
-        let table = TableLayout::of(hdu)?;
-        let columns = selected(table, request.columns.as_deref())?;
-        for column in columns.iter().filter(|_| !request.unscaled) {
-            if let Some(error) = &column.unscalable {
-                return Err(error.clone().in_item(|| format!("column '{}'", column.name)));
-            }
-        }
+impl RowPlan {
+    /// Plans a read of these columns; an error if the file ends before the wanted rows do.
+    pub(super) fn locate(
+        table: &TableLayout,
+        columns: Vec<Column>,
+        request: &TableRequest,
+        source: &dyn ReadAt,
+    ) -> Result<Self> {
         let form = CellForm { unscaled: request.unscaled, text: request.text, lenient: request.lenient };
         let rows = request.rows.resolve(table.rows)?;
         let sizes = columns.iter().map(|column| form.output_size(column)).collect::<Option<Vec<_>>>();
@@ -155,6 +155,7 @@ impl TablePlan {
             columns,
             form,
             arrangement: request.arrangement,
+            mask: request.mask,
             rows,
             row_len: table.row_len,
             data_start: table.data_start,
@@ -190,12 +191,22 @@ impl TablePlan {
     fn check_empty_columns(&self, file_len: u64) -> Result<()> {
         let empty = self.columns.iter().zip(&self.sizes).filter(|(column, _)| column.width == 0);
         let size = empty.fold(0u64, |sum, (_, &size)| sum.saturating_add(size as u64));
+        self.check_empty(size, file_len)
+    }
+
+    /// Checks that cells of `size` bytes in the result, of which nothing is in the file, are not too many.
+    pub(super) fn check_empty(&self, size: u64, file_len: u64) -> Result<()> {
         let rows = self.rows.count();
         let stored = rows.saturating_mul(self.row_len as u64).min(file_len);
-        if rows.saturating_mul(size) > stored.saturating_mul(MOST_OF_NOTHING).max(MOST_EMPTY_BYTES) {
+        if rows.saturating_mul(size) > most_decoded(stored) {
             return Err(Error::illegal(format!("{rows} rows of columns without bytes are more than is plausible")));
         }
         Ok(())
+    }
+
+    /// Which row of the table is number `index` of the result.
+    pub(super) fn row(&self, index: usize) -> u64 {
+        self.rows.position(index as u64)
     }
 
     /// How many rows the result has.
@@ -206,6 +217,11 @@ impl TablePlan {
     /// The size of a row of the result in bytes.
     pub(crate) fn record_size(&self) -> usize {
         self.sizes.iter().fold(0, |sum, &size| sum.saturating_add(size))
+    }
+
+    /// How many values the masked cells of a row have: a byte of the mask for each.
+    fn mask_size(&self) -> usize {
+        self.columns.iter().fold(0, |sum, column| sum.saturating_add(column.elements()))
     }
 
     fn row_start(&self, row: u64) -> u64 {
@@ -226,16 +242,18 @@ impl TablePlan {
         self.rows.is_run() && (self.row_len as u64 <= GAP_BYTES || self.span.len() >= self.row_len / 4)
     }
 
-    /// Decodes rows that lie packed in `packed`, `row_len` apart, of which byte 0 is byte `start` of a row of the table.
-    fn decode_rows(&self, packed: &[u8], row_len: usize, start: usize, outputs: &mut [&mut [u8]]) -> Result<()> {
+    /// Decodes rows that lie packed: from number `first` of the result on.
+    fn decode_rows(&self, packed: Packed<'_>, first: u64, outputs: &mut [&mut [u8]]) -> Result<()> {
+        let Packed { bytes: packed, row_len, start } = packed;
         let rows = packed.len().checked_div(row_len).unwrap_or(0);
         let block = (DECODE_BYTES / (row_len + self.record_size()).max(1)).max(1);
         let mut done = 0;
         while done < rows {
             let count = block.min(rows - done);
             let moved = self.shuffle_rows(packed, row_len, outputs, done..done + count);
-            let input = packed.get(done * row_len..(done + count) * row_len).unwrap_or_default();
+            let block = packed.get(done * row_len..(done + count) * row_len).unwrap_or_default();
             let mut offset = 0;
+            let mut mask_offset = 0;
             for (number, (column, &size)) in self.columns.iter().zip(&self.sizes).enumerate() {
                 // A column of no width may stand where the packed part of a row does not reach.
                 let from = Stride {
@@ -251,11 +269,26 @@ impl TablePlan {
                     outputs.get_mut(buffer).and_then(|output| output.get_mut(done * to.row..(done + count) * to.row));
                 let output = output.ok_or_else(does_not_fit)?;
                 let moved = if self.shuffle.as_ref().is_some_and(|shuffle| shuffle.moves(number)) { moved } else { 0 };
-                let (moved_input, input) = input.split_at_checked(moved * row_len).unwrap_or_default();
+                let (moved_input, input) = block.split_at_checked(moved * row_len).unwrap_or_default();
                 let (moved_output, output) = output.split_at_mut_checked(moved * to.row).unwrap_or_default();
-                let decoded = self.form.finish_moved(column, moved_input, from, moved_output, to);
-                let decoded = decoded.and_then(|()| self.form.decode(column, input, from, output, to));
-                decoded.in_item(|| format!("column '{}'", column.name))?;
+                let placed = |error: CellError, skipped: usize| {
+                    let row = self.rows.position(first + (done + skipped + error.row) as u64);
+                    error.error.in_item(|| format!("column '{}', row {row}", column.name))
+                };
+                let finished = self.form.finish_moved(column, moved_input, from, moved_output, to);
+                finished.map_err(|error| placed(error, 0))?;
+                self.form.decode(column, input, from, output, to).map_err(|error| placed(error, moved))?;
+                if self.mask {
+                    let size = column.elements();
+                    let (buffer, to) = match self.arrangement {
+                        Arrangement::Columns => (self.columns.len() + number, Stride { row: size, offset: 0 }),
+                        Arrangement::Records => (1, Stride { row: self.mask_size(), offset: mask_offset }),
+                    };
+                    mask_offset += size;
+                    let mask =
+                        outputs.get_mut(buffer).and_then(|mask| mask.get_mut(done * to.row..(done + count) * to.row));
+                    self.form.mask(column, block, from, mask.ok_or_else(does_not_fit)?, to);
+                }
             }
             done += count;
         }
@@ -286,39 +319,45 @@ impl TablePlan {
             let len = if done + count == total { len - self.row_len + self.span.end } else { len };
             let mut rest = self.advance(outputs, done);
             if let Some(bytes) = source.bytes() {
-                self.decode_padded(slice(bytes, at, len)?, count, &mut scratch, &mut rest)?;
+                self.decode_padded(slice(bytes, at, len)?, rows.start + done as u64, count, &mut scratch, &mut rest)?;
             } else {
                 resize(&mut scratch, count * self.row_len)?;
                 source.read_at(at, scratch.get_mut(..len).unwrap_or_default())?;
-                self.decode_rows(&scratch, self.row_len, 0, &mut rest)?;
+                self.decode_rows(self.as_stored(&scratch), rows.start + done as u64, &mut rest)?;
             }
             done += count;
         }
         Ok(())
     }
 
+    fn as_stored<'a>(&self, bytes: &'a [u8]) -> Packed<'a> {
+        Packed { bytes, row_len: self.row_len, start: 0 }
+    }
+
     /// Decodes rows in memory, the last of which may lack its end.
     fn decode_padded(
         &self,
         bytes: &[u8],
+        first: u64,
         count: usize,
         scratch: &mut Vec<u8>,
         outputs: &mut [&mut [u8]],
     ) -> Result<()> {
         let whole = if bytes.len() == count * self.row_len { count } else { count - 1 };
         let (head, tail) = bytes.split_at(whole * self.row_len);
-        self.decode_rows(head, self.row_len, 0, outputs)?;
+        self.decode_rows(self.as_stored(head), first, outputs)?;
         if whole < count {
             scratch.clear();
             scratch.extend_from_slice(tail);
             resize(scratch, self.row_len)?;
-            self.decode_rows(scratch, self.row_len, 0, &mut self.advance(outputs, whole))?;
+            self.decode_rows(self.as_stored(scratch), first + whole as u64, &mut self.advance(outputs, whole))?;
         }
         Ok(())
     }
 
     /// Decodes scattered rows: what is wanted of each is packed first.
     fn decode_scattered(&self, rows: Range<u64>, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
+        let first_row = rows.start;
         let positions: Vec<u64> = rows.map(|index| self.rows.position(index)).collect();
         let mut packed = Vec::new();
         reserve(&mut packed, positions.len() * self.span.len())?;
@@ -342,7 +381,8 @@ impl TablePlan {
             }
             next += run.len();
         }
-        self.decode_rows(&packed, self.span.len(), self.span.start, outputs)
+        let packed = Packed { bytes: &packed, row_len: self.span.len(), start: self.span.start };
+        self.decode_rows(packed, first_row, outputs)
     }
 
     /// How many of the rows are read in one go with the first: those that follow upwards, close enough together.
@@ -366,23 +406,40 @@ impl TablePlan {
     /// The size of a row in each buffer.
     fn output_row_sizes(&self) -> Vec<usize> {
         match self.arrangement {
+            Arrangement::Columns if self.mask => {
+                self.sizes.iter().copied().chain(self.columns.iter().map(Column::elements)).collect()
+            }
             Arrangement::Columns => self.sizes.clone(),
+            Arrangement::Records if self.mask => vec![self.record_size(), self.mask_size()],
             Arrangement::Records => vec![self.record_size()],
         }
     }
 }
 
-/// The wanted columns; a variable-length one is refused.
-fn selected(table: &TableLayout, keys: Option<&[ColumnKey]>) -> Result<Vec<Column>> {
-    let columns: Vec<Column> = match keys {
+/// Rows in memory, `row_len` apart, of which byte 0 is byte `start` of a row of the table.
+#[derive(Clone, Copy)]
+struct Packed<'a> {
+    bytes: &'a [u8],
+    row_len: usize,
+    start: usize,
+}
+
+/// How much may become of `stored` bytes of a file where its size alone does not say.
+pub(super) fn most_decoded(stored: u64) -> u64 {
+    stored.saturating_mul(MOST_OF_NOTHING).max(MOST_EMPTY_BYTES)
+}
+
+/// The wanted columns.
+pub(super) fn selected(table: &TableLayout, request: &TableRequest) -> Result<Vec<Column>> {
+    let columns: Vec<Column> = match &request.columns {
         None => table.columns.clone(),
         Some(keys) => keys.iter().map(|key| find(table, key).cloned()).collect::<Result<_>>()?,
     };
-    if let Some(column) = columns.iter().find(|column| column.cell == Cell::Variable) {
-        let error = Error::unsupported("variable-length columns can't be read yet: name the others in columns=");
-        return Err(error.in_item(|| format!("column '{}'", column.name)));
+    let unscalable = |column: &Column| Some((column.unscalable.clone()?, column.name.clone()));
+    match columns.iter().find_map(unscalable).filter(|_| !request.unscaled) {
+        Some((error, name)) => Err(error.in_item(|| format!("column '{name}'"))),
+        None => Ok(columns),
     }
-    Ok(columns)
 }
 
 fn find<'a>(table: &'a TableLayout, key: &ColumnKey) -> Result<&'a Column> {
@@ -407,16 +464,18 @@ fn find<'a>(table: &'a TableLayout, key: &ColumnKey) -> Result<&'a Column> {
     }
 }
 
-impl ReadPlan for TablePlan {
+impl ReadPlan for RowPlan {
     fn buffers(&self) -> Vec<BufferSize> {
         let rows = self.row_count();
+        let bytes = |size: usize| BufferSize { data_type: DataType::U8, elements: rows.saturating_mul(size) };
         match self.arrangement {
-            Arrangement::Records => {
-                vec![BufferSize { data_type: DataType::U8, elements: rows.saturating_mul(self.record_size()) }]
-            }
+            Arrangement::Records => self.output_row_sizes().into_iter().map(bytes).collect(),
             Arrangement::Columns => {
-                let sizes = self.columns.iter().map(|column| self.form.output(column));
-                sizes.map(|(data_type, count)| BufferSize { data_type, elements: rows.saturating_mul(count) }).collect()
+                let values = self.columns.iter().map(|column| self.form.output(column));
+                let values =
+                    values.map(|(data_type, count)| BufferSize { data_type, elements: rows.saturating_mul(count) });
+                let masks = self.columns.iter().filter(|_| self.mask).map(|column| bytes(column.elements()));
+                values.chain(masks).collect()
             }
         }
     }

@@ -156,7 +156,9 @@ fn units(column: &Column, form: CellForm, start: usize) -> Option<Vec<Vec<Source
                 kind => numbers(scaling.stored.size(), elements, kind == ScalingKind::Flip),
             }
         }
-        Cell::Complex(part) => numbers(part.size(), 2 * elements, false),
+        Cell::Complex(scaling) if form.scaling(scaling).kind == ScalingKind::None => {
+            numbers(scaling.stored.size(), 2 * elements, false)
+        }
         Cell::Text { width } if width > 0 && elements.checked_mul(width)? <= column.width => {
             let character = |index: usize| character(first + index, form.text);
             Some((0..elements * width).map(character).collect())
@@ -322,7 +324,7 @@ mod tests {
             };
             let moved = TablePlan::locate(&hdu, &request, &source).unwrap();
             let mut column_by_column = TablePlan::locate(&hdu, &request, &source).unwrap();
-            column_by_column.shuffle = None;
+            column_by_column.rows.shuffle = None;
             prop_assert_eq!(records(&moved, &source), records(&column_by_column, &source));
         }
     }

@@ -11,26 +11,27 @@ use crate::table::Rows;
 
 const ROWS: u64 = 300;
 
-/// A table with rows of `row_len` bytes: a number of 8 bytes, others, and at the end text of no width.
-fn table(row_len: u64) -> MemorySource {
+/// A table of these rows, whose columns these cards describe, and of a heap.
+fn file(row_len: u64, rows: u64, columns: &[String], data: &[u8]) -> MemorySource {
     let blocks = |cards: &[String]| {
         let text: String = cards.iter().chain(&["END".to_owned()]).map(|card| format!("{card:<80}")).collect();
         format!("{text:<width$}", width = text.len().next_multiple_of(2880)).into_bytes()
     };
     let mut file = blocks(&["SIMPLE  = T".into(), "BITPIX  = 8".into(), "NAXIS   = 0".into()]);
-    file.extend(blocks(&[
-        "XTENSION= 'BINTABLE'".into(),
-        "BITPIX  = 8".into(),
-        "NAXIS   = 2".into(),
-        format!("NAXIS1  = {row_len}"),
-        format!("NAXIS2  = {ROWS}"),
-        "TFIELDS = 3".into(),
-        "TFORM1  = 'K'".into(),
-        format!("TFORM2  = '{}B'", row_len - 8),
-        "TFORM3  = '0A'".into(),
-    ]));
-    file.resize(file.len() + (row_len * ROWS) as usize, 1);
+    let mut cards = vec!["XTENSION= 'BINTABLE'".into(), "BITPIX  = 8".into(), "NAXIS   = 2".into()];
+    cards.extend([format!("NAXIS1  = {row_len}"), format!("NAXIS2  = {rows}")]);
+    cards.extend([format!("PCOUNT  = {}", data.len() as u64 - row_len * rows), "GCOUNT  = 1".into()]);
+    cards.push(format!("TFIELDS = {}", columns.len()));
+    cards.extend_from_slice(columns);
+    file.extend(blocks(&cards));
+    file.extend_from_slice(data);
     MemorySource(Bytes::from(file))
+}
+
+/// A table with rows of `row_len` bytes: a number of 8 bytes, others, and at the end text of no width.
+fn table(row_len: u64) -> MemorySource {
+    let columns = ["TFORM1  = 'K'".into(), format!("TFORM2  = '{}B'", row_len - 8), "TFORM3  = '0A'".into()];
+    file(row_len, ROWS, &columns, &vec![1; (row_len * ROWS) as usize])
 }
 
 fn locate(source: &MemorySource, rows: Rows, columns: &[i64]) -> TablePlan {
@@ -75,4 +76,39 @@ fn text_of_no_width_is_empty_wherever_it_stands() {
             }
         }
     }
+}
+
+/// A table of descriptors, whose arrays are of `length` bytes and `gap` bytes apart in the heap.
+fn heaped(rows: u64, length: u64, gap: u64) -> MemorySource {
+    let mut data = Vec::new();
+    for row in 0..rows {
+        data.extend((length as i32).to_be_bytes());
+        data.extend(((row * (length + gap)) as i32).to_be_bytes());
+    }
+    data.resize(data.len() + (rows * (length + gap)) as usize, 5);
+    file(8, rows, &["TFORM1  = 'PB'".into()], &data)
+}
+
+#[test]
+fn near_arrays_are_read_in_one_go_and_far_ones_not() {
+    let heap_ranges = |gap| {
+        let source = heaped(50, 100, gap);
+        let plan = locate(&source, Rows::All, &[0]);
+        (0..plan.len()).flat_map(|part| plan.ranges(part)).collect::<Vec<_>>()
+    };
+    let near = heap_ranges(7);
+    assert_eq!(near.len(), 1);
+    assert_eq!(near[0].end - near[0].start, 50 * 107 - 7);
+    let far = heap_ranges(6000);
+    assert_eq!(far.len(), 50);
+    assert!(far.iter().all(|range| range.end - range.start == 100));
+}
+
+#[test]
+fn parts_of_arrays_are_bounded() {
+    let source = heaped(64, 100_000, 0);
+    let plan = locate(&source, Rows::All, &[0]);
+    let sizes: Vec<usize> = (0..plan.len()).map(|part| plan.output_sizes(part).iter().sum()).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), 64 * 100_000);
+    assert!(sizes.len() > 5 && sizes.iter().all(|&size| size <= 1 << 20), "{sizes:?}");
 }

@@ -10,7 +10,7 @@ use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
 use crate::format::Header;
 use crate::source::{ReadAt, past_the_end, reserve, resize};
-use crate::table::{RowField, fields};
+use crate::table::{RowField, fields, heap};
 
 /// How much of the table is read at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -64,20 +64,11 @@ impl TileTable {
         let [row_len, rows] = layout.axes.as_slice() else {
             return Err(Error::illegal(format!("a table has two axes, NAXIS is {}", layout.axes.len())));
         };
-        // Their product is part of the length of the data unit, which was checked.
-        let rows_len = row_len.saturating_mul(*rows);
-        let heap_offset = match header.integer("THEAP")? {
-            None => rows_len,
-            Some(offset) => u64::try_from(offset).ok().filter(|&offset| offset >= rows_len).ok_or_else(|| {
-                Error::illegal(format!("THEAP is {offset}, within the {rows_len} bytes of the table"))
-            })?,
-        };
-        let heap_end = layout.data_start.saturating_add(layout.data_len);
         let mut table = Self {
             row_len: usize::try_from(*row_len).map_err(|_| Error::too_large("a row is larger than memory"))?,
             rows: *rows,
             start: layout.data_start,
-            heap: layout.data_start.saturating_add(heap_offset).min(heap_end)..heap_end,
+            heap: heap(hdu)?,
             packed: None,
             gzipped: None,
             plain: None,

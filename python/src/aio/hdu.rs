@@ -3,14 +3,17 @@
 use pyo3::prelude::*;
 use rustfits::{FitsReader, HduInfo, HduKind, Rows};
 
+use super::chunks::ChunkStream;
 use crate::array::Pixels;
+use crate::error::OrRaise;
 use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, hdu_object, read_section};
 use crate::keys::SectionKey;
 use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_data};
+use crate::records::{Row, Single, Structured};
 use crate::run::{await_op, awaitable};
 use crate::table::{
-    ColumnsArgument, Row, RowsArgument, Single, Structured, TableHdu, TableKey, column_argument, column_op,
-    refuse_mask, selector,
+    AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, RowsArgument, TableHdu, TableKey, column_argument, column_op,
+    selector,
 };
 
 /// An HDU with awaitable reads, of the class that fits its kind.
@@ -24,12 +27,19 @@ impl<'py> IntoPyObject<'py> for AioHdu {
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
         let Self(reader, info) = self;
         let kind = info.kind();
-        if matches!(kind, HduKind::AsciiTable | HduKind::CompressedTable) {
+        if kind == HduKind::CompressedTable {
             return Ok(hdu_object(py, Hdu::awaited(reader, info))?.into_bound(py));
         }
         let base = PyClassInitializer::from(Hdu::awaited(reader, info));
         Ok(match kind {
-            HduKind::BinaryTable => Bound::new(py, base.add_subclass(TableHdu).add_subclass(AioTableHdu))?.into_any(),
+            HduKind::BinaryTable => {
+                let table = base.add_subclass(AnyTable).add_subclass(TableHdu);
+                Bound::new(py, table.add_subclass(AioTableHdu))?.into_any()
+            }
+            HduKind::AsciiTable => {
+                let table = base.add_subclass(AnyTable).add_subclass(AsciiTableHdu);
+                Bound::new(py, table.add_subclass(AioAsciiTableHdu))?.into_any()
+            }
             HduKind::CompressedImage => {
                 let image = base.add_subclass(ImageHdu).add_subclass(CompressedImageHdu);
                 Bound::new(py, image.add_subclass(AioCompressedImageHdu))?.into_any()
@@ -100,54 +110,74 @@ macro_rules! awaitable_image {
 awaitable_image!(AioImageHdu, ImageHdu, "ImageHDU", as_super as_super);
 awaitable_image!(AioCompressedImageHdu, CompressedImageHdu, "CompressedImageHDU", as_super as_super as_super);
 
-/// A table whose reads are awaitable; otherwise as the blocking class.
-#[pyclass(name = "TableHDU", extends = TableHdu, frozen, module = "rustfits.aio")]
-pub(crate) struct AioTableHdu;
+macro_rules! awaitable_table {
+    ($class:ident, $base:ident, $name:literal) => {
+        #[doc = "A table whose reads are awaitable; otherwise as the blocking class."]
+        #[pyclass(name = $name, extends = $base, frozen, module = "rustfits.aio")]
+        pub(crate) struct $class;
 
-#[pymethods]
-impl AioTableHdu {
-    /// Reads the table, or some of its rows and columns; an awaitable. Parameters as in the blocking class.
-    #[pyo3(signature = (*, rows=None, columns=None, scale=true, mask_null=false))]
-    fn read<'py>(
-        slf: PyRef<'py, Self>,
-        rows: Option<RowsArgument>,
-        columns: Option<ColumnsArgument>,
-        scale: bool,
-        mask_null: bool,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_mask(mask_null)?;
-        let py = slf.py();
-        let hdu = slf.as_super().as_super();
-        let table = selector(&hdu.reader, hdu.info.id(), rows, columns, scale);
-        await_op(py, table.read_records(), Structured)
-    }
+        #[pymethods]
+        impl $class {
+            /// Reads the table, or some of its rows and columns; an awaitable. Parameters as in the blocking class.
+            #[pyo3(signature = (*, rows=None, columns=None, scale=true, mask_null=false))]
+            fn read<'py>(
+                slf: PyRef<'py, Self>,
+                rows: Option<RowsArgument>,
+                columns: Option<ColumnsArgument>,
+                scale: bool,
+                mask_null: bool,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                let hdu = slf.as_super().as_super().as_super();
+                let table = selector(&hdu.reader, hdu.info.id(), rows, columns, scale, mask_null);
+                await_op(py, table.read_records(), Structured)
+            }
 
-    /// Reads one column as a plain array; an awaitable. Parameters as in the blocking class.
-    #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true, mask_null=false))]
-    fn read_column<'py>(
-        slf: PyRef<'py, Self>,
-        name: &Bound<'py, PyAny>,
-        rows: Option<RowsArgument>,
-        as_bytes: bool,
-        scale: bool,
-        mask_null: bool,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_mask(mask_null)?;
-        let py = slf.py();
-        let hdu = slf.as_super().as_super();
-        let table = selector(&hdu.reader, hdu.info.id(), rows, None, scale);
-        await_op(py, column_op(table, column_argument(name)?, as_bytes), Single)
-    }
+            /// Reads one column as a plain array; an awaitable. Parameters as in the blocking class.
+            #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true, mask_null=false))]
+            fn read_column<'py>(
+                slf: PyRef<'py, Self>,
+                name: &Bound<'py, PyAny>,
+                rows: Option<RowsArgument>,
+                as_bytes: bool,
+                scale: bool,
+                mask_null: bool,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                let hdu = slf.as_super().as_super().as_super();
+                let table = selector(&hdu.reader, hdu.info.id(), rows, None, scale, mask_null);
+                await_op(py, column_op(table, column_argument(name)?, as_bytes), Single)
+            }
 
-    fn __getitem__<'py>(slf: PyRef<'py, Self>, key: TableKey) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let hdu = slf.as_super().as_super();
-        let table = hdu.reader.table(hdu.info.id());
-        match key {
-            TableKey::Row(row) => await_op(py, table.rows(Rows::List(vec![row])).read_records(), Row),
-            TableKey::Rows(rows) => await_op(py, table.rows(rows).read_records(), Structured),
-            TableKey::Column(name) => await_op(py, table.columns([name]).read_records(), Single),
-            TableKey::Columns(names) => await_op(py, table.columns(names).read_records(), Structured),
+            fn __getitem__<'py>(slf: PyRef<'py, Self>, key: TableKey) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                let hdu = slf.as_super().as_super().as_super();
+                let table = hdu.reader.table(hdu.info.id());
+                match key {
+                    TableKey::Row(row) => await_op(py, table.rows(Rows::List(vec![row])).read_records(), Row),
+                    TableKey::Rows(rows) => await_op(py, table.rows(rows).read_records(), Structured),
+                    TableKey::Column(name) => await_op(py, table.columns([name]).read_records(), Single),
+                    TableKey::Columns(names) => await_op(py, table.columns(names).read_records(), Structured),
+                }
+            }
+
+            /// Iterates over the table in chunks of rows, with `async for`; the next chunk is read while one is worked on. Parameters as in the
+            /// blocking class.
+            #[pyo3(signature = (*, chunksize=None, columns=None, scale=true))]
+            fn iter(
+                slf: PyRef<'_, Self>,
+                chunksize: Option<ChunkSize>,
+                columns: Option<ColumnsArgument>,
+                scale: bool,
+            ) -> PyResult<ChunkStream> {
+                let hdu = slf.as_super().as_super().as_super();
+                let chunks = hdu.info.row_chunks(chunksize.map(|size| size.0)).or_raise()?;
+                let table = selector(&hdu.reader, hdu.info.id(), None, columns, scale, false);
+                Ok(ChunkStream::new(table.stream(chunks)))
+            }
         }
-    }
+    };
 }
+
+awaitable_table!(AioTableHdu, TableHdu, "TableHDU");
+awaitable_table!(AioAsciiTableHdu, AsciiTableHdu, "AsciiTableHDU");

@@ -1,11 +1,13 @@
 //! The asyncio face: the same operations as the blocking classes, each an awaitable.
 
+mod chunks;
 mod fits;
 mod functions;
 mod hdu;
 mod selector;
 
+pub(crate) use chunks::ChunkStream;
 pub(crate) use fits::{AioFits, HduStream, open};
 pub(crate) use functions::{read, read_header, write};
-pub(crate) use hdu::{AioCompressedImageHdu, AioImageHdu, AioTableHdu};
+pub(crate) use hdu::{AioAsciiTableHdu, AioCompressedImageHdu, AioImageHdu, AioTableHdu};
 pub(crate) use selector::{Data, Read, Selector};

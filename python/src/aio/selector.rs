@@ -10,10 +10,9 @@ use crate::error::{OrRaise, exception};
 use crate::hdu::{Hdu, read_section};
 use crate::keys::SectionKey;
 use crate::pixels::{PixelArgument, StartArgument, set_section, write_data};
+use crate::records::{Row, Single, Structured};
 use crate::run::{await_op, awaitable, wait};
-use crate::table::{
-    ColumnsArgument, Row, RowsArgument, Single, Structured, TableKey, column_argument, column_op, refuse_mask, selector,
-};
+use crate::table::{ColumnsArgument, RowsArgument, TableKey, column_argument, column_op, selector};
 
 /// An HDU that was not looked up yet.
 #[pyclass(frozen, module = "rustfits.aio")]
@@ -86,8 +85,7 @@ impl Read {
 /// Whether an HDU is a table; one of a kind that can't be read yet is refused.
 fn is_table(info: &HduInfo) -> PyResult<bool> {
     match info.kind() {
-        HduKind::BinaryTable => Ok(true),
-        HduKind::AsciiTable => Err(PyNotImplementedError::new_err("ASCII tables can't be read yet")),
+        HduKind::BinaryTable | HduKind::AsciiTable => Ok(true),
         HduKind::CompressedTable => Err(PyNotImplementedError::new_err("compressed tables can't be read yet")),
         _ => Ok(false),
     }
@@ -201,8 +199,7 @@ impl Selector {
         self.read_chosen(py, move |_, reader, info| {
             if is_table(&info)? {
                 refuse("a table", &[("section", section.is_some()), ("mask_blank", mask_blank)])?;
-                refuse_mask(mask_null)?;
-                let table = selector(&reader, info.id(), rows, columns, scale);
+                let table = selector(&reader, info.id(), rows, columns, scale, mask_null);
                 return Ok(Read::Table(table.read_records(), Shape::Structured));
             }
             let others = [("rows", rows.is_some()), ("columns", columns.is_some()), ("mask_null", mask_null)];
@@ -222,10 +219,9 @@ impl Selector {
         scale: bool,
         mask_null: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_mask(mask_null)?;
         let name = column_argument(name)?;
         self.read_chosen(py, move |_, reader, info| {
-            let table = selector(&reader, info.id(), rows, None, scale);
+            let table = selector(&reader, info.id(), rows, None, scale, mask_null);
             Ok(Read::Table(column_op(table, name, as_bytes), Shape::Single))
         })
     }

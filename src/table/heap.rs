@@ -1,0 +1,365 @@
+//! The arrays of a variable-length column: descriptors in the rows say where each lies in the heap (FITS 4.0 §7.3.5).
+//!
+//! The descriptors of all wanted rows are read and checked before anything is allocated for the arrays. The values of all rows then
+//! come out behind one another, as many as [`HeapPlan::offsets`] says.
+
+use std::ops::Range;
+
+use super::cell::{CellForm, bits, cell_mask, complex, logicals};
+use super::column::{Cell, Column, Variable};
+use super::read::{PART_BYTES, READ_BYTES, RowPlan, most_decoded};
+use crate::directory::HduEntry;
+use crate::error::{Error, Result, ResultExt};
+use crate::format::DataType;
+use crate::source::{BufferSize, GAP_BYTES, ReadAt, ReadPlan, does_not_fit, past_the_end, reserve, resize, slice};
+
+/// What the bookkeeping of a row counts for when parts are made.
+const ROW_BYTES: usize = 16;
+
+/// Where the heap of a table is: behind its rows, or at THEAP (§7.3.5).
+pub(crate) fn heap(hdu: &HduEntry) -> Result<Range<u64>> {
+    let layout = &hdu.layout;
+    // The product is part of the length of the data unit, which was checked.
+    let rows_len = layout.axes.iter().fold(1, |product: u64, &length| product.saturating_mul(length));
+    let offset = match hdu.header.integer("THEAP")? {
+        None => rows_len,
+        Some(offset) => u64::try_from(offset)
+            .ok()
+            .filter(|&offset| offset >= rows_len)
+            .ok_or_else(|| Error::illegal(format!("THEAP is {offset}, within the {rows_len} bytes of the table")))?,
+    };
+    let end = layout.data_start.saturating_add(layout.data_len);
+    Ok(layout.data_start.saturating_add(offset).min(end)..end)
+}
+
+/// A read of the arrays of one column, ready to run.
+#[derive(Debug)]
+pub(crate) struct HeapPlan {
+    variable: Variable,
+    form: CellForm,
+    mask: bool,
+    name: String,
+    /// The number of each row in the table.
+    rows: Vec<u64>,
+    /// Where in the file the array of each row starts; that of an empty one is where the one before ends.
+    starts: Vec<u64>,
+    /// How many elements the rows before have, for each row; and of all, at the end.
+    pub(crate) offsets: Vec<usize>,
+    /// The rows of each part.
+    parts: Vec<Range<usize>>,
+}
+
+impl HeapPlan {
+    /// Plans the read from the descriptors of the wanted rows: pairs of native numbers. Each is checked against the heap and the file, and all
+    /// together against what such a heap can hold.
+    pub(super) fn new(
+        column: &Column,
+        descriptors: &[u8],
+        rows: &RowPlan,
+        mask: bool,
+        heap: &Range<u64>,
+        file_len: u64,
+    ) -> Result<Self> {
+        let variable = column.variable.clone().ok_or_else(|| Error::argument("the column has no arrays"))?;
+        let count = rows.row_count();
+        if column.width == 0 {
+            rows.check_empty(ROW_BYTES as u64, file_len).in_item(|| format!("column '{}'", column.name))?;
+        }
+        let mut plan = Self {
+            variable,
+            form: rows.form,
+            mask,
+            name: column.name.clone(),
+            rows: Vec::new(),
+            starts: Vec::new(),
+            offsets: vec![0],
+            parts: Vec::new(),
+        };
+        reserve(&mut plan.rows, count)?;
+        reserve(&mut plan.starts, count)?;
+        reserve(&mut plan.offsets, count)?;
+        plan.rows.extend((0..count).map(|index| rows.row(index)));
+        let limit = most_decoded(heap.end - heap.start);
+        let mut descriptors = Descriptors { bytes: descriptors, wide: plan.variable.wide };
+        let (mut total, mut end) = (0, heap.start);
+        for index in 0..count {
+            let (length, start) =
+                if column.width == 0 { (0, 0) } else { descriptors.next().ok_or_else(does_not_fit)? };
+            let added = plan.add(length, start, end, heap, file_len).and_then(|added| {
+                total += added as u64;
+                if total > limit {
+                    return Err(Error::illegal(format!(
+                        "the arrays up to here take {total} bytes, more than a heap of {} bytes plausibly holds: read fewer rows",
+                        heap.end - heap.start
+                    )));
+                }
+                Ok(())
+            });
+            added.in_item(|| plan.place(index))?;
+            end = plan.end(index);
+        }
+        plan.make_parts();
+        Ok(plan)
+    }
+
+    fn place(&self, index: usize) -> String {
+        format!("column '{}', row {}", self.name, self.rows.get(index).copied().unwrap_or(0))
+    }
+
+    /// Takes in the next row's descriptor; says how many bytes its array takes in the result.
+    fn add(&mut self, length: i64, offset: i64, last_end: u64, heap: &Range<u64>, file_len: u64) -> Result<usize> {
+        let refused = |what: &str| Error::illegal(format!("the descriptor ({length}, {offset}) {what}"));
+        let elements = usize::try_from(length).map_err(|_| refused("has a negative length"))?;
+        let before = self.offsets.last().copied().unwrap_or(0);
+        if elements == 0 {
+            self.starts.push(last_end);
+            self.offsets.push(before);
+            return Ok(0);
+        }
+        let offset = u64::try_from(offset).map_err(|_| refused("has a negative offset"))?;
+        let len = self.stored_len(elements);
+        let start = heap.start.checked_add(offset).filter(|&start| start < heap.end);
+        let end = start.zip(len).and_then(|(start, len)| start.checked_add(len));
+        let (Some(start), Some(len), Some(end)) = (start, len, end.filter(|&end| end <= heap.end)) else {
+            return Err(refused(&format!("goes past the end of the heap, which has {} bytes", heap.end - heap.start)));
+        };
+        if end > file_len {
+            return Err(past_the_end(start, usize::try_from(len).unwrap_or(usize::MAX), file_len));
+        }
+        let size = elements.checked_mul(self.element_size());
+        let (size, sum) = size.zip(before.checked_add(elements)).ok_or_else(|| refused("is larger than memory"))?;
+        self.starts.push(start);
+        self.offsets.push(sum);
+        Ok(size)
+    }
+
+    /// Cuts the rows into parts that are neither many bytes of the file nor of the result.
+    fn make_parts(&mut self) {
+        let mut parts = Vec::new();
+        let (mut first, mut bytes) = (0, 0);
+        for index in 0..self.starts.len() {
+            let stored = self.end(index) - self.start(index);
+            let decoded = self.elements(index).saturating_mul(self.element_size()) as u64;
+            let row = stored.max(decoded).saturating_add(ROW_BYTES as u64);
+            if index > first && bytes + row > PART_BYTES as u64 {
+                parts.push(first..index);
+                (first, bytes) = (index, 0);
+            }
+            bytes += row;
+        }
+        if self.offsets.last().is_some_and(|&total| total > 0) {
+            parts.push(first..self.starts.len());
+        }
+        self.parts = parts;
+    }
+
+    /// The type of the values, and how many an element has of them.
+    fn output(&self) -> (DataType, usize) {
+        match self.variable.cell {
+            Cell::Number(scaling) => (self.form.scaling(scaling).data_type(), 1),
+            Cell::Complex(scaling) => (self.form.scaling(scaling).data_type(), 2),
+            _ => (DataType::U8, 1),
+        }
+    }
+
+    /// How many bytes an element takes in the result.
+    fn element_size(&self) -> usize {
+        let (data_type, count) = self.output();
+        data_type.size() * count
+    }
+
+    /// How many bytes so many elements take in the heap.
+    fn stored_len(&self, elements: usize) -> Option<u64> {
+        let elements = elements as u64;
+        match self.variable.cell {
+            Cell::Bits => Some(elements.div_ceil(8)),
+            Cell::Number(scaling) => elements.checked_mul(scaling.stored.size() as u64),
+            Cell::Complex(scaling) => elements.checked_mul(2 * scaling.stored.size() as u64),
+            _ => Some(elements),
+        }
+    }
+
+    fn elements(&self, index: usize) -> usize {
+        match self.offsets.get(index..index + 2) {
+            Some([start, end]) => end - start,
+            _ => 0,
+        }
+    }
+
+    fn start(&self, index: usize) -> u64 {
+        self.starts.get(index).copied().unwrap_or(0)
+    }
+
+    /// Where in the file the array of a row ends.
+    fn end(&self, index: usize) -> u64 {
+        // Both were checked when the row was added.
+        self.start(index) + self.stored_len(self.elements(index)).unwrap_or(0)
+    }
+
+    /// How many of the rows from `first` on are read in one go: those that follow upwards, close enough together.
+    fn run(&self, first: usize, last: usize) -> Range<usize> {
+        let start = self.start(first);
+        let mut end = first + 1;
+        while end < last {
+            let gap = self.start(end).checked_sub(self.end(end - 1));
+            if gap.is_none_or(|gap| gap > GAP_BYTES) || self.end(end) - start > READ_BYTES as u64 {
+                break;
+            }
+            end += 1;
+        }
+        first..end
+    }
+
+    /// How many of the rows from `first` on are one piece: each begins where the one before ends, with no bits left over.
+    fn piece(&self, first: usize, last: usize) -> Range<usize> {
+        let joined = |index: usize| self.start(index) == self.end(index - 1);
+        let single = self.variable.cell == Cell::Bits || matches!(self.variable.cell, Cell::Text { .. });
+        let end = (first + 1..last).find(|&index| single || !joined(index)).unwrap_or(last);
+        first..end
+    }
+
+    fn decode_run(&self, run: Range<usize>, bytes: &[u8], outputs: &mut Outputs<'_>) -> Result<()> {
+        let base = self.start(run.start);
+        let mut next = run.start;
+        while next < run.end {
+            let piece = self.piece(next, run.end);
+            let elements =
+                self.offsets.get(piece.end).copied().unwrap_or(0) - self.offsets.get(piece.start).copied().unwrap_or(0);
+            let from = self.start(piece.start) - base;
+            let stored = slice(bytes, from, (self.end(piece.end - 1) - base - from) as usize)?;
+            self.decode_values(elements, stored, outputs).in_item(|| self.place(piece.start))?;
+            next = piece.end;
+        }
+        Ok(())
+    }
+
+    /// An array that is too large to be read in one go.
+    fn decode_large(&self, index: usize, source: &dyn ReadAt, outputs: &mut Outputs<'_>) -> Result<()> {
+        let elements = self.elements(index);
+        let (start, end) = (self.start(index), self.end(index));
+        let mut scratch = Vec::new();
+        let (mut at, mut done) = (start, 0);
+        while at < end {
+            // A multiple of every element's size.
+            resize(&mut scratch, READ_BYTES.min((end - at) as usize))?;
+            source.read_at(at, &mut scratch)?;
+            at += scratch.len() as u64;
+            let count = match self.variable.cell {
+                Cell::Bits => (scratch.len() * 8).min(elements - done),
+                _ => scratch.len() / self.stored_len(1).unwrap_or(1) as usize,
+            };
+            self.decode_values(count, &scratch, outputs).in_item(|| self.place(index))?;
+            done += count;
+        }
+        Ok(())
+    }
+
+    fn decode_values(&self, elements: usize, stored: &[u8], outputs: &mut Outputs<'_>) -> Result<()> {
+        let values = outputs.values.split_off_mut(..elements * self.element_size()).ok_or_else(does_not_fit)?;
+        match self.variable.cell {
+            Cell::Logical => logicals(stored, values),
+            Cell::Bits => bits(stored, values),
+            Cell::Number(scaling) => self.form.scaling(scaling).decode(stored, values),
+            Cell::Complex(scaling) => complex(self.form.scaling(scaling), stored, values),
+            _ => self.form.characters(stored, values)?,
+        }
+        if self.mask {
+            let flags = outputs.mask.split_off_mut(..elements).ok_or_else(does_not_fit)?;
+            cell_mask(self.variable.cell, stored, flags);
+        }
+        Ok(())
+    }
+}
+
+/// What of the values and of the mask is not filled yet.
+struct Outputs<'a> {
+    values: &'a mut [u8],
+    mask: &'a mut [u8],
+}
+
+/// Length and offset of each row. The offset of a `P` descriptor is taken as unsigned: heaps of more than 2 GiB were written so.
+struct Descriptors<'a> {
+    bytes: &'a [u8],
+    wide: bool,
+}
+
+impl Iterator for Descriptors<'_> {
+    type Item = (i64, i64);
+
+    fn next(&mut self) -> Option<(i64, i64)> {
+        if self.wide {
+            let (pair, rest) = self.bytes.split_first_chunk::<16>()?;
+            self.bytes = rest;
+            let [length, offset] = bytemuck::must_cast::<_, [[u8; 8]; 2]>(*pair);
+            Some((i64::from_ne_bytes(length), i64::from_ne_bytes(offset)))
+        } else {
+            let (pair, rest) = self.bytes.split_first_chunk::<8>()?;
+            self.bytes = rest;
+            let [length, offset] = bytemuck::must_cast::<_, [[u8; 4]; 2]>(*pair);
+            Some((i32::from_ne_bytes(length).into(), u32::from_ne_bytes(offset).into()))
+        }
+    }
+}
+
+impl ReadPlan for HeapPlan {
+    fn buffers(&self) -> Vec<BufferSize> {
+        let (data_type, count) = self.output();
+        let elements = self.offsets.last().copied().unwrap_or(0);
+        let values = BufferSize { data_type, elements: elements.saturating_mul(count) };
+        let mask = BufferSize { data_type: DataType::U8, elements };
+        if self.mask { vec![values, mask] } else { vec![values] }
+    }
+
+    fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    fn ranges(&self, index: usize) -> Vec<Range<u64>> {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        let mut next = self.parts.get(index).cloned().unwrap_or(0..0);
+        while !next.is_empty() {
+            let run = self.run(next.start, next.end);
+            next.start = run.end;
+            ranges.push(self.start(run.start)..self.end(run.end - 1));
+        }
+        ranges.retain(|range| !range.is_empty());
+        ranges
+    }
+
+    fn output_sizes(&self, index: usize) -> Vec<usize> {
+        let rows = self.parts.get(index).cloned().unwrap_or(0..0);
+        let offset = |row: usize| self.offsets.get(row).copied().unwrap_or(0);
+        let elements = offset(rows.end) - offset(rows.start);
+        let values = elements * self.element_size();
+        if self.mask { vec![values, elements] } else { vec![values] }
+    }
+
+    fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
+        let mut buffers = outputs.iter_mut();
+        let mut outputs = Outputs {
+            values: buffers.next().map(std::mem::take).unwrap_or_default(),
+            mask: buffers.next().map(std::mem::take).unwrap_or_default(),
+        };
+        let mut scratch = Vec::new();
+        let mut next = self.parts.get(index).cloned().unwrap_or(0..0);
+        while !next.is_empty() {
+            let run = self.run(next.start, next.end);
+            next.start = run.end;
+            let start = self.start(run.start);
+            let len = (self.end(run.end - 1) - start) as usize;
+            if len == 0 {
+                continue;
+            }
+            match source.bytes() {
+                Some(bytes) => self.decode_run(run, slice(bytes, start, len)?, &mut outputs)?,
+                None if len > READ_BYTES => self.decode_large(run.start, source, &mut outputs)?,
+                None => {
+                    resize(&mut scratch, len)?;
+                    source.read_at(start, &mut scratch)?;
+                    self.decode_run(run, &scratch, &mut outputs)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
