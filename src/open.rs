@@ -100,7 +100,7 @@ pub(crate) async fn fetched(
     }
     match fetching.fetch_auto(location, FIRST_RANGE, counts).await? {
         FetchedFile::Whole(file) => downloaded(location, file, options, share),
-        FetchedFile::Ranged(file, first) => ranged(file, first, fetching.remote, options.lenient).await,
+        FetchedFile::Ranged(file, first) => ranged(*file, first, fetching.remote, options.lenient).await,
     }
 }
 

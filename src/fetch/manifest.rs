@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result, ResultExt};
 pub(super) struct Manifest(Mutex<Format>);
 
 enum Format {
-    Csv(csv::Writer<File>),
+    Csv(Box<csv::Writer<File>>),
     JsonLines(File),
 }
 
@@ -44,7 +44,7 @@ impl Manifest {
         let create = || File::create(path).map_err(Error::from);
         let shown = path.display().to_string();
         let format = match extension.as_deref() {
-            Some("csv") => create().map(|file| Format::Csv(csv::Writer::from_writer(file))),
+            Some("csv") => create().map(|file| Format::Csv(Box::new(csv::Writer::from_writer(file)))),
             Some("jsonl") => create().map(Format::JsonLines),
             _ => Err(Error::argument("the name of a manifest ends in .csv or .jsonl")),
         };

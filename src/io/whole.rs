@@ -46,7 +46,7 @@ pub(crate) enum Fetched {
     /// All of it.
     Whole(WholeFile),
     /// Its first bytes; the rest is to be had by ranges.
-    Ranged(RangedFile, Bytes),
+    Ranged(Box<RangedFile>, Bytes),
 }
 
 impl Fetching<'_> {
@@ -68,7 +68,9 @@ impl Fetching<'_> {
                 self.budget.received(bytes.len() as u64);
                 Ok(Fetched::Ranged(file, bytes))
             }
-            Asked::Whole(transfer) => Ok(Fetched::Whole(self.http(transfer, counts).await.in_file(&display_url(url))?)),
+            Asked::Whole(transfer) => {
+                Ok(Fetched::Whole(self.http(*transfer, counts).await.in_file(&display_url(url))?))
+            }
         }
     }
 

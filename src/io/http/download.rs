@@ -78,9 +78,9 @@ pub(crate) const NOT_MODIFIED: ErrorKind = ErrorKind::Status(304);
 /// What asking for a file by ranges brought, where all of it does as well.
 pub(crate) enum Asked<'a> {
     /// The server has ranges: the file, and its first bytes.
-    Ranged(RangedFile, Bytes),
+    Ranged(Box<RangedFile>, Bytes),
     /// All of the file is to be fetched, from what came first on.
-    Whole(Transfer<'a>),
+    Whole(Box<Transfer<'a>>),
 }
 
 impl<'a> Transfer<'a> {
@@ -115,11 +115,11 @@ impl<'a> Transfer<'a> {
     pub(crate) async fn ask(mut self, first: u64, by_ranges: impl Fn(&[u8]) -> bool) -> Result<Asked<'a>> {
         match First::ask(self.client, self.url, self.remote, first, self.deadline).await? {
             First::Part(head, bytes) if by_ranges(&bytes) => {
-                Ok(Asked::Ranged(RangedFile::of(self.url, self.remote, head), bytes))
+                Ok(Asked::Ranged(Box::new(RangedFile::of(self.url, self.remote, head)), bytes))
             }
             answer => {
                 self.first = Some(answer);
-                Ok(Asked::Whole(self))
+                Ok(Asked::Whole(Box::new(self)))
             }
         }
     }
