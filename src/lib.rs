@@ -58,7 +58,10 @@ pub use engine::Op;
 #[doc(hidden)]
 pub use engine::{Task, TaskError, spawn, spawn_blocking};
 pub use error::{Error, ErrorKind, Result};
-pub use fetch::{Fetch, FetchEvent, FetchOptions, FetchOutcome, FetchQueue, Fetcher, FetcherBuilder, OnEvent};
+pub use fetch::{
+    Download, DownloadOptions, DownloadQueue, Downloaded, Downloads, Fetch, FetchEvent, FetchOptions, FetchOutcome,
+    FetchQueue, Fetcher, FetcherBuilder, OnEvent, Verify,
+};
 pub use file::Opening;
 pub use format::{DataType, Element, FromValue, HduKind, Header, Value, is_protected_keyword};
 pub use hdu::HduInfo;
@@ -66,7 +69,7 @@ pub use image::{AxisSection, Section};
 pub use image_data::{ImageData, Pixel};
 pub use image_writer::PixelValues;
 pub use live_header::LiveHeader;
-pub use options::{OpenOptions, Remote, RemoteMode, Timeout};
+pub use options::{Auth, ClientCertificate, OpenOptions, Remote, RemoteMode, Timeout};
 pub use reader::{FitsReader, ImageSelector};
 pub use row_chunks::{RecordStream, RowChunks};
 pub use table::{ColumnKey, Rows};

@@ -16,7 +16,7 @@ use crate::io::gunzip::{Gunzipped, gunzip_whole};
 use crate::io::http::{RangedFile, RetryPolicy};
 use crate::io::location::{display, is_gzip_name, parse};
 use crate::io::sniff::{Content, refuse, sniff};
-use crate::io::{DiskFile, Fetched, Fetching, Location, RangedSource, TransferCounts, WholeFile};
+use crate::io::{DiskFile, Fetched, FetchedFile, Fetching, Location, RangedSource, TransferCounts, WholeFile};
 use crate::memory;
 use crate::options::{OpenOptions, Remote, RemoteMode};
 use crate::source::{MemorySource, ReadAt};
@@ -83,15 +83,31 @@ fn open_remote(location: Location, options: OpenOptions) -> Op<OpenFile> {
     Op::remote(async move {
         let fetching =
             Fetching { client: engine()?.http(), remote: &remote, retry: &RetryPolicy::none(), budget: &Unlimited };
-        let file = fetching.fetch(&location, &mut TransferCounts::default()).await?;
-        downloaded(&location, file, &options, memory::shared)
+        fetched(&fetching, &location, &options, &mut TransferCounts::default(), memory::shared).await
     })
+}
+
+/// Fetches and opens a file, whole or by ranges where those are not demanded; `share` is as in [`downloaded`].
+pub(crate) async fn fetched(
+    fetching: &Fetching<'_>,
+    location: &Location,
+    options: &OpenOptions,
+    counts: &mut TransferCounts,
+    share: fn(Vec<u8>) -> Bytes,
+) -> Result<OpenFile> {
+    if fetching.remote.mode != RemoteMode::Auto {
+        return downloaded(location, fetching.fetch(location, counts).await?, options, share);
+    }
+    match fetching.fetch_auto(location, FIRST_RANGE, counts).await? {
+        FetchedFile::Whole(file) => downloaded(location, file, options, share),
+        FetchedFile::Ranged(file, first) => ranged(*file, first, fetching.remote, options.lenient).await,
+    }
 }
 
 /// Opens a file that was fetched whole.
 ///
 /// `share` says what becomes of its memory.
-pub(crate) fn downloaded(
+fn downloaded(
     location: &Location,
     file: WholeFile,
     options: &OpenOptions,
@@ -107,7 +123,12 @@ pub(crate) fn downloaded(
 }
 
 async fn open_ranged(url: Url, remote: Remote, lenient: bool) -> Result<OpenFile> {
-    let (ranged, first) = RangedFile::open(engine()?.http(), &url, &remote, FIRST_RANGE).await?;
+    let (file, first) = RangedFile::open(engine()?.http(), &url, &remote, FIRST_RANGE).await?;
+    ranged(file, first, &remote, lenient).await
+}
+
+/// Opens a file that is read by ranges, of which the first bytes are here.
+async fn ranged(ranged: RangedFile, first: Bytes, remote: &Remote, lenient: bool) -> Result<OpenFile> {
     let name: Arc<str> = Arc::from(ranged.name());
     match sniff(&first) {
         Content::Fits => {}
@@ -118,7 +139,7 @@ async fn open_ranged(url: Url, remote: Remote, lenient: bool) -> Result<OpenFile
         }
         content => return Err(refuse(content, ranged.len(), &first).in_file(&name)),
     }
-    let source = Arc::new(RangedSource::new(ranged, &first, &remote));
+    let source = Arc::new(RangedSource::new(ranged, &first, remote));
     let file = OpenFile::open(name, lenient, Source::Ranged(Arc::clone(&source)), None);
     let fetched = Fetched::new(source);
     locate_remote(&fetched, |fetched| file.find(&HduKey::Index(0), fetched)).await?;

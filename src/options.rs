@@ -1,5 +1,6 @@
 //! What a caller can set: how a file is opened, how a remote one is fetched, which time limits hold.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,7 +25,21 @@ pub struct OpenOptions {
 }
 
 /// How a remote file is fetched.
-#[derive(Clone, Debug)]
+///
+/// # Examples
+///
+/// ```
+/// use rustfits::{Auth, Remote, RemoteMode};
+///
+/// let remote = Remote {
+///     mode: RemoteMode::Auto,
+///     auth: Some(Auth::Bearer("s3cret".to_owned())),
+///     proxy: Some("socks5://proxy.example:1080".to_owned()),
+///     ..Remote::default()
+/// };
+/// assert!(!format!("{remote:?}").contains("s3cret"));
+/// ```
+#[derive(Clone)]
 pub struct Remote {
     /// Whole or by the byte ranges that are touched.
     pub mode: RemoteMode,
@@ -34,6 +49,14 @@ pub struct Remote {
     pub timeout: Timeout,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// The certificate by which servers that ask for one know us (https and ftps).
+    pub client_cert: Option<ClientCertificate>,
+    /// As whom to log in, at the host of each URL that brings no user name of its own; never sent on to the host that a redirect leads to.
+    /// `None`: as the file that `NETRC` names, or `~/.netrc`, says for the host.
+    pub auth: Option<Auth>,
+    /// The proxy for all http(s) requests, in place of those that the environment names: `http://`, `socks5://` or `socks5h://`, with user
+    /// and password where it wants them. Hosts are looked up by the proxy. An empty text: no proxy.
+    pub proxy: Option<String>,
     /// The most bytes to accept, after gunzip; `None`: what memory allows.
     pub max_bytes: Option<u64>,
     /// Ranged: the size to which requested ranges are rounded, in bytes; `None` asks for just what is needed.
@@ -49,6 +72,9 @@ impl Default for Remote {
             headers: Vec::new(),
             timeout: Timeout::default(),
             ca_file: None,
+            client_cert: None,
+            auth: None,
+            proxy: None,
             max_bytes: None,
             block_bytes: None,
             cache_bytes: 32 * MEBIBYTE,
@@ -61,6 +87,64 @@ impl Remote {
     pub fn ranged() -> Self {
         Self { mode: RemoteMode::Ranged, ..Self::default() }
     }
+
+    /// Fetches only the byte ranges that are touched where the server supports that, else the whole file.
+    pub fn auto() -> Self {
+        Self { mode: RemoteMode::Auto, ..Self::default() }
+    }
+}
+
+impl fmt::Debug for Remote {
+    /// Shows no secret: of headers their names, of credentials and a proxy only that there are some.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Remote")
+            .field("mode", &self.mode)
+            .field("headers", &headers)
+            .field("timeout", &self.timeout)
+            .field("ca_file", &self.ca_file)
+            .field("client_cert", &self.client_cert)
+            .field("auth", &self.auth)
+            .field("proxy", &self.proxy.as_ref().map(|_| "***"))
+            .field("max_bytes", &self.max_bytes)
+            .field("block_bytes", &self.block_bytes)
+            .field("cache_bytes", &self.cache_bytes)
+            .finish()
+    }
+}
+
+/// As whom a server is asked.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Auth {
+    /// User name and password (http: RFC 7617; ftp: the login).
+    Basic {
+        /// The user name.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// A token (http only, RFC 6750).
+    Bearer(String),
+}
+
+impl fmt::Debug for Auth {
+    /// Shows the kind, no secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Basic { .. } => "Basic(***)",
+            Self::Bearer(_) => "Bearer(***)",
+        })
+    }
+}
+
+/// A client's own certificate with its private key, as PEM files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientCertificate {
+    /// The certificate, with those between it and the authority behind it.
+    pub cert: PathBuf,
+    /// The private key; `None`: it is in the file of the certificate.
+    pub key: Option<PathBuf>,
 }
 
 /// Which bytes of a remote file are fetched.
@@ -71,6 +155,9 @@ pub enum RemoteMode {
     Whole,
     /// Those that are touched, when they are touched.
     Ranged,
+    /// Those that are touched where the server has ranges and the file is not gzip; else all of them. The answer to the first request is
+    /// used in either case, nothing is asked for twice.
+    Auto,
 }
 
 /// Time limits of a transfer.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::promptly;
 use futures_util::StreamExt;
 use ndarray::Array2;
-use rustfits::{ErrorKind, FetchEvent, Fetcher, FitsWriter, ImageOptions};
+use rustfits::{ErrorKind, FetchEvent, FetchOptions, FetchQueue, Fetcher, FitsWriter, ImageOptions};
 use rustfits_loopback::{FtpFault, HttpServer, ScriptedFtpServer};
 
 /// A file with one image of `side` × `side` bytes.
@@ -62,6 +62,24 @@ fn what_can_succeed_is_tried_again_and_resumed() {
     let fetcher = Fetcher::builder().retries(1, Duration::from_millis(1)).build().unwrap();
     let outcome = fetcher.fetch(urls).wait().next().unwrap();
     assert_eq!((outcome.result.unwrap_err().kind(), outcome.attempts), (ErrorKind::Status(503), 2));
+}
+
+#[test]
+fn the_next_mirror_is_tried() {
+    let server = HttpServer::start();
+    server.put("/a.fits", file(10));
+    let mut queue = FetchQueue::new(FetchOptions { backoff: Duration::ZERO, ..FetchOptions::default() }, None);
+    let urls = |paths: &[&str]| paths.iter().map(|path| server.url(path).into()).collect();
+    queue.push_mirrors(urls(&["/no.fits", "/a.fits?html", "/a.fits"]));
+    let outcome = queue.wait_until(|| false).unwrap().unwrap();
+    assert_eq!((outcome.attempts, outcome.url), (3, server.url("/no.fits")));
+    assert_eq!(outcome.result.unwrap().name(), server.url("/a.fits"));
+    queue.push_mirrors(urls(&["/no.fits", "/none.fits"]));
+    let error = queue.wait_until(|| false).unwrap().unwrap().result.unwrap_err();
+    assert!(error.to_string().contains("/no.fits") && error.to_string().contains("/none.fits"), "{error}");
+    queue.push_mirrors(Vec::new());
+    assert_eq!(queue.wait_until(|| false).unwrap().unwrap().result.unwrap_err().kind(), ErrorKind::Argument);
+    assert!(queue.wait_until(|| false).unwrap().is_none());
 }
 
 #[test]

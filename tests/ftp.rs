@@ -258,3 +258,16 @@ fn sixteen_at_once() {
     let opened = block_on(futures_util::future::join_all(opens));
     opened.into_iter().for_each(|fits| assert_sample(&fits.unwrap()));
 }
+
+#[test]
+fn a_server_whose_extended_ports_are_blocked_is_asked_for_the_other_kind_at_once() {
+    let server = scripted(&[FtpFault::EpsvClosed]);
+    let commands = || {
+        server.clear_log();
+        assert_sample(&FitsReader::open_with(server.url("/a.fits"), patient()).wait().unwrap());
+        let ways = |command: &String| ["EPSV", "PASV"].contains(&command.as_str());
+        server.commands().into_iter().filter(ways).collect::<Vec<_>>()
+    };
+    assert_eq!(commands(), ["EPSV", "PASV"]);
+    assert_eq!(commands(), ["PASV"]);
+}

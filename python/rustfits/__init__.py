@@ -8,13 +8,15 @@ Names open files as in cfitsio: paths, ``file://``, ``mem://``, ``http(s)://``, 
 """
 
 from rustfits import aio
-from rustfits._fetch import fetch_many
+from rustfits._fetch import download_many, fetch_many
 from rustfits._rustfits import (
     FITS,
     HDU,
     AsciiTableHDU,
     CompressedImageHDU,
     CompressedTableHDU,
+    Download,
+    DownloadResult,
     FetchResult,
     Header,
     ImageHDU,
@@ -34,6 +36,8 @@ __all__ = [
     "AsciiTableHDU",
     "CompressedImageHDU",
     "CompressedTableHDU",
+    "Download",
+    "DownloadResult",
     "FetchResult",
     "Header",
     "ImageHDU",
@@ -42,6 +46,7 @@ __all__ = [
     "Timeout",
     "__version__",
     "aio",
+    "download_many",
     "fetch_many",
     "is_protected_key",
     "read",

@@ -1,13 +1,13 @@
-"""``fetch_many``: feeds the engine's queue from an iterable; blocking here, asyncio in `rustfits.aio`."""
+"""``fetch_many`` and ``download_many``: feed the engine's queues from an iterable; blocking, and for `rustfits.aio`."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
-from rustfits._rustfits import FetchResult, Queue
+from rustfits._rustfits import Download, DownloadQueue, DownloadResult, FetchResult, Queue
 
 if TYPE_CHECKING:
     from rustfits._rustfits import FITS, Name, Remote, Timeout
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 _LOG_EVERY_FILES = 100
 # Not None: that may come where a name should, and is then that file's error.
 _END: Any = object()
+
+if TYPE_CHECKING:
+    # A file by its name, or by those of its mirrors.
+    Names: TypeAlias = Name | list[Name] | tuple[Name, ...] | list[str] | tuple[str, ...]
+    File: TypeAlias = str | list[str] | tuple[str, ...] | Download
+    AnyQueue: TypeAlias = Queue | DownloadQueue
+    Result: TypeAlias = FetchResult[Any] | DownloadResult
 
 
 class _Progress:
@@ -30,7 +37,7 @@ class _Progress:
 
             self._bar = tqdm(total=total, unit="file")
 
-    def add(self, result: FetchResult[Any]) -> None:
+    def add(self, result: Result) -> None:
         self._files += 1
         self._bytes += result.bytes
         if self._bar is not None:
@@ -104,13 +111,14 @@ def _length(urls: object) -> int | None:
         return None
 
 
-def fetch_many(urls: Iterable[Name], **options: Unpack[_Options]) -> Generator[FetchResult[FITS], None, None]:
+def fetch_many(urls: Iterable[Names], **options: Unpack[_Options]) -> Generator[FetchResult[FITS], None, None]:
     """Fetch many files concurrently and yield each as it completes.
 
     Parameters
     ----------
     urls : iterable of str
-        Names as `FITS` takes them; read lazily, as room becomes free.
+        Names as `FITS` takes them; read lazily, as room becomes free. A list or tuple of names is one file with
+        its mirrors: the next one is tried when those before have failed.
     concurrency : int
         How many files are fetched at once (32).
     per_host : int, optional
@@ -127,7 +135,7 @@ def fetch_many(urls: Iterable[Name], **options: Unpack[_Options]) -> Generator[F
         The most bytes of a file, after gunzip.
     headers : dict, optional
         Further request headers.
-    remote : 'ranged' or Remote, optional
+    remote : 'ranged', 'auto' or Remote, optional
         How each file is fetched.
     lenient : bool
         Take cards that break the rules.
@@ -143,11 +151,11 @@ def fetch_many(urls: Iterable[Name], **options: Unpack[_Options]) -> Generator[F
         Never raises for one bad name or URL; a warning that is made an error is the `error` of its file.
     """
     queue, shown = _options(**options)
-    return _fetch(queue, urls, _Progress(_length(urls)) if shown else None)
+    return _run(queue, urls, _Progress(_length(urls)) if shown else None)
 
 
-def _fetch(queue: Queue, urls: Iterable[Name], progress: _Progress | None) -> Generator[FetchResult[FITS], None, None]:
-    names = iter(urls)
+def _run(queue: AnyQueue, files: Iterable[Any], progress: _Progress | None) -> Generator[Any, None, None]:
+    names = iter(files)
     try:
         while True:
             while queue.has_room() and (name := next(names, _END)) is not _END:
@@ -164,7 +172,7 @@ def _fetch(queue: Queue, urls: Iterable[Name], progress: _Progress | None) -> Ge
             progress.close()
 
 
-async def _names(urls: Iterable[Name] | AsyncIterable[Name]) -> AsyncIterator[Name]:
+async def _names(urls: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
     if isinstance(urls, AsyncIterable):
         async for name in urls:
             yield name
@@ -174,7 +182,7 @@ async def _names(urls: Iterable[Name] | AsyncIterable[Name]) -> AsyncIterator[Na
 
 
 def fetch_many_async(
-    urls: Iterable[Name] | AsyncIterable[Name], **options: Unpack[_Options]
+    urls: Iterable[Names] | AsyncIterable[Names], **options: Unpack[_Options]
 ) -> AsyncGenerator[FetchResult[AioFITS], None]:
     """Fetch many files concurrently: ``async for r in aio.fetch_many(urls)``.
 
@@ -182,13 +190,13 @@ def fetch_many_async(
     The files of the results are `aio.FITS`.
     """
     queue, shown = _options(**options)
-    return _fetch_async(queue, urls, _Progress(_length(urls)) if shown else None)
+    return _run_async(queue, urls, _Progress(_length(urls)) if shown else None)
 
 
-async def _fetch_async(
-    queue: Queue, urls: Iterable[Name] | AsyncIterable[Name], progress: _Progress | None
-) -> AsyncGenerator[FetchResult[AioFITS], None]:
-    names = _names(urls)
+async def _run_async(
+    queue: AnyQueue, files: Iterable[Any] | AsyncIterable[Any], progress: _Progress | None
+) -> AsyncGenerator[Any, None]:
+    names = _names(files)
     try:
         while True:
             while queue.has_room() and (name := await anext(names, _END)) is not _END:
@@ -203,3 +211,103 @@ async def _fetch_async(
     finally:
         if progress is not None:
             progress.close()
+
+
+class _DownloadOptions(TypedDict, total=False):
+    """The keywords of `download_many`."""
+
+    concurrency: int
+    per_host: int | None
+    retries: int
+    backoff: float
+    timeout: float | Timeout | None
+    max_bytes: int | None
+    headers: dict[str, str] | None
+    remote: Remote | None
+    ordered: bool
+    verify: str | None
+    overwrite: bool
+    manifest: Name | None
+    progress: bool | Callable[[dict[str, Any]], object]
+
+
+def _download_options(
+    directory: Name,
+    concurrency: int = 32,
+    per_host: int | None = None,
+    retries: int = 4,
+    backoff: float = 1.0,
+    timeout: float | Timeout | None = None,
+    max_bytes: int | None = None,
+    headers: dict[str, str] | None = None,
+    remote: Remote | None = None,
+    ordered: bool = False,
+    verify: str | None = "start",
+    overwrite: bool = False,
+    manifest: Name | None = None,
+    progress: bool | Callable[[dict[str, Any]], object] = False,
+) -> tuple[DownloadQueue, bool]:
+    queue = DownloadQueue(
+        directory,
+        concurrency=concurrency,
+        per_host=per_host,
+        retries=retries,
+        backoff=backoff,
+        timeout=timeout,
+        max_bytes=max_bytes,
+        headers=headers,
+        remote=remote,
+        ordered=ordered,
+        verify=verify,
+        overwrite=overwrite,
+        manifest=manifest,
+        on_event=progress if callable(progress) else None,
+    )
+    return queue, progress is True
+
+
+def download_many(
+    files: Iterable[File], directory: Name, **options: Unpack[_DownloadOptions]
+) -> Generator[DownloadResult, None, None]:
+    """Download many files into a directory and yield a result for each as it is complete.
+
+    A file appears under its name when it is complete, checked and durable. Before that it is ``.NAME.rustfits-part``
+    with ``.NAME.rustfits-journal`` beside it: after a kill the same call goes on from there (http; a file from FTP
+    begins anew), and what is complete and unchanged is skipped. Files keep the bytes of the server: gzip stays gzip.
+
+    Parameters
+    ----------
+    files : iterable of str, list, tuple or Download
+        URLs, read lazily; a list or tuple is one file with its mirrors. A `Download` also says under which name,
+        and which size and hash the file has.
+    directory : path
+        Where the files go; made if it is not there. No name of a URL or of a server leads out of it.
+    concurrency, per_host, retries, backoff, timeout, max_bytes, headers, remote, ordered, progress
+        As for `fetch_many`; `max_bytes` counts the bytes that are stored.
+    verify : {'start', 'datasum', None}
+        What is checked of each file besides its size and hash: that it begins as FITS or gzip (a web page in its place
+        is an error), and also that the data are what DATASUM says.
+    overwrite : bool
+        Fetch also what is there already.
+    manifest : path, optional
+        A file for what became of each: ``.csv`` or ``.jsonl``.
+
+    Yields
+    ------
+    DownloadResult
+        `url`, `index`, `path`, `size`, `skipped`, `resumed`, `error`, `attempts`, `bytes`, `seconds`.
+        Never raises for one bad file.
+    """
+    queue, shown = _download_options(directory, **options)
+    return _run(queue, files, _Progress(_length(files)) if shown else None)
+
+
+def download_many_async(
+    files: Iterable[File] | AsyncIterable[File], directory: Name, **options: Unpack[_DownloadOptions]
+) -> AsyncGenerator[DownloadResult, None]:
+    """Download many files into a directory: ``async for r in aio.download_many(urls, directory)``.
+
+    Parameters are those of `rustfits.download_many`; the iterable may be an async one.
+    """
+    queue, shown = _download_options(directory, **options)
+    return _run_async(queue, files, _Progress(_length(files)) if shown else None)

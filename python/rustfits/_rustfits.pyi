@@ -50,9 +50,9 @@ class Remote:
         headers: dict[str, str] | None = None,
         timeout: float | Timeout | None = None,
         ca_file: Name | None = None,
-        client_cert: object = None,
-        auth: object = None,
-        proxy: object = None,
+        client_cert: Name | tuple[Name, Name] | None = None,
+        auth: str | tuple[str, str] | None = None,
+        proxy: str | None = None,
         max_bytes: int | None = None,
         block_bytes: int | None = None,
         cache_bytes: int | None = None,
@@ -67,6 +67,12 @@ class Remote:
     def timeout(self) -> Timeout | None: ...
     @property
     def ca_file(self) -> Path | None: ...
+    @property
+    def client_cert(self) -> Path | tuple[Path, Path] | None: ...
+    @property
+    def auth(self) -> str | tuple[str, str] | None: ...
+    @property
+    def proxy(self) -> str | None: ...
     @property
     def max_bytes(self) -> int | None: ...
     @property
@@ -355,6 +361,80 @@ class FetchResult(Generic[_File]):
     def bytes(self) -> int: ...
     @property
     def seconds(self) -> float: ...
+
+class Download:
+    """One file for `download_many`: where it is to be had, and what is known about it."""
+
+    def __init__(
+        self,
+        url: str | list[str] | tuple[str, ...],
+        *,
+        name: str | None = None,
+        size: int | None = None,
+        sha256: str | None = None,
+        md5: str | None = None,
+    ) -> None: ...
+    @property
+    def urls(self) -> list[str]: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def sha256(self) -> str | None: ...
+    @property
+    def md5(self) -> str | None: ...
+
+class DownloadResult:
+    """The result for one file of `download_many`."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+    # Neither is None where `error` is None; said so here, so that no assert is needed before each use.
+    @property
+    def path(self) -> Path: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def skipped(self) -> bool: ...
+    @property
+    def resumed(self) -> int: ...
+    @property
+    def error(self) -> Exception | None: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+
+class DownloadQueue:
+    """The download of many files: URLs go in one by one while there is room, results come out."""
+
+    def __init__(
+        self,
+        directory: Name,
+        *,
+        concurrency: int,
+        per_host: int | None,
+        retries: int,
+        backoff: float,
+        timeout: float | Timeout | None,
+        max_bytes: int | None,
+        headers: Mapping[str, str] | None,
+        remote: str | Remote | None,
+        ordered: bool,
+        verify: str | None,
+        overwrite: bool,
+        manifest: Name | None,
+        on_event: Callable[[dict[str, Any]], object] | None,
+    ) -> None: ...
+    def has_room(self) -> bool: ...
+    def push(self, file: object) -> None: ...
+    def next(self) -> DownloadResult: ...
+    def next_async(self) -> Coroutine[Any, Any, DownloadResult]: ...
 
 class Queue:
     """The fetch of many files: names go in one by one while there is room, results come out."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from typing_extensions import Buffer
 
 import rustfits
+from rustfits._fetch import download_many_async as download_many
 from rustfits._fetch import fetch_many_async as fetch_many
 from rustfits._rustfits import (
     Array,
@@ -30,6 +31,7 @@ __all__ = [
     "CompressedImageHDU",
     "ImageHDU",
     "TableHDU",
+    "download_many",
     "fetch_many",
     "open",
     "read",

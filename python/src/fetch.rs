@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use rustfits::{Error, ErrorKind, FetchEvent, FetchOptions, FetchOutcome, FetchQueue, OpenOptions, Remote};
 
 use crate::aio::AioFits;
@@ -68,7 +68,7 @@ fn result(py: Python<'_>, outcome: FetchOutcome, asynchronous: bool) -> PyResult
 }
 
 /// The error of something that should be a name and is none.
-fn no_name(py: Python<'_>, error: &PyErr) -> Error {
+pub(crate) fn no_name(py: Python<'_>, error: &PyErr) -> Error {
     let kind = if error.is_instance_of::<PyTypeError>(py) { ErrorKind::Type } else { ErrorKind::Argument };
     Error::new(kind, format!("this is no name of a file: {}", error.value(py)))
 }
@@ -86,6 +86,73 @@ impl<'py> IntoPyObject<'py> for Arrived {
             Some(outcome) => Ok(Bound::new(py, result(py, outcome, true)?)?.into_any()),
             None => Ok(py.None().into_bound(py)),
         }
+    }
+}
+
+/// The keywords that say how many files are fetched, and how often.
+pub(crate) struct Limits {
+    pub(crate) concurrency: usize,
+    pub(crate) per_host: Option<usize>,
+    pub(crate) max_buffered: Option<u64>,
+    pub(crate) retries: u32,
+    pub(crate) backoff: f64,
+    pub(crate) ordered: bool,
+}
+
+impl Limits {
+    pub(crate) fn options(self, open: OpenOptions, on_event: Option<Py<PyAny>>) -> PyResult<FetchOptions> {
+        let defaults = FetchOptions::default();
+        let backoff = Duration::try_from_secs_f64(self.backoff);
+        let options = FetchOptions {
+            concurrency: self.concurrency,
+            per_host: self.per_host.unwrap_or(defaults.per_host),
+            max_buffered: self.max_buffered.unwrap_or(defaults.max_buffered),
+            retries: self.retries,
+            backoff: backoff.map_err(|_| PyValueError::new_err("backoff= is seconds"))?,
+            ordered: self.ordered,
+            open,
+            on_event: on_event.map(callback),
+            ..defaults
+        };
+        if options.concurrency == 0 || options.per_host == 0 || options.max_buffered == 0 {
+            return Err(PyValueError::new_err("concurrency=, per_host= and max_buffered= must be positive"));
+        }
+        Ok(options)
+    }
+}
+
+/// `remote=` with what the other keywords say in place of it or besides.
+pub(crate) fn remote_options(
+    remote: Option<RemoteArgument>,
+    timeout: Option<TimeoutArgument>,
+    max_bytes: Option<u64>,
+    headers: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Remote> {
+    let mut remote = remote.map_or_else(Remote::default, |remote| remote.0);
+    if let Some(timeout) = timeout {
+        remote.timeout = timeout.0.to_rust()?;
+    }
+    remote.max_bytes = max_bytes.or(remote.max_bytes);
+    for (name, value) in headers.into_iter().flatten() {
+        remote.headers.push((name.extract()?, value.extract()?));
+    }
+    Ok(remote)
+}
+
+/// A name, or the names of mirrors in a list or tuple.
+fn names_of(name: &Bound<'_, PyAny>) -> PyResult<Vec<PathBuf>> {
+    if name.is_instance_of::<PyList>() || name.is_instance_of::<PyTuple>() {
+        name.extract()
+    } else {
+        Ok(vec![name.extract()?])
+    }
+}
+
+/// What is shown of a name that is none. Not its repr: quotes around a URL would hide from us where a password is.
+pub(crate) fn shown(name: &Bound<'_, PyAny>) -> PyResult<String> {
+    match name.cast::<PyString>() {
+        Ok(text) => Ok(text.to_string_lossy().into_owned()),
+        Err(_) => Ok(format!("<{}>", name.get_type().name()?)),
     }
 }
 
@@ -122,30 +189,9 @@ impl Queue {
         on_event: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         finish_at_exit(py)?;
-        let defaults = FetchOptions::default();
-        let mut remote = remote.map_or_else(Remote::default, |remote| remote.0);
-        if let Some(timeout) = timeout {
-            remote.timeout = timeout.0.to_rust()?;
-        }
-        remote.max_bytes = max_bytes.or(remote.max_bytes);
-        for (name, value) in headers.into_iter().flatten() {
-            remote.headers.push((name.extract()?, value.extract()?));
-        }
-        let backoff = Duration::try_from_secs_f64(backoff).map_err(|_| PyValueError::new_err("backoff= is seconds"))?;
-        let options = FetchOptions {
-            concurrency,
-            per_host: per_host.unwrap_or(defaults.per_host),
-            max_buffered: max_buffered.unwrap_or(defaults.max_buffered),
-            retries,
-            backoff,
-            ordered,
-            open: OpenOptions { lenient, remote: Some(remote) },
-            on_event: on_event.map(callback),
-            ..defaults
-        };
-        if options.concurrency == 0 || options.per_host == 0 || options.max_buffered == 0 {
-            return Err(PyValueError::new_err("concurrency=, per_host= and max_buffered= must be positive"));
-        }
+        let limits = Limits { concurrency, per_host, max_buffered, retries, backoff, ordered };
+        let remote = remote_options(remote, timeout, max_bytes, headers)?;
+        let options = limits.options(OpenOptions { lenient, remote: Some(remote) }, on_event)?;
         Ok(Self(Arc::new(Mutex::new(FetchQueue::new(options, None)))))
     }
 
@@ -156,16 +202,12 @@ impl Queue {
         py.detach(|| self.lock().has_room())
     }
 
-    /// Begins to fetch a file; what is no name is that file's error.
+    /// Begins to fetch a file, given by its name or by those of its mirrors; what is no name is that file's error.
     fn push(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<()> {
-        match name.extract::<PathBuf>() {
-            Ok(name) => py.detach(|| self.lock().push(name)),
+        match names_of(name) {
+            Ok(names) => py.detach(|| self.lock().push_mirrors(names)),
             Err(error) => {
-                // Not its repr: quotes around a URL would hide from us where a password is.
-                let shown = match name.cast::<PyString>() {
-                    Ok(text) => text.to_string_lossy().into_owned(),
-                    Err(_) => format!("<{}>", name.get_type().name()?),
-                };
+                let shown = shown(name)?;
                 let error = no_name(py, &error);
                 py.detach(|| self.lock().push_failed(&shown, error));
             }

@@ -2,6 +2,7 @@
 
 mod aio;
 mod array;
+mod download;
 mod error;
 mod fetch;
 mod fits;
@@ -37,6 +38,8 @@ mod _rustfits {
 
     #[pymodule_export]
     use super::array::Memory;
+    #[pymodule_export]
+    use super::download::{DownloadResult, PyDownload, PyDownloadQueue};
     #[pymodule_export]
     use super::fetch::{FetchResult, Queue};
     #[pymodule_export]

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyNotImplementedError, PyValueError};
+use pyo3::exceptions::{PyNotImplementedError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use rustfits::{OpenOptions, RemoteMode};
+use rustfits::{Auth, ClientCertificate, OpenOptions, RemoteMode};
 
 /// Time limits of a transfer, in seconds.
 ///
@@ -94,24 +94,31 @@ impl<'py> FromPyObject<'_, 'py> for TimeoutArgument {
 /// ----------
 /// ranged : bool
 ///     Fetch only the byte ranges that are touched; the server has to support them.
-/// mode : {None, 'ranged'}
-///     The same by name.
+/// mode : {None, 'ranged', 'auto'}
+///     None fetches the whole file; 'ranged' is the same as ``ranged=True``; 'auto' fetches ranges where the server has them and the file
+///     is not gzip, else the whole file. Nothing is asked for twice.
 /// headers : dict, optional
 ///     Further request headers (http only).
 /// timeout : float or Timeout, optional
 ///     A number limits each step up to the response's head, and each silence after it.
 /// ca_file : path, optional
 ///     A PEM file of certificate authorities to trust besides the system's.
+/// client_cert : path or (path, path), optional
+///     The certificate by which the server knows us (https, ftps): one PEM file with its key, or a file for each.
+/// auth : (str, str) or str, optional
+///     User name and password, or a token (http only), for URLs that bring no user name of their own. Never sent on to the host that a
+///     redirect leads to. Without it what ``~/.netrc`` (or the file that ``NETRC`` names) has for the host is used.
+/// proxy : str, optional
+///     The proxy for http(s) in place of those that the environment names: ``http://``, ``socks5://`` or ``socks5h://``, with user and
+///     password where it wants them. It looks up the hosts. An empty text: none.
 /// max_bytes : int, optional
 ///     The most bytes to accept, after gunzip.
 /// block_bytes, cache_bytes : int, optional
-///     Ranged: the size to which requested ranges are rounded, and how many fetched bytes are kept (32 MiB; 0: none).
+///     Ranged or auto: the size to which requested ranges are rounded, and how many fetched bytes are kept (32 MiB; 0: none).
 #[pyclass(name = "Remote", frozen, eq, from_py_object, module = "rustfits")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyRemote {
-    /// Whether only the byte ranges that are touched are fetched.
-    #[pyo3(get)]
-    ranged: bool,
+    fetched: RemoteMode,
     headers: Vec<(String, String)>,
     /// The time limits, or None for the default ones.
     #[pyo3(get)]
@@ -119,6 +126,9 @@ pub(crate) struct PyRemote {
     /// The file of further certificate authorities, or None.
     #[pyo3(get)]
     ca_file: Option<PathBuf>,
+    client_cert: Option<ClientCertificate>,
+    auth: Option<Auth>,
+    proxy: Option<String>,
     /// The most bytes to accept, or None.
     #[pyo3(get)]
     max_bytes: Option<u64>,
@@ -130,15 +140,36 @@ pub(crate) struct PyRemote {
     cache_bytes: Option<u64>,
 }
 
-const ACCEPTED_MODES: &str = "remote= is None, 'ranged' or a Remote";
+const ACCEPTED_MODES: &str = "remote= is None, 'ranged', 'auto' or a Remote";
 
-fn is_ranged(mode: &str) -> PyResult<bool> {
+fn mode_of(mode: &str) -> PyResult<RemoteMode> {
     match mode {
-        "ranged" => Ok(true),
-        "auto" | "stream" => {
+        "ranged" => Ok(RemoteMode::Ranged),
+        "auto" => Ok(RemoteMode::Auto),
+        "stream" => {
             Err(PyNotImplementedError::new_err(format!("remote mode '{mode}' is not supported yet: {ACCEPTED_MODES}")))
         }
         other => Err(PyValueError::new_err(format!("remote mode '{other}' is unknown: {ACCEPTED_MODES}"))),
+    }
+}
+
+/// One PEM file with certificate and key, or a file for each.
+#[derive(FromPyObject)]
+enum CertificateArgument {
+    #[pyo3(transparent)]
+    One(PathBuf),
+    #[pyo3(transparent)]
+    Two((PathBuf, PathBuf)),
+}
+
+/// User name and password, or a token.
+fn auth_of(auth: &Bound<'_, PyAny>) -> PyResult<Auth> {
+    if let Ok(token) = auth.cast::<PyString>() {
+        return Ok(Auth::Bearer(token.to_cow()?.into_owned()));
+    }
+    match auth.extract::<(String, String)>() {
+        Ok((user, password)) => Ok(Auth::Basic { user, password }),
+        Err(_) => Err(PyTypeError::new_err("auth= is a token, or a user name and a password: ('name', 'password')")),
     }
 }
 
@@ -154,20 +185,30 @@ impl PyRemote {
         headers: Option<&Bound<'_, PyDict>>,
         timeout: Option<TimeoutArgument>,
         ca_file: Option<PathBuf>,
-        client_cert: Option<Py<PyAny>>,
-        auth: Option<Py<PyAny>>,
-        proxy: Option<Py<PyAny>>,
+        client_cert: Option<CertificateArgument>,
+        auth: Option<&Bound<'_, PyAny>>,
+        proxy: Option<String>,
         max_bytes: Option<u64>,
         block_bytes: Option<u64>,
         cache_bytes: Option<u64>,
     ) -> PyResult<Self> {
-        if client_cert.is_some() || auth.is_some() || proxy.is_some() {
-            return Err(PyNotImplementedError::new_err("client_cert=, auth= and proxy= are not supported yet"));
+        let fetched = match (ranged, mode.map(mode_of).transpose()?) {
+            (true, None) => RemoteMode::Ranged,
+            (true, Some(mode)) if mode != RemoteMode::Ranged => {
+                return Err(PyValueError::new_err(
+                    "ranged=True and another mode= contradict each other: give one of them",
+                ));
+            }
+            (_, mode) => mode.unwrap_or_default(),
+        };
+        if fetched == RemoteMode::Whole && (block_bytes.is_some() || cache_bytes.is_some()) {
+            return Err(PyValueError::new_err("block_bytes= and cache_bytes= need ranged=True or mode='auto'"));
         }
-        let ranged = ranged || mode.map(is_ranged).transpose()?.unwrap_or(false);
-        if !ranged && (block_bytes.is_some() || cache_bytes.is_some()) {
-            return Err(PyValueError::new_err("block_bytes= and cache_bytes= need ranged=True"));
-        }
+        let client_cert = client_cert.map(|files| match files {
+            CertificateArgument::One(cert) => ClientCertificate { cert, key: None },
+            CertificateArgument::Two((cert, key)) => ClientCertificate { cert, key: Some(key) },
+        });
+        let auth = auth.map(auth_of).transpose()?;
         if block_bytes == Some(0) || max_bytes == Some(0) {
             return Err(PyValueError::new_err("block_bytes= and max_bytes= must be positive"));
         }
@@ -175,13 +216,49 @@ impl PyRemote {
             .map(|headers| headers.iter().map(|(name, value)| Ok((name.extract()?, value.extract()?))).collect());
         let headers: Vec<(String, String)> = headers.unwrap_or_else(|| PyResult::Ok(Vec::new()))?;
         let timeout = timeout.map(|timeout| timeout.0);
-        Ok(Self { ranged, headers, timeout, ca_file, max_bytes, block_bytes, cache_bytes })
+        Ok(Self { fetched, headers, timeout, ca_file, client_cert, auth, proxy, max_bytes, block_bytes, cache_bytes })
     }
 
-    /// 'ranged' or None.
+    /// Whether only the byte ranges that are touched are fetched.
+    #[getter]
+    fn ranged(&self) -> bool {
+        self.fetched == RemoteMode::Ranged
+    }
+
+    /// 'ranged', 'auto' or None.
     #[getter]
     fn mode(&self) -> Option<&'static str> {
-        self.ranged.then_some("ranged")
+        match self.fetched {
+            RemoteMode::Whole => None,
+            RemoteMode::Ranged => Some("ranged"),
+            RemoteMode::Auto => Some("auto"),
+        }
+    }
+
+    /// The certificate by which the server knows us: a file, two files, or None.
+    #[getter]
+    fn client_cert<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match &self.client_cert {
+            None => Ok(None),
+            Some(ClientCertificate { cert, key: None }) => Ok(Some(cert.into_pyobject(py)?.into_any())),
+            Some(ClientCertificate { cert, key: Some(key) }) => Ok(Some((cert, key).into_pyobject(py)?.into_any())),
+        }
+    }
+
+    /// User name and password, a token, or None.
+    #[getter]
+    fn auth<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match &self.auth {
+            Some(Auth::Basic { user, password }) => Ok(Some((user, password).into_pyobject(py)?.into_any())),
+            Some(Auth::Bearer(token)) => Ok(Some(token.into_pyobject(py)?.into_any())),
+            _ => Ok(None),
+        }
+    }
+
+    /// The proxy, or None.
+    #[getter]
+    fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 
     /// The further request headers.
@@ -196,7 +273,10 @@ impl PyRemote {
 
     fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
         let keywords = PyDict::new(py);
-        keywords.set_item("ranged", self.ranged)?;
+        keywords.set_item("mode", self.mode())?;
+        keywords.set_item("client_cert", self.client_cert(py)?)?;
+        keywords.set_item("auth", self.auth(py)?)?;
+        keywords.set_item("proxy", self.proxy())?;
         keywords.set_item("headers", self.headers(py)?)?;
         keywords.set_item("timeout", self.timeout)?;
         keywords.set_item("ca_file", self.ca_file.as_ref())?;
@@ -207,13 +287,15 @@ impl PyRemote {
     }
 
     fn __repr__(&self) -> String {
-        format!("Remote(ranged={})", if self.ranged { "True" } else { "False" })
+        match self.fetched {
+            RemoteMode::Auto => "Remote(mode='auto')".to_owned(),
+            mode => format!("Remote(ranged={})", if mode == RemoteMode::Ranged { "True" } else { "False" }),
+        }
     }
 }
 
 impl From<&rustfits::Remote> for PyRemote {
     fn from(remote: &rustfits::Remote) -> Self {
-        let ranged = remote.mode == RemoteMode::Ranged;
         let timeout = &remote.timeout;
         let timeout = PyTimeout {
             connect: timeout.connect.as_secs_f64(),
@@ -221,13 +303,16 @@ impl From<&rustfits::Remote> for PyRemote {
             total: timeout.total.map(|total| total.as_secs_f64()),
         };
         Self {
-            ranged,
+            fetched: remote.mode,
             headers: remote.headers.clone(),
             timeout: Some(timeout),
             ca_file: remote.ca_file.clone(),
+            client_cert: remote.client_cert.clone(),
+            auth: remote.auth.clone(),
+            proxy: remote.proxy.clone(),
             max_bytes: remote.max_bytes,
             block_bytes: remote.block_bytes,
-            cache_bytes: ranged.then_some(remote.cache_bytes),
+            cache_bytes: (remote.mode != RemoteMode::Whole).then_some(remote.cache_bytes),
         }
     }
 }
@@ -241,16 +326,19 @@ impl<'py> FromPyObject<'_, 'py> for RemoteArgument {
 
     fn extract(remote: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(mode) = remote.cast::<PyString>() {
-            is_ranged(&mode.to_cow()?)?;
-            return Ok(Self(rustfits::Remote::ranged()));
+            let mode = mode_of(&mode.to_cow()?)?;
+            return Ok(Self(rustfits::Remote { mode, ..rustfits::Remote::default() }));
         }
         let remote = remote.extract::<PyRemote>().map_err(|_| PyValueError::new_err(ACCEPTED_MODES))?;
         let defaults = rustfits::Remote::default();
         Ok(Self(rustfits::Remote {
-            mode: if remote.ranged { RemoteMode::Ranged } else { RemoteMode::Whole },
+            mode: remote.fetched,
             headers: remote.headers,
             timeout: remote.timeout.map_or(Ok(defaults.timeout), PyTimeout::to_rust)?,
             ca_file: remote.ca_file,
+            client_cert: remote.client_cert,
+            auth: remote.auth,
+            proxy: remote.proxy,
             max_bytes: remote.max_bytes,
             block_bytes: remote.block_bytes,
             cache_bytes: remote.cache_bytes.unwrap_or(defaults.cache_bytes),

@@ -88,6 +88,21 @@ def test_every_scheme(loopback, image, fetch):
 
 
 @both
+def test_mirrors(loopback, image, fetch):
+    good = loopback.http + "/a.fits"
+    for mirrors in [
+        [loopback.http + "/missing.fits", good],
+        (loopback.http + "/page.fits", loopback.http + "/no", good),
+    ]:
+        (result,) = fetch([mirrors])
+        assert result.error is None
+        assert (result.url, result.attempts) == (mirrors[0], len(mirrors))
+        same(image_of(result), image)
+    wrong, empty = fetch([[good, None], []], ordered=True)
+    assert type(wrong.error) is TypeError and type(empty.error) is ValueError
+
+
+@both
 def test_what_is_no_name_is_the_error_of_that_file(loopback, image, fetch):
     good = loopback.http + "/a.fits"
     names = [good, None, good, 17, "/no/such/\ud800.fits", "http://user:s3cret@host/\ud800", b"/tmp/a.fits", good]

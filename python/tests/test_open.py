@@ -396,7 +396,7 @@ def test_options_of_remote_files_on_local_ones(write, content):
     with pytest.raises(ValueError, match="ranged"):
         rustfits.FITS(path, remote="sideways")
     with pytest.raises(NotImplementedError):
-        rustfits.FITS(path, remote="auto")
+        rustfits.FITS(path, remote="stream")
 
 
 def test_keyword_only(write, content):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import pickle
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from astropy.io import fits as astropy_fits
 from conftest import hdu_bytes, image_bytes, same, started
 
 import rustfits
+from rustfits import aio
 
 WATCHDOG_SECONDS = 60
 
@@ -334,12 +338,50 @@ def test_bad_time_limits():
             rustfits.Timeout(**values)
 
 
-@pytest.mark.parametrize(
-    "option", [{"mode": "auto"}, {"mode": "stream"}, {"auth": 1}, {"proxy": "a"}, {"client_cert": "c"}]
-)
-def test_options_that_are_not_there_yet(option):
+def test_options_that_are_not_there_yet():
     with pytest.raises(NotImplementedError):
-        rustfits.Remote(**option)
+        rustfits.Remote(mode="stream")
+
+
+def test_options_of_login_and_proxy_read_back_and_pickle():
+    for options in [
+        {"auth": ("ann", "s3cret"), "proxy": "socks5://host:1"},
+        {"auth": "t0ken", "client_cert": Path("both.pem"), "mode": "auto", "cache_bytes": 1},
+        {"client_cert": (Path("cert.pem"), Path("key.pem"))},
+    ]:
+        remote = rustfits.Remote(**options)
+        assert {name: getattr(remote, name) for name in options} == options
+        assert pickle.loads(pickle.dumps(remote)) == remote
+        assert "s3cret" not in repr(remote) and "t0ken" not in repr(remote)
+    with pytest.raises(TypeError, match="token"):
+        rustfits.Remote(auth=1)
+    with pytest.raises(ValueError, match="contradict"):
+        rustfits.Remote(ranged=True, mode="auto")
+    with pytest.raises(ValueError, match="proxy="):
+        rustfits.FITS("http://127.0.0.1:1/a.fits", remote=rustfits.Remote(proxy="nonsense"))
+
+
+def test_auto(loopback, image):
+    for words, status in [("", 206), ("?norange", 200)]:
+        path = loopback.put((loopback.root / "a.fits").read_bytes())
+        with rustfits.FITS(loopback.http + path + words, remote="auto") as fits:
+            same(fits["SCI"][3:9, 4:], image[3:9, 4:])
+        assert [request["status"] for request in loopback.log(path)][:1] == [status]
+        assert words == "" or len(loopback.log(path)) == 1
+
+        async def read(url):
+            async with aio.FITS(url, remote="auto") as fits:
+                return await fits["SCI"].read()
+
+        same(asyncio.run(read(loopback.http + path + words)), image)
+
+
+def test_login(loopback, image):
+    url = loopback.http + "/a.fits?auth=ann:s3cret"
+    with rustfits.FITS(url, remote=rustfits.Remote(auth=("ann", "s3cret"))) as fits:
+        same(fits["SCI"].read(), image)
+    with pytest.raises(OSError, match="401"):
+        rustfits.FITS(url, remote=rustfits.Remote(auth="s3cret"))
 
 
 INTERRUPTED = """

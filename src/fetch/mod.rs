@@ -4,17 +4,21 @@
 //! | --- | --- |
 //! | `options` | what a caller can set |
 //! | `queue` | files in, outcomes out: the one driver behind all faces |
-//! | `job` | what is done for one file |
+//! | `job` | what is done for one file, at its mirrors |
+//! | `download`, `verify`, `manifest` | files to disk: complete and checked, or not there; what became of them |
 //! | `budget` | the memory that all of them share |
 //! | `places` | who may be fetched now: so many at once, so many of one host |
 //! | `progress` | the bar |
 
 mod budget;
+mod download;
 mod job;
+mod manifest;
 mod options;
 mod places;
 mod progress;
 mod queue;
+mod verify;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -22,6 +26,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+pub use download::{Download, DownloadOptions, DownloadQueue, Downloaded, Downloads, Verify};
 pub use options::{FetchEvent, FetchOptions, OnEvent};
 pub use queue::{FetchOutcome, FetchQueue};
 

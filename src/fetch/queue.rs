@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::FutureExt;
 use indicatif::ProgressBar;
 use tokio::task::{Id, JoinSet};
 
 use super::budget::{Share, Shared};
-use super::job::{Common, Job};
+use super::job::{AsyncWork, Common, Job, open};
 use super::options::FetchOptions;
 use super::places::Places;
 use super::progress::bar;
@@ -27,14 +28,14 @@ const LOOKAHEAD: usize = 16;
 
 /// What became of one file.
 #[derive(Debug)]
-pub struct FetchOutcome {
+pub struct FetchOutcome<T = FitsReader> {
     /// The name, without credentials.
     pub url: String,
     /// The number of the file in the order given, counted from 0.
     pub index: u64,
-    /// The open file, or why there is none.
-    pub result: Result<FitsReader>,
-    /// How many attempts were made.
+    /// The file (opened, or for a download where it is), or why there is none.
+    pub result: Result<T>,
+    /// How many attempts were made, at all mirrors.
     pub attempts: u32,
     /// How many bytes came over the network, those of broken attempts among them.
     pub bytes: u64,
@@ -43,27 +44,39 @@ pub struct FetchOutcome {
 }
 
 /// An outcome with the memory that it holds until it is taken.
-pub(super) struct Done {
-    pub(super) outcome: FetchOutcome,
+pub(super) struct Done<T> {
+    pub(super) outcome: FetchOutcome<T>,
     pub(super) share: Share,
 }
 
 /// Fetches files that are pushed one by one while there is room. Dropping it cancels what runs.
 ///
 /// This is what [`Fetch`](super::Fetch) is made of, for callers whose names don't come from an iterator.
-pub struct FetchQueue {
+pub struct FetchQueue<T = FitsReader> {
     common: Arc<Common>,
-    running: JoinSet<Done>,
+    running: JoinSet<Done<T>>,
     /// Which file each running task is for, should it die.
     tasks: HashMap<Id, (u64, String)>,
     /// Outcomes to be handed over: in ordered mode also those whose turn has not come.
-    early: BTreeMap<u64, Done>,
+    early: BTreeMap<u64, Done<T>>,
     next_in: u64,
     next_out: u64,
     bar: Option<ProgressBar>,
 }
 
 impl FetchQueue {
+    /// Begins to fetch a file.
+    pub fn push(&mut self, name: impl Into<PathBuf>) {
+        self.push_mirrors(vec![name.into()]);
+    }
+
+    /// Begins to fetch a file that is to be had under each of these names: from the first one that works.
+    pub fn push_mirrors(&mut self, names: Vec<PathBuf>) {
+        self.begin(names, |attempt| async move { open(attempt).await.map(FitsReader::of) }.boxed());
+    }
+}
+
+impl<T: Send + 'static> FetchQueue<T> {
     /// A queue; `known` is the number of files, for the progress bar, where it is known.
     pub fn new(options: FetchOptions, known: Option<u64>) -> Self {
         let bar = options.progress.then(|| bar(known));
@@ -96,15 +109,15 @@ impl FetchQueue {
         self.running.is_empty() && self.early.is_empty()
     }
 
-    /// Begins to fetch a file.
-    pub fn push(&mut self, name: impl Into<PathBuf>) {
+    /// Begins to do this with a file.
+    pub(super) fn begin(&mut self, names: Vec<PathBuf>, work: impl AsyncWork<T>) {
         let index = self.next_in;
         self.next_in += 1;
-        let job = Job::new(&self.common, index, name.into());
+        let job = Job::new(&self.common, index, names);
         let url = job.url().to_owned();
         match engine().and_then(|engine| engine.runtime()) {
             Ok(runtime) => {
-                let task = self.running.spawn_on(job.run(), runtime.handle());
+                let task = self.running.spawn_on(job.run(work), runtime.handle());
                 self.tasks.insert(task.id(), (index, url));
             }
             Err(error) => {
@@ -131,7 +144,7 @@ impl FetchQueue {
     }
 
     /// An outcome that is there and whose turn it is.
-    fn ready(&mut self) -> Option<Done> {
+    fn ready(&mut self) -> Option<Done<T>> {
         if self.common.options.ordered {
             self.early.remove(&self.next_out)
         } else {
@@ -140,7 +153,7 @@ impl FetchQueue {
     }
 
     /// The next outcome; `None` when there is none under way.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<FetchOutcome>> {
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<FetchOutcome<T>>> {
         loop {
             if let Some(done) = self.ready() {
                 return Poll::Ready(Some(self.hand_over(done)));
@@ -164,7 +177,7 @@ impl FetchQueue {
         }
     }
 
-    fn hand_over(&mut self, done: Done) -> FetchOutcome {
+    fn hand_over(&mut self, done: Done<T>) -> FetchOutcome<T> {
         self.next_out = self.next_out.max(done.outcome.index + 1);
         done.share.taken();
         if let Some(bar) = &self.bar {
@@ -181,7 +194,7 @@ impl FetchQueue {
     ///
     /// [`ErrorKind::Cancelled`] once `check` returned true. The fetch is over then: what runs is cancelled, outcomes that
     /// nobody took are dropped, and the queue is an empty one with default options.
-    pub fn wait_until(&mut self, check: impl FnMut() -> bool) -> Result<Option<FetchOutcome>> {
+    pub fn wait_until(&mut self, check: impl FnMut() -> bool) -> Result<Option<FetchOutcome<T>>> {
         if let Some(done) = self.ready() {
             return Ok(Some(self.hand_over(done)));
         }
@@ -203,7 +216,7 @@ impl FetchQueue {
     }
 }
 
-impl Drop for FetchQueue {
+impl<T> Drop for FetchQueue<T> {
     fn drop(&mut self) {
         self.common.places.close();
     }

@@ -1,6 +1,7 @@
 //! Where a download puts its bytes: the trait that every protocol feeds, and the sink that keeps a whole file in memory.
 
 use super::budget::Budget;
+use super::http::FileVersion;
 use crate::{Error, Result, memory};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -13,6 +14,9 @@ pub(crate) trait Sink: Send {
     /// The file begins: before its first byte, and again whenever what came so far is of no use. `length` is how many
     /// bytes the sender announces, which may be wrong.
     fn restart(&mut self, length: Option<u64>) -> Result<()>;
+
+    /// Which version of the file it is that begins, as far as the sender says; told before [`Sink::restart`].
+    fn version(&mut self, _version: &FileVersion) {}
 
     /// Takes the next bytes, and waits until there is room for more. An error ends the transfer for good.
     fn chunk(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<()>>;

@@ -4,52 +4,94 @@
 //! system has none, and a caller's own file adds to either.
 
 use crate::error::ResultExt;
+use crate::options::{ClientCertificate, Remote};
 use crate::{Error, ErrorKind, Result};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-type Configurations = HashMap<Option<PathBuf>, Arc<ClientConfig>>;
+/// What of a caller's options TLS depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct TlsOptions {
+    ca_file: Option<PathBuf>,
+    client_cert: Option<ClientCertificate>,
+}
 
-/// One configuration for each CA file: reading the system's authorities takes tens of milliseconds.
+impl TlsOptions {
+    /// The part of the options that concerns TLS.
+    pub(crate) fn of(remote: &Remote) -> Self {
+        Self { ca_file: remote.ca_file.clone(), client_cert: remote.client_cert.clone() }
+    }
+}
+
+type Configurations = HashMap<TlsOptions, Arc<ClientConfig>>;
+
+/// One configuration for each set of options: reading the system's authorities takes tens of milliseconds.
 static CONFIGURATIONS: LazyLock<Mutex<Configurations>> = LazyLock::new(Mutex::default);
 
-/// The TLS configuration that trusts the system's authorities and those of `ca_file`.
+/// The TLS configuration that trusts the system's authorities and those of `ca_file`, and shows `client_cert` to who asks for one.
 ///
-/// The first call for each `ca_file` reads files, on a thread that may block. The configuration names no application
+/// The first call for each set of options reads files, on a thread that may block. The configuration names no application
 /// protocol (ALPN); http adds its own to a copy.
 ///
 /// # Errors
 ///
-/// When `ca_file` can't be read or holds no certificate, or when `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to none.
-pub(crate) async fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
-    let key = ca_file.map(Path::to_path_buf);
-    if let Some(known) = CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+/// When a file can't be read or does not hold what it should, or when `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to none.
+pub(crate) async fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>> {
+    if let Some(known) = CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner).get(options) {
         return Ok(known.clone());
     }
-    let loading = tokio::task::spawn_blocking(move || load(key));
+    let options = options.clone();
+    let loading = tokio::task::spawn_blocking(move || load(options));
     loading.await.map_err(|_| Error::cancelled())?
 }
 
-fn load(ca_file: Option<PathBuf>) -> Result<Arc<ClientConfig>> {
+fn load(options: TlsOptions) -> Result<Arc<ClientConfig>> {
     // Loaded without the lock, so that one slow disk doesn't hold up everybody; the same work done twice does no harm.
     let mut roots = system_roots()?;
-    if let Some(path) = &ca_file {
+    if let Some(path) = &options.ca_file {
         add_file(&mut roots, path).in_file(&path.display().to_string())?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::Io, format!("TLS can't be set up: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = match &options.client_cert {
+        None => config.with_no_client_auth(),
+        Some(files) => {
+            let (chain, key) = own_certificate(files)?;
+            config.with_client_auth_cert(chain, key).map_err(|error| {
+                let message = format!("client_cert= can't be used: {error}");
+                Error::argument(message).in_file(&files.cert.display().to_string())
+            })?
+        }
+    };
     let config = Arc::new(config);
-    CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(ca_file, config.clone());
+    CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(options, config.clone());
     Ok(config)
+}
+
+/// The certificates and the key of PEM files.
+fn own_certificate(files: &ClientCertificate) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let (cert, key) = (&files.cert, files.key.as_ref().unwrap_or(&files.cert));
+    let certificates = || {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&std::fs::read(cert)?).collect();
+        chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
+            Error::argument("client_cert= holds no certificate: a PEM file with BEGIN CERTIFICATE lines is needed")
+        })
+    };
+    let private_key = || {
+        PrivateKeyDer::from_pem_slice(&std::fs::read(key)?).map_err(|_| {
+            Error::argument("holds no private key for client_cert=: a PEM file with BEGIN PRIVATE KEY lines is needed")
+        })
+    };
+    let chain = certificates().in_file(&cert.display().to_string())?;
+    Ok((chain, private_key().in_file(&key.display().to_string())?))
 }
 
 /// The authorities that the system trusts, or the bundled ones where it has none.
@@ -114,6 +156,10 @@ mod tests {
     use super::*;
     use std::io::Write;
 
+    fn trusting(ca_file: &Path) -> TlsOptions {
+        TlsOptions { ca_file: Some(ca_file.to_owned()), client_cert: None }
+    }
+
     fn refused(reason: CertificateError) -> Error {
         let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(reason));
         handshake_error(&error, "archive.example")
@@ -144,16 +190,16 @@ mod tests {
     async fn a_ca_file_without_certificates_is_named() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"nothing of use").unwrap();
-        let error = client_config(Some(file.path())).await.unwrap_err();
+        let error = client_config(&trusting(file.path())).await.unwrap_err();
         assert!(error.to_string().contains("holds no certificate"), "{error}");
         assert!(error.to_string().contains(&*file.path().to_string_lossy()), "{error}");
-        let error = client_config(Some(Path::new("/no/such/authorities.pem"))).await.unwrap_err();
+        let error = client_config(&trusting(Path::new("/no/such/authorities.pem"))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 
     #[tokio::test]
     async fn a_configuration_is_made_once() {
-        let first = client_config(None).await.unwrap();
-        assert!(Arc::ptr_eq(&first, &client_config(None).await.unwrap()));
+        let first = client_config(&TlsOptions::default()).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &client_config(&TlsOptions::default()).await.unwrap()));
     }
 }

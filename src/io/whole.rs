@@ -4,10 +4,15 @@ use url::Url;
 
 use super::Location;
 use super::budget::Budget;
+use super::disk_sink::DiskSink;
 use super::file_sink::FileSink;
 use super::ftp::FtpDownload;
-use super::http::{HttpClient, RetryPolicy, Transfer};
-use super::location::display_url;
+use super::http::{Asked, HttpClient, Known, NOT_MODIFIED, RangedFile, RetryPolicy, Transfer};
+use super::location::{display_url, is_gzip_name};
+use super::part_file::Beginning;
+use super::sniff::{Content, sniff};
+use bytes::Bytes;
+
 use crate::error::{Error, Result, ResultExt};
 use crate::options::Remote;
 
@@ -36,19 +41,91 @@ pub(crate) struct Fetching<'a> {
     pub(crate) budget: &'a dyn Budget,
 }
 
+/// A file as far as it was fetched.
+pub(crate) enum Fetched {
+    /// All of it.
+    Whole(WholeFile),
+    /// Its first bytes; the rest is to be had by ranges.
+    Ranged(Box<RangedFile>, Bytes),
+}
+
 impl Fetching<'_> {
+    /// Asks for the first bytes of a file, and goes on by ranges where the server has them and the file is not gzip; else fetches all of it.
+    pub(crate) async fn fetch_auto(
+        &self,
+        location: &Location,
+        first: u64,
+        counts: &mut TransferCounts,
+    ) -> Result<Fetched> {
+        let Location::Http(url) = location else { return Ok(Fetched::Whole(self.fetch(location, counts).await?)) };
+        if is_gzip_name(location) {
+            return Ok(Fetched::Whole(self.fetch(location, counts).await?));
+        }
+        let transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget);
+        match transfer.ask(first, |bytes| sniff(bytes) != Content::Gzip).await? {
+            Asked::Ranged(file, bytes) => {
+                *counts = TransferCounts { attempts: 1, wire_bytes: bytes.len() as u64 };
+                self.budget.received(bytes.len() as u64);
+                Ok(Fetched::Ranged(file, bytes))
+            }
+            Asked::Whole(transfer) => {
+                Ok(Fetched::Whole(self.http(*transfer, counts).await.in_file(&display_url(url))?))
+            }
+        }
+    }
+
+    /// Fetches a file to disk: from where it broke, if `beginning` says so and the server has the same file still. `false`: it is `known`.
+    pub(crate) async fn fetch_to_disk(
+        &self,
+        location: &Location,
+        beginning: Option<Beginning>,
+        known: Option<Known>,
+        sink: &mut DiskSink,
+        counts: &mut TransferCounts,
+    ) -> Result<bool> {
+        let result = match location {
+            Location::Http(url) => {
+                let mut transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget).unless(known);
+                if let Some(Beginning { version, length, position }) = beginning {
+                    transfer = transfer.resuming(version, length, position);
+                }
+                let result = transfer.run(sink).await;
+                *counts = TransferCounts { attempts: transfer.attempts(), wire_bytes: transfer.wire_bytes() };
+                result.in_file(&display_url(url))
+            }
+            Location::Ftp(url) => {
+                let mut download = FtpDownload::new(url, self.remote, self.retry, self.budget);
+                download.unless_length(known.map(|known| known.length));
+                let result = download.run(sink).await;
+                *counts = TransferCounts { attempts: download.attempts(), wire_bytes: download.wire_bytes() };
+                result.in_file(&display_url(url))
+            }
+            _ => Err(Error::argument("the name is no URL: only what http(s) and ftp(s) serve is downloaded")),
+        };
+        match result {
+            Err(error) if error.kind() == NOT_MODIFIED => Ok(false),
+            result => {
+                // Also of what broke: the next attempt goes on from there.
+                let flushed = sink.flush().await;
+                result.and(flushed).map(|()| true)
+            }
+        }
+    }
+
     /// Fetches the file; the counts are right also where it fails.
     pub(crate) async fn fetch(&self, location: &Location, counts: &mut TransferCounts) -> Result<WholeFile> {
         match location {
-            Location::Http(url) => self.http(url, counts).await.in_file(&display_url(url)),
+            Location::Http(url) => {
+                let transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget);
+                self.http(transfer, counts).await.in_file(&display_url(url))
+            }
             Location::Ftp(url) => self.ftp(url, counts).await.in_file(&display_url(url)),
             _ => Err(Error::argument("the name is no URL")),
         }
     }
 
-    async fn http(&self, url: &Url, counts: &mut TransferCounts) -> Result<WholeFile> {
+    async fn http(&self, mut transfer: Transfer<'_>, counts: &mut TransferCounts) -> Result<WholeFile> {
         let mut sink = FileSink::new(self.budget, self.remote.max_bytes);
-        let mut transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget);
         let result = transfer.run(&mut sink).await;
         *counts = TransferCounts { attempts: transfer.attempts(), wire_bytes: transfer.wire_bytes() };
         let content_type = transfer.head().and_then(|head| head.content_type.clone());

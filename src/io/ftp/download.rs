@@ -7,7 +7,7 @@ use super::FtpTransfer;
 use super::limits::deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::budget::Budget;
-use crate::io::http::RetryPolicy;
+use crate::io::http::{NOT_MODIFIED, RetryPolicy};
 use crate::io::sink::Sink;
 use crate::options::Remote;
 
@@ -24,6 +24,8 @@ pub(crate) struct FtpDownload<'a> {
     position: u64,
     /// How long the file was when the sink began; without it nothing is resumed.
     length: Option<u64>,
+    /// A file of this length is here already.
+    known_length: Option<u64>,
 }
 
 /// Where an attempt failed.
@@ -38,7 +40,23 @@ impl<'a> FtpDownload<'a> {
     /// A download that has not begun; its time limit (total) runs from now.
     pub(crate) fn new(url: &'a Url, remote: &'a Remote, retry: &'a RetryPolicy, budget: &'a dyn Budget) -> Self {
         let deadline = deadline(remote.timeout);
-        Self { url, remote, retry, budget, deadline, attempts: 0, wire_bytes: 0, position: 0, length: None }
+        Self {
+            url,
+            remote,
+            retry,
+            budget,
+            deadline,
+            attempts: 0,
+            wire_bytes: 0,
+            position: 0,
+            length: None,
+            known_length: None,
+        }
+    }
+
+    /// A file of this length is not to be sent: the download ends with [`NOT_MODIFIED`].
+    pub(crate) fn unless_length(&mut self, length: Option<u64>) {
+        self.known_length = length;
     }
 
     /// How many attempts were made so far.
@@ -82,6 +100,9 @@ impl<'a> FtpDownload<'a> {
         let transfer = self.open(0).await.map_err(Failure::Transfer)?;
         self.position = 0;
         self.length = transfer.length();
+        if self.known_length.is_some() && self.length == self.known_length {
+            return Err(Failure::Sink(Error::new(NOT_MODIFIED, "the file is here already")));
+        }
         sink.restart(self.length).map_err(Failure::Sink)?;
         self.pass_on(transfer, sink).await
     }

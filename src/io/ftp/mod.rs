@@ -58,7 +58,7 @@ impl FtpTransfer {
     async fn begin(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>, name: String) -> Result<Self> {
         check_options(remote)?;
         let limits = Limits::new(remote.timeout, deadline);
-        let mut session = Session::start(Target::new(url)?, remote, limits).await?;
+        let mut session = Session::start(Target::new(url, remote.auth.as_ref())?, remote, limits).await?;
         let length = session.size().await?;
         if let Some(length) = length
             && length < start
@@ -155,6 +155,9 @@ impl FtpTransfer {
 fn check_options(remote: &Remote) -> Result<()> {
     if !remote.headers.is_empty() {
         return Err(Error::argument("headers= is for http:// and https:// only; an ftp:// request has no headers"));
+    }
+    if remote.proxy.as_ref().is_some_and(|proxy| !proxy.is_empty()) {
+        return Err(Error::argument("proxy= is for http:// and https:// only: an ftp:// file is fetched directly"));
     }
     if remote.mode == RemoteMode::Ranged {
         return Err(Error::argument("an ftp:// file can't be read by ranges: use ranged=False"));

@@ -1,5 +1,10 @@
 //! Passive data connections: the server opens a port and we connect to it.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
 use suppaftp::types::Response;
 use suppaftp::{FtpError, Status};
 use tokio::net::TcpStream;
@@ -8,13 +13,36 @@ use super::reply;
 use super::session::Session;
 use crate::error::{Error, Result};
 
+/// How long a port that EPSV named is waited for before PASV is tried: firewalls that only understand PASV drop what goes there.
+const EPSV_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Servers where EPSV does not work and PASV does.
+static PASV_SERVERS: LazyLock<Mutex<HashSet<SocketAddr>>> = LazyLock::new(Mutex::default);
+
 /// Connects to a port that the server opens: by EPSV, or by PASV where the server does not know EPSV or nothing answers on
 /// its port, as behind firewalls that only understand PASV.
+///
+/// A server where EPSV failed and PASV did not is asked for PASV first from then on.
 pub(super) async fn connect(session: &mut Session) -> Result<TcpStream> {
-    match connect_by(session, "EPSV", Status::ExtendedPassiveMode, extended_port).await? {
+    let host = session.peer;
+    let by_pasv = || PASV_SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if by_pasv().contains(&host) {
+        let limit = session.limits.connect();
+        if let Ok(socket) = connect_by(session, "PASV", Status::PassiveMode, limit, port).await? {
+            return Ok(socket);
+        }
+        by_pasv().remove(&host);
+    }
+    // PASV has no IPv6 addresses, so there is nothing to save time for.
+    let limit = session.limits.connect();
+    let patience = if host.is_ipv4() { limit.min(EPSV_PATIENCE) } else { limit };
+    match connect_by(session, "EPSV", Status::ExtendedPassiveMode, patience, extended_port).await? {
         Ok(socket) => Ok(socket),
-        Err(extended) => match connect_by(session, "PASV", Status::PassiveMode, port).await? {
-            Ok(socket) => Ok(socket),
+        Err(extended) => match connect_by(session, "PASV", Status::PassiveMode, limit, port).await? {
+            Ok(socket) => {
+                by_pasv().insert(host);
+                Ok(socket)
+            }
             Err(error) if error.kind() == extended.kind() => Err(error),
             Err(error) => Err(Error::new(error.kind(), format!("{error}; before that: {extended}"))),
         },
@@ -26,6 +54,7 @@ async fn connect_by(
     session: &mut Session,
     command: &str,
     expected: Status,
+    patience: Duration,
     port: impl Fn(&str) -> Option<u16>,
 ) -> Result<Result<TcpStream>> {
     let doing = format!("opening a data connection by {command}");
@@ -43,7 +72,7 @@ async fn connect_by(
     // The server's own idea of its address is ignored.
     let mut address = session.peer;
     address.set_port(port);
-    Ok(match session.limits.step(&doing, TcpStream::connect(address)).await {
+    Ok(match session.limits.within(patience, &doing, TcpStream::connect(address)).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(error)) => Err(Error::network(format!("can't connect to {address}: {error} ({doing})"))),
         Err(timeout) => Err(timeout),

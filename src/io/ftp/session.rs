@@ -36,7 +36,7 @@ impl Session {
     /// Connects and logs in.
     pub(super) async fn start(target: Target, remote: &Remote, limits: Limits) -> Result<Self> {
         let tls = match target.secure {
-            true => Some(TlsConnector::from(tls::client_config(remote.ca_file.as_deref()).await?)),
+            true => Some(TlsConnector::from(tls::client_config(&tls::TlsOptions::of(remote)).await?)),
             false => None,
         };
         let socket = connect(&target, &limits).await?;

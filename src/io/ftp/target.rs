@@ -6,6 +6,8 @@ use url::{Host, Url};
 
 use crate::error::{Error, Result};
 use crate::io::location::without_type_code;
+use crate::io::netrc;
+use crate::options::Auth;
 
 /// An ftp URL, taken apart. Its texts hold one character for each byte, see [`RawBytes`].
 pub(super) struct Target {
@@ -22,19 +24,28 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(url: &Url) -> Result<Self> {
+    pub(super) fn new(url: &Url, auth: Option<&Auth>) -> Result<Self> {
         let host = match url.host() {
             Some(Host::Domain(name)) => name.to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
             Some(Host::Ipv6(address)) => address.to_string(),
             None => return Err(Error::argument("the URL names no host")),
         };
-        let anonymous = url.username().is_empty();
-        let (user, password) = if anonymous {
-            ("anonymous".to_owned(), "rustfits@".to_owned())
+        let login = if url.username().is_empty() {
+            match auth {
+                Some(Auth::Basic { user, password }) => Some((utf8_bytes(user), utf8_bytes(password))),
+                Some(Auth::Bearer(_)) => {
+                    return Err(Error::argument(
+                        "auth= with a token is for http(s) only: FTP logs in by name and password",
+                    ));
+                }
+                None => netrc::login(&host).map(|login| (utf8_bytes(&login.user), utf8_bytes(&login.password))),
+            }
         } else {
-            (byte_text(url.username()), byte_text(url.password().unwrap_or_default()))
+            Some((byte_text(url.username()), byte_text(url.password().unwrap_or_default())))
         };
+        let anonymous = login.is_none();
+        let (user, password) = login.unwrap_or_else(|| ("anonymous".to_owned(), "rustfits@".to_owned()));
         let path = without_type_code(url.path());
         let mut path = byte_text(path.strip_prefix('/').unwrap_or(path));
         // FTP knows no queries: a question mark is a part of the name.
@@ -45,7 +56,7 @@ impl Target {
             return Err(Error::argument("the URL names no file"));
         }
         if [&user, &password, &path].iter().any(|text| text.contains(['\r', '\n', '\0'])) {
-            return Err(Error::argument("the URL contains an escaped line break or NUL, which FTP can't express"));
+            return Err(Error::argument("the URL or auth= contains a line break or NUL, which FTP can't express"));
         }
         let secure = url.scheme() == "ftps";
         Ok(Self { host, port: url.port().unwrap_or(21), secure, user, password, anonymous, path })
@@ -70,6 +81,11 @@ impl Target {
 /// Decodes percent escapes to one character for each byte.
 fn byte_text(escaped: &str) -> String {
     percent_decode_str(escaped).map(char::from).collect()
+}
+
+/// One character for each byte of a text's UTF-8.
+fn utf8_bytes(text: &str) -> String {
+    text.bytes().map(char::from).collect()
 }
 
 /// Sends each character of a command as one byte, so that names need not be UTF-8.

@@ -1,6 +1,8 @@
 //! URLs: requested without their credentials, followed only where that is safe.
 
 use crate::io::location::display_url;
+use crate::io::netrc;
+use crate::options::Auth;
 use crate::{Error, Result};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -15,19 +17,30 @@ pub(super) fn request_uri(url: &Url) -> Result<Uri> {
     uri.map_err(|error| Error::argument(format!("a URL that can't be requested: {error}")))
 }
 
-/// The `Authorization` that the URL's user name and password stand for.
-pub(super) fn basic_authorization(url: &Url) -> Result<Option<HeaderValue>> {
-    if url.username().is_empty() && url.password().is_none() {
-        return Ok(None);
-    }
-    let mut credentials: Vec<u8> = percent_decode_str(url.username()).collect();
-    credentials.push(b':');
-    credentials.extend(percent_decode_str(url.password().unwrap_or_default()));
-    let text = format!("Basic {}", BASE64_STANDARD.encode(credentials));
-    let mut value =
-        HeaderValue::from_str(&text).map_err(|_| Error::argument("the URL's user name and password can't be sent"))?;
+/// The `Authorization` that the URL's user name and password stand for; else that of `auth=`, else what netrc has for the host.
+pub(super) fn authorization(url: &Url, auth: Option<&Auth>) -> Result<Option<HeaderValue>> {
+    let text = if !url.username().is_empty() || url.password().is_some() {
+        let (user, password) =
+            (percent_decode_str(url.username()), percent_decode_str(url.password().unwrap_or_default()));
+        basic(&user.collect::<Vec<u8>>(), &password.collect::<Vec<u8>>())
+    } else {
+        match auth {
+            Some(Auth::Bearer(token)) => format!("Bearer {token}"),
+            Some(Auth::Basic { user, password }) => basic(user.as_bytes(), password.as_bytes()),
+            None => match netrc::login(url.host_str().unwrap_or_default()) {
+                Some(login) => basic(login.user.as_bytes(), login.password.as_bytes()),
+                None => return Ok(None),
+            },
+        }
+    };
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| Error::argument("auth= or the URL's user name and password can't be sent"))?;
     value.set_sensitive(true);
     Ok(Some(value))
+}
+
+fn basic(user: &[u8], password: &[u8]) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode([user, b":", password].concat()))
 }
 
 /// Whether both URLs lead to the same host and port: only then may credentials go from one to the other.
@@ -71,7 +84,15 @@ mod tests {
     fn credentials_become_a_header() {
         let url = Url::parse("https://ann:se%40cret@example.org/a%20b.fits?sig=1&x=%2F#part").unwrap();
         assert_eq!(request_uri(&url).unwrap().to_string(), "https://example.org/a%20b.fits?sig=1&x=%2F");
-        assert_eq!(basic_authorization(&url).unwrap().unwrap(), "Basic YW5uOnNlQGNyZXQ=");
+        assert_eq!(
+            authorization(&url, Some(&Auth::Bearer("other".to_owned()))).unwrap().unwrap(),
+            "Basic YW5uOnNlQGNyZXQ="
+        );
+        let url = Url::parse("https://example.org/").unwrap();
+        let bearer = authorization(&url, Some(&Auth::Bearer("t0ken".to_owned()))).unwrap().unwrap();
+        assert!(bearer == "Bearer t0ken" && bearer.is_sensitive());
+        let broken = authorization(&url, Some(&Auth::Bearer("s3cret\r\nX: y".to_owned()))).unwrap_err();
+        assert!(!broken.to_string().contains("s3cret"));
     }
 
     #[test]

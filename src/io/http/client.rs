@@ -1,13 +1,14 @@
 //! The http client of a process: connections that are kept and reused, and one request with its redirects.
 
 use super::address::{redirect_target, request_uri, same_host};
-use super::connect::{Answered, Connector, step_limit};
+use super::connect::{Answered, Connector, proxies, step_limit};
 use super::failure::{Failure, is_parse, request_error, status_error};
 #[cfg(test)]
 use super::request::ByteRange;
 use super::request::{Headers, Request};
 use super::response::{Limits, Response};
 use crate::io::location::display_url;
+use crate::io::tls::TlsOptions;
 use crate::{Error, Remote, Result};
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -19,7 +20,6 @@ use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -48,8 +48,8 @@ pub(crate) struct HttpClient {
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
 }
 
-/// What connections have to agree in to serve each other's requests: CA file and time limit of a step.
-type PoolKey = (Option<PathBuf>, Duration);
+/// What connections have to agree in to serve each other's requests: certificates, proxy, and time limit of a step.
+type PoolKey = (TlsOptions, Option<String>, Duration);
 
 /// The connections that share certificates and time limit.
 struct Pool {
@@ -94,7 +94,7 @@ impl HttpClient {
         if_range: Option<&str>,
         remote: &Remote,
     ) -> Result<Response> {
-        let request = Request { url, range, if_range, remote };
+        let request = Request { url, range, if_range, unless: None, remote };
         self.try_get(&request, deadline(remote)).await.map_err(|failure| failure.error)
     }
 
@@ -110,7 +110,7 @@ impl HttpClient {
     }
 
     async fn follow(&self, request: &Request<'_>, limits: Limits) -> Result<Response, Failure> {
-        let pool = self.pool(request.remote);
+        let pool = self.pool(request.remote)?;
         let limit = request.remote.timeout.connect;
         let mut headers = Headers::new(request)?;
         let mut url = request.url.clone();
@@ -137,17 +137,25 @@ impl HttpClient {
             .into())
     }
 
-    fn pool(&self, remote: &Remote) -> Arc<Pool> {
-        let key = (remote.ca_file.clone(), remote.timeout.connect);
+    fn pool(&self, remote: &Remote) -> Result<Arc<Pool>> {
+        let key = (TlsOptions::of(remote), remote.proxy.clone(), remote.timeout.connect);
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || Arc::new(Pool::new(self.proxies.clone(), remote.ca_file.clone(), remote.timeout.connect));
-        pools.entry(key).or_insert_with(make).clone()
+        if let Some(pool) = pools.get(&key) {
+            return Ok(pool.clone());
+        }
+        let proxies = match &remote.proxy {
+            Some(proxy) => Arc::new(proxies(proxy)?),
+            None => self.proxies.clone(),
+        };
+        let pool = Arc::new(Pool::new(proxies, TlsOptions::of(remote), remote.timeout.connect));
+        pools.insert(key, pool.clone());
+        Ok(pool)
     }
 }
 
 impl Pool {
-    fn new(proxies: Arc<Matcher>, ca_file: Option<PathBuf>, limit: Duration) -> Self {
-        let connector = Connector::new(proxies, ca_file, limit);
+    fn new(proxies: Arc<Matcher>, tls_options: TlsOptions, limit: Duration) -> Self {
+        let connector = Connector::new(proxies, tls_options, limit);
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())

@@ -1,9 +1,9 @@
 //! How one connection is made: through a proxy or not, TCP, TLS, each step within its time limit.
 //!
-//! Proxies are what `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say when the client is made, as with curl.
+//! Proxies are what `proxy=` says, else what `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say when the client is made, as with curl.
 
 use super::failure::in_words;
-use crate::io::tls;
+use crate::io::tls::{self, TlsOptions};
 use crate::{Error, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use hyper::Uri;
@@ -11,7 +11,7 @@ use hyper::header::HeaderValue;
 use hyper::http::uri::Scheme;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
@@ -19,7 +19,6 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::error::Error as StdError;
 use std::io::{self, IoSlice};
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +31,8 @@ use tower_service::Service;
 
 /// The pause after which TCP asks an idle peer whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// Where SOCKS proxies listen.
+const SOCKS_PORT: u16 = 1080;
 
 /// Makes connections; cloned freely.
 #[derive(Clone)]
@@ -41,21 +42,21 @@ struct Shared {
     tcp: HttpConnector,
     proxies: Arc<Matcher>,
     limit: Duration,
-    ca_file: Option<PathBuf>,
+    tls_options: TlsOptions,
     /// Made at the first https URL: whoever uses only http never waits for certificates to load.
     tls: OnceCell<Arc<ClientConfig>>,
 }
 
 impl Connector {
-    /// A connector that trusts the authorities of `ca_file` too and gives each step at most `limit`.
-    pub(super) fn new(proxies: Arc<Matcher>, ca_file: Option<PathBuf>, limit: Duration) -> Self {
+    /// A connector that gives each step at most `limit`.
+    pub(super) fn new(proxies: Arc<Matcher>, tls_options: TlsOptions, limit: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
         // Shared out between a host's addresses, so that a dead one leaves time for the next.
         tcp.set_connect_timeout(Some(limit));
-        Self(Arc::new(Shared { tcp, proxies, limit, ca_file, tls: OnceCell::new() }))
+        Self(Arc::new(Shared { tcp, proxies, limit, tls_options, tls: OnceCell::new() }))
     }
 
     /// What a plain http request has to tell its proxy; through https the tunnel says it.
@@ -92,7 +93,8 @@ impl Shared {
             Some(proxy) => self.through_proxy(proxy, target, secure).await?,
         };
         let stream = if secure { self.secure(tcp, &host).await? } else { MaybeHttpsStream::Http(tcp) };
-        Ok(Stream { stream, proxied: proxy.is_some() && !secure, answered: Answered::default() })
+        let proxied = !secure && proxy.is_some_and(|proxy| !is_socks(&proxy));
+        Ok(Stream { stream, proxied, answered: Answered::default() })
     }
 
     async fn tcp(&self, target: Uri) -> Result<TokioIo<TcpStream>> {
@@ -103,9 +105,21 @@ impl Shared {
 
     async fn through_proxy(&self, proxy: &Intercept, target: Uri, secure: bool) -> Result<TokioIo<TcpStream>> {
         let what = format!("connecting through the proxy {}", authority(proxy.uri()));
+        if is_socks(proxy) {
+            let mut socks = SocksV5::new(with_port(proxy.uri(), SOCKS_PORT)?, self.tcp.clone());
+            if let Some((user, password)) = proxy.raw_auth() {
+                socks = socks.with_auth(user.to_owned(), password.to_owned());
+            }
+            let target = with_port(&target, if secure { 443 } else { 80 })?;
+            // The connection to the proxy, its greeting, and the proxy's own connection to the host.
+            let limit = self.limit.saturating_mul(2);
+            return within(limit, &what, socks.call(target)).await?.map_err(|error| failed(&what, &error));
+        }
         if proxy.uri().scheme() != Some(&Scheme::HTTP) {
             let scheme = proxy.uri().scheme_str().unwrap_or_default();
-            return Err(Error::unsupported(format!("{what}: {scheme} proxies are not supported, http ones are")));
+            return Err(Error::unsupported(format!(
+                "{what}: {scheme} proxies are not supported, http and socks5 ones are"
+            )));
         }
         if !secure {
             return self.tcp(proxy.uri().clone()).await;
@@ -119,7 +133,7 @@ impl Shared {
     }
 
     async fn secure(&self, tcp: TokioIo<TcpStream>, host: &str) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>> {
-        let config = self.tls.get_or_try_init(|| client_config(self.ca_file.as_deref())).await?.clone();
+        let config = self.tls.get_or_try_init(|| client_config(&self.tls_options)).await?.clone();
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| Error::argument(format!("'{host}' is not a host name for TLS: {error}")))?;
         let handshake = TlsConnector::from(config).connect(name, TokioIo::new(tcp));
@@ -128,9 +142,42 @@ impl Shared {
     }
 }
 
+/// The proxies for requests with `proxy=`; an empty text is none at all.
+///
+/// # Errors
+///
+/// `Argument` for what is no proxy: it would else be taken for none, and the request go out directly.
+pub(super) fn proxies(proxy: &str) -> Result<Matcher> {
+    if proxy.is_empty() {
+        return Ok(Matcher::builder().build());
+    }
+    let refused = || Error::argument("proxy= is a URL such as http://host:3128 or socks5://user:password@host:1080");
+    let url = url::Url::parse(proxy).map_err(|_| refused())?;
+    if url.host_str().is_none_or(str::is_empty) || !matches!(url.scheme(), "http" | "socks5" | "socks5h") {
+        return Err(refused());
+    }
+    Ok(Matcher::builder().all(proxy).build())
+}
+
+fn is_socks(proxy: &Intercept) -> bool {
+    matches!(proxy.uri().scheme_str(), Some("socks5" | "socks5h"))
+}
+
+/// The URI with its port written out: to a proxy the scheme does not say it.
+fn with_port(uri: &Uri, port: u16) -> Result<Uri> {
+    if uri.port().is_some() {
+        return Ok(uri.clone());
+    }
+    let mut parts = uri.clone().into_parts();
+    let authority = format!("{}:{port}", uri.host().unwrap_or_default());
+    let refused = |_| Error::argument("a host that can't be asked for through a proxy");
+    parts.authority = Some(authority.parse().map_err(refused)?);
+    Uri::from_parts(parts).map_err(|_| Error::argument("a URL that can't be asked for through a proxy"))
+}
+
 /// The TLS configuration with what http adds: HTTP/2 where the server has it.
-async fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
-    let mut config = tls::client_config(ca_file).await?.as_ref().clone();
+async fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>> {
+    let mut config = tls::client_config(options).await?.as_ref().clone();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

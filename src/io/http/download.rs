@@ -2,13 +2,15 @@
 
 use super::client::{HttpClient, deadline};
 use super::failure::Failure;
+use super::ranges::{First, RangedFile};
 use super::request::{ByteRange, Request};
-use super::response::{Head, Response};
+use super::response::{FileVersion, Head, Response};
 use super::retry::RetryPolicy;
 use crate::io::budget::Budget;
 use crate::io::location::display_url;
 use crate::io::sink::Sink;
-use crate::{Error, Remote, Result};
+use crate::{Error, ErrorKind, Remote, Result};
+use bytes::Bytes;
 use tokio::time::Instant;
 use url::Url;
 
@@ -39,6 +41,46 @@ pub(crate) struct Transfer<'a> {
     head: Option<Head>,
     /// How many bytes of the file the sink has.
     position: u64,
+    /// Whether what the sink has came before this transfer, so that the file may be another one by now.
+    from_before: bool,
+    /// The answer to a request for the first bytes, to go on from.
+    first: Option<First>,
+    known: Option<Known>,
+}
+
+/// The version of a file that is here already.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) version: FileVersion,
+    pub(crate) length: u64,
+    /// Whether the server may be asked to compare: it was the server that said what the version is.
+    pub(crate) from_server: bool,
+}
+
+impl Known {
+    /// Whether an answer is of the same version: by its ETag, else its date, and its length; by that alone where the server says no more.
+    fn is(&self, head: &Head) -> bool {
+        let strong = |etag: &str| etag.trim_start_matches("W/").to_owned();
+        let same_version = match (&self.version.etag, &head.version.etag) {
+            (Some(ours), Some(theirs)) => strong(ours) == strong(theirs),
+            _ => match (&self.version.last_modified, &head.version.last_modified) {
+                (Some(ours), Some(theirs)) => ours == theirs,
+                _ => head.length.is_some(),
+            },
+        };
+        same_version && head.length.is_none_or(|length| length == self.length)
+    }
+}
+
+/// The error of a file that is not sent because it is here already.
+pub(crate) const NOT_MODIFIED: ErrorKind = ErrorKind::Status(304);
+
+/// What asking for a file by ranges brought, where all of it does as well.
+pub(crate) enum Asked<'a> {
+    /// The server has ranges: the file, and its first bytes.
+    Ranged(Box<RangedFile>, Bytes),
+    /// All of the file is to be fetched, from what came first on.
+    Whole(Box<Transfer<'a>>),
 }
 
 impl<'a> Transfer<'a> {
@@ -51,7 +93,49 @@ impl<'a> Transfer<'a> {
         budget: &'a dyn Budget,
     ) -> Self {
         let deadline = deadline(remote);
-        Self { client, url, remote, retry, budget, deadline, attempts: 0, wire_bytes: 0, head: None, position: 0 }
+        Self {
+            client,
+            url,
+            remote,
+            retry,
+            budget,
+            deadline,
+            attempts: 0,
+            wire_bytes: 0,
+            head: None,
+            position: 0,
+            from_before: false,
+            first: None,
+            known: None,
+        }
+    }
+
+    /// Asks for the first bytes of the file, and finds out by the answer whether the rest is to be had by ranges. `by_ranges` looks at the
+    /// bytes; where it says no, the transfer goes on from them.
+    pub(crate) async fn ask(mut self, first: u64, by_ranges: impl Fn(&[u8]) -> bool) -> Result<Asked<'a>> {
+        match First::ask(self.client, self.url, self.remote, first, self.deadline).await? {
+            First::Part(head, bytes) if by_ranges(&bytes) => {
+                Ok(Asked::Ranged(Box::new(RangedFile::of(self.url, self.remote, head)), bytes))
+            }
+            answer => {
+                self.first = Some(answer);
+                Ok(Asked::Whole(Box::new(self)))
+            }
+        }
+    }
+
+    /// The sink has the start of the file already, from an earlier transfer.
+    pub(crate) fn resuming(mut self, version: FileVersion, length: Option<u64>, position: u64) -> Self {
+        self.head = Some(Head::of_before(version, length, self.url.clone()));
+        self.position = position;
+        self.from_before = true;
+        self
+    }
+
+    /// A file of this version is not to be sent: the transfer ends with [`NOT_MODIFIED`].
+    pub(crate) fn unless(mut self, known: Option<Known>) -> Self {
+        self.known = known;
+        self
     }
 
     /// How many requests were made so far.
@@ -79,8 +163,13 @@ impl<'a> Transfer<'a> {
     pub(crate) async fn run(&mut self, sink: &mut dyn Sink) -> Result<()> {
         loop {
             self.attempts = self.attempts.saturating_add(1);
-            match Box::pin(self.attempt(sink)).await {
-                Ok(_) => return Ok(()),
+            let attempt = match self.first.take() {
+                Some(first) => Box::pin(self.go_on(first, sink)).await,
+                None => Box::pin(self.attempt(sink)).await,
+            };
+            match attempt {
+                Ok(Attempt::Done) => return Ok(()),
+                Ok(Attempt::Again) => {}
                 Err(failure) => {
                     let failure = failure.in_file(&display_url(self.url));
                     self.retry.pause(self.attempts, failure, self.deadline).await?;
@@ -89,41 +178,102 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Makes one request and passes on what comes; the head is that of the answer that the file began with.
-    async fn attempt(&mut self, sink: &mut dyn Sink) -> Result<Head, Failure> {
+    /// Passes on what came first, and what follows in the same answer.
+    async fn go_on(&mut self, first: First, sink: &mut dyn Sink) -> Result<Attempt, Failure> {
+        let (head, bytes) = match first {
+            First::Whole(response) => {
+                self.begin(response.head.clone(), sink)?;
+                self.pass_on(response, sink).await?;
+                return Ok(Attempt::Done);
+            }
+            First::Part(head, bytes) => (head, bytes),
+        };
+        let length = head.content_range.map(|range| range.total);
+        self.begin(Head { length, content_range: None, ..head }, sink)?;
+        self.take(bytes, sink).await?;
+        Ok(if length == Some(self.position) { Attempt::Done } else { Attempt::Again })
+    }
+
+    /// The file begins, with this head.
+    fn begin(&mut self, head: Head, sink: &mut dyn Sink) -> Result<(), Failure> {
+        self.position = 0;
+        sink.version(&head.version);
+        let begun = sink.restart(head.length).map_err(Failure::for_good);
+        self.head = Some(head);
+        begun
+    }
+
+    /// Makes one request and passes on what comes.
+    async fn attempt(&mut self, sink: &mut dyn Sink) -> Result<Attempt, Failure> {
         let begun = self.head.clone().filter(|head| self.position > 0 && head.version.validator().is_some());
         let request = Request {
             url: self.url,
             range: begun.as_ref().map(|_| ByteRange::From(self.position)),
             if_range: begun.as_ref().and_then(|head| head.version.validator()),
+            unless: self
+                .known
+                .as_ref()
+                .filter(|known| begun.is_none() && known.from_server)
+                .map(|known| &known.version),
             remote: self.remote,
         };
-        let mut response = self.client.try_get(&request, self.deadline).await?;
-        let head = match begun {
-            Some(head) if response.head.status == 206 => {
-                check_resumed(&head, self.position, &response)?;
-                head
+        let response = match self.client.try_get(&request, self.deadline).await {
+            // The file ends before that: it is another one, or its length was not what the server said.
+            Err(failure) if begun.is_some() && failure.error.kind() == ErrorKind::Status(416) => {
+                return Ok(self.forget());
             }
+            answer => answer?,
+        };
+        match begun {
+            Some(head) if response.head.status == 206 => match check_resumed(&head, self.position, &response) {
+                Err(_) if self.from_before => return Ok(self.forget()),
+                checked => checked?,
+            },
             _ if response.head.status == 206 => {
                 return Err(Error::corrupt("the server sent a part of the file, which was not asked for").into());
             }
-            _ => {
-                let head = response.head.clone();
-                self.head = Some(head.clone());
-                self.position = 0;
-                sink.restart(head.length).map_err(Failure::for_good)?;
-                head
+            _ if self.known.as_ref().is_some_and(|known| known.is(&response.head)) => {
+                let error = Error::new(NOT_MODIFIED, "the file is here already");
+                return Err(Failure::for_good(error));
             }
-        };
-        while let Some(chunk) = response.chunk().await? {
-            let bytes = chunk.len() as u64;
-            self.wire_bytes = self.wire_bytes.saturating_add(bytes);
-            self.budget.received(bytes);
-            sink.chunk(chunk).await.map_err(Failure::for_good)?;
-            self.position = self.position.saturating_add(bytes);
+            _ => self.begin(response.head.clone(), sink)?,
         }
-        Ok(head)
+        self.from_before = false;
+        self.pass_on(response, sink).await?;
+        Ok(Attempt::Done)
     }
+
+    /// What the sink has is of another version of the file: it is to begin anew.
+    fn forget(&mut self) -> Attempt {
+        self.head = None;
+        self.position = 0;
+        self.from_before = false;
+        Attempt::Again
+    }
+
+    async fn pass_on(&mut self, mut response: Response, sink: &mut dyn Sink) -> Result<(), Failure> {
+        while let Some(chunk) = response.chunk().await? {
+            self.take(chunk, sink).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, chunk: Bytes, sink: &mut dyn Sink) -> Result<(), Failure> {
+        let bytes = chunk.len() as u64;
+        self.wire_bytes = self.wire_bytes.saturating_add(bytes);
+        self.budget.received(bytes);
+        sink.chunk(chunk).await.map_err(Failure::for_good)?;
+        self.position = self.position.saturating_add(bytes);
+        Ok(())
+    }
+}
+
+/// What an attempt that did not fail came to.
+enum Attempt {
+    /// The file is complete.
+    Done,
+    /// Another request is to be made, at once.
+    Again,
 }
 
 /// Whether the rest of a file fits to what came of it before.

@@ -26,8 +26,9 @@ mod retry;
 mod tests;
 
 pub(crate) use client::HttpClient;
-pub(crate) use download::Transfer;
+pub(crate) use download::{Asked, Known, NOT_MODIFIED, Transfer};
 pub(crate) use ranges::RangedFile;
+pub(crate) use response::FileVersion;
 pub(crate) use retry::RetryPolicy;
 #[cfg(test)]
 use {download::download, request::ByteRange, response::Response};

@@ -45,13 +45,17 @@ impl RangedFile {
     ///
     /// `Status(200)` for a server that ignores ranges, `Truncated` for an empty file, and those of [`HttpClient::get`].
     pub(crate) async fn open(client: &HttpClient, url: &Url, remote: &Remote, first: u64) -> Result<(Self, Bytes)> {
-        let name = display_url(url);
-        let range = 0..first.max(1);
-        let request = Request { url, range: Some(ByteRange::Part(range.clone())), if_range: None, remote };
-        let deadline = deadline(remote);
-        let (head, bytes) = retrying(deadline, || first_part(client, &request, deadline)).await.in_file(&name)?;
+        match First::ask(client, url, remote, first, deadline(remote)).await? {
+            First::Part(head, bytes) => Ok((Self::of(url, remote, head), bytes)),
+            // The body is dropped unread: it may be gigabytes.
+            First::Whole(response) => Err(ignores_ranges(&response.head)).in_file(&display_url(url)),
+        }
+    }
+
+    /// A file of which the head of a part is known.
+    pub(super) fn of(url: &Url, remote: &Remote, head: Head) -> Self {
         let len = head.content_range.map_or(0, |range| range.total);
-        Ok((Self { url: url.clone(), name, len, version: head.version, remote: remote.clone() }, bytes))
+        Self { url: url.clone(), name: display_url(url), len, version: head.version, remote: remote.clone() }
     }
 
     /// The size of the file.
@@ -88,6 +92,7 @@ impl RangedFile {
             url: &self.url,
             range: Some(ByteRange::Part(range.clone())),
             if_range: self.version.validator(),
+            unless: None,
             remote: &self.remote,
         };
         let mut response = match client.try_get(&request, deadline).await {
@@ -108,12 +113,30 @@ impl RangedFile {
     }
 }
 
-/// The head and the bytes of the first part of a file.
-async fn first_part(
-    client: &HttpClient,
-    request: &Request<'_>,
-    deadline: Option<Instant>,
-) -> Result<(Head, Bytes), Failure> {
+/// What the request for the first bytes of a file brought.
+pub(super) enum First {
+    /// Them, from a server that has ranges.
+    Part(Head, Bytes),
+    /// The whole file, which is on its way.
+    Whole(Response),
+}
+
+impl First {
+    /// Asks for the first bytes of a file, `first` at most.
+    pub(super) async fn ask(
+        client: &HttpClient,
+        url: &Url,
+        remote: &Remote,
+        first: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Self> {
+        let range = 0..first.max(1);
+        let request = Request { url, range: Some(ByteRange::Part(range)), if_range: None, unless: None, remote };
+        retrying(deadline, || first_part(client, &request, deadline)).await.in_file(&display_url(url))
+    }
+}
+
+async fn first_part(client: &HttpClient, request: &Request<'_>, deadline: Option<Instant>) -> Result<First, Failure> {
     let mut response = match client.try_get(request, deadline).await {
         // Nothing but an empty file has no byte 0.
         Err(failure) if failure.error.kind() == ErrorKind::Status(416) => {
@@ -121,9 +144,8 @@ async fn first_part(
         }
         answer => answer?,
     };
-    // The body of a server that ignores ranges is dropped unread: it may be gigabytes.
     if response.head.status != 206 {
-        return Err(ignores_ranges(&response.head).into());
+        return Ok(First::Whole(response));
     }
     let Some(ContentRange { total, .. }) = response.head.content_range else {
         return Err(no_content_range().into());
@@ -134,7 +156,7 @@ async fn first_part(
     };
     check_range(&response.head, &asked, total)?;
     let bytes = read_body(&mut response, asked.end - asked.start).await?;
-    Ok((response.head, bytes))
+    Ok(First::Part(response.head, bytes))
 }
 
 /// Makes attempts until one succeeds or no more should be made.
@@ -203,8 +225,8 @@ fn no_content_range() -> Error {
 fn ignores_ranges(head: &Head) -> Error {
     let content_type = head.content_type.as_deref().unwrap_or("of an unknown type");
     let message = format!(
-        "the server ignores byte ranges: it sent all of the file ({content_type}); use ranged=False (Rust: RemoteMode::Whole) \
-         to download it whole"
+        "the server ignores byte ranges: it sent all of the file ({content_type}); use remote=\"auto\" or ranged=False \
+         (Rust: RemoteMode::Auto, RemoteMode::Whole) to download it whole"
     );
     status_error(StatusCode::OK, &message)
 }

@@ -1,9 +1,13 @@
 //! What is sent: the headers of a request, and which of them a redirect may take to another host.
 
-use super::address::basic_authorization;
+use super::address::authorization;
+use super::response::FileVersion;
 use crate::{Error, Remote, Result};
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderName, HeaderValue, IF_RANGE, RANGE, USER_AGENT};
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE,
+    USER_AGENT,
+};
 use std::fmt;
 use std::ops::Range;
 use url::Url;
@@ -35,6 +39,8 @@ pub(super) struct Request<'a> {
     pub(super) range: Option<ByteRange>,
     /// A validator: answer with the range only if the file is still this one, else with all of it.
     pub(super) if_range: Option<&'a str>,
+    /// The version that is here already: answer 304 if the file is still this one.
+    pub(super) unless: Option<&'a FileVersion>,
     /// User headers and time limits.
     pub(super) remote: &'a Remote,
 }
@@ -49,12 +55,14 @@ impl Headers {
     /// Makes the headers; a line break or another illegal character in one of them is refused.
     pub(super) fn new(request: &Request<'_>) -> Result<Self> {
         let mut private = HeaderMap::new();
-        if let Some(value) = basic_authorization(request.url)? {
-            private.insert(AUTHORIZATION, value);
-        }
         for (name, value) in &request.remote.headers {
             let (name, value) = user_header(name, value)?;
             private.append(name, value);
+        }
+        if !private.contains_key(AUTHORIZATION)
+            && let Some(value) = authorization(request.url, request.remote.auth.as_ref())?
+        {
+            private.insert(AUTHORIZATION, value);
         }
         let mut public = HeaderMap::new();
         public.insert(ACCEPT, HeaderValue::from_static("*/*"));
@@ -65,6 +73,14 @@ impl Headers {
             public.insert(RANGE, own_value(&range.to_string())?);
             if let Some(validator) = request.if_range {
                 public.insert(IF_RANGE, own_value(validator)?);
+            }
+        }
+        if let Some(known) = request.unless {
+            if let Some(etag) = &known.etag {
+                public.insert(IF_NONE_MATCH, own_value(etag)?);
+            }
+            if let Some(date) = &known.last_modified {
+                public.insert(IF_MODIFIED_SINCE, own_value(date)?);
             }
         }
         Ok(Self { public, private })
@@ -79,7 +95,7 @@ impl Headers {
     pub(super) fn to_map(&self) -> HeaderMap {
         let mut map = self.private.clone();
         for (name, value) in &self.public {
-            let ours = matches!(*name, RANGE | IF_RANGE | ACCEPT_ENCODING);
+            let ours = matches!(*name, RANGE | IF_RANGE | IF_NONE_MATCH | IF_MODIFIED_SINCE | ACCEPT_ENCODING);
             if ours || !map.contains_key(name) {
                 map.insert(name, value.clone());
             }
@@ -112,8 +128,13 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let remote = Remote { headers, ..Remote::default() };
         let url = Url::parse(url).unwrap();
-        let request =
-            Request { url: &url, range: Some(ByteRange::Part(5..9)), if_range: Some("\"a\""), remote: &remote };
+        let request = Request {
+            url: &url,
+            range: Some(ByteRange::Part(5..9)),
+            if_range: Some("\"a\""),
+            unless: None,
+            remote: &remote,
+        };
         Ok(Headers::new(&request)?.to_map())
     }
 

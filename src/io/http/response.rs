@@ -83,6 +83,11 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// The head of an answer that came before this process, as far as it is known.
+    pub(super) fn of_before(version: FileVersion, length: Option<u64>, url: Url) -> Self {
+        Self { status: 200, url, length, content_range: None, version, content_type: None, accept_ranges: true }
+    }
+
     fn new(headers: &HeaderMap, status: u16, url: Url, length: Option<u64>) -> Self {
         let version = FileVersion { etag: text(headers, &ETAG), last_modified: text(headers, &LAST_MODIFIED) };
         Self {

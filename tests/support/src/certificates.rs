@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
-use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 
 /// A certificate authority. Two of them do not know each other.
 #[derive(Debug)]
@@ -49,6 +50,12 @@ impl Authority {
         std::fs::write(path, &self.certificate).unwrap();
     }
 
+    /// A client's certificate and its key, as PEM.
+    pub fn client(&self) -> (String, String) {
+        let Identity { certificate, key } = self.identity(CertificateKind::Right);
+        (certificate, key)
+    }
+
     /// A server's certificate and key.
     pub(crate) fn identity(&self, kind: CertificateKind) -> Identity {
         let names: &[&str] = match kind {
@@ -77,15 +84,24 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// The settings of a TLS server that shows this certificate.
-    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+    ///
+    /// With an authority it turns away clients that have no certificate of that one.
+    pub(crate) fn server_config(&self, clients: Option<&Authority>) -> Arc<ServerConfig> {
         let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap();
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+        let config = match clients {
+            None => config.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                config.with_client_cert_verifier(verifier.unwrap())
+            }
+        };
+        let config = config.with_single_cert(vec![certificate], key).unwrap();
         Arc::new(config)
     }
 }

@@ -47,7 +47,7 @@ impl ScriptedFtpServer {
             files: Files::new(options.root),
             latency: options.latency,
             user: options.user,
-            tls: options.tls.map(|identity| TlsAcceptor::from(identity.server_config())),
+            tls: options.tls.map(|identity| TlsAcceptor::from(identity.server_config(None))),
             commands: Commands::default(),
             connections: Arc::default(),
             data_connections: Arc::default(),

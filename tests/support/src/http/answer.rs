@@ -117,6 +117,11 @@ fn file(files: &Files, behaviour: &Behaviour, head: &Head, serial: u64) -> Answe
         return Answer::text(404, "No such file.\n");
     };
     let validators = Validators::of(&found, behaviour, serial);
+    if !behaviour.unconditional && validators.are_known(head) {
+        let mut answer = Answer::text(304, "");
+        answer.headers.extend(validators.headers());
+        return answer;
+    }
     let mut body = found.body;
     if behaviour.gzip_encoding {
         match body.gzipped() {
@@ -180,6 +185,14 @@ impl Validators {
         let Some(wanted) = head.header("if-range") else { return true };
         let strong = self.etag.as_deref().filter(|etag| !etag.starts_with("W/"));
         strong == Some(wanted) || self.modified.as_deref() == Some(wanted)
+    }
+
+    /// Whether the client says that it has this state of the file.
+    fn are_known(&self, head: &Head) -> bool {
+        match head.header("if-none-match") {
+            Some(known) => self.etag.as_deref() == Some(known),
+            None => self.modified.is_some() && head.header("if-modified-since") == self.modified.as_deref(),
+        }
     }
 
     fn headers(self) -> impl Iterator<Item = (&'static str, String)> {

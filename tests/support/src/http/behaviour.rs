@@ -45,6 +45,8 @@ pub struct Behaviour {
     pub weak_etag: bool,
     /// `no_validator`: neither ETag nor Last-Modified.
     pub no_validator: bool,
+    /// `unconditional`: sends the file whatever If-None-Match and If-Modified-Since say.
+    pub unconditional: bool,
     /// `disposition=NAME`: a Content-Disposition header that names the file so.
     pub disposition: Option<String>,
     /// `close`: ends the connection after the answer, and says so.
@@ -128,6 +130,7 @@ impl Behaviour {
             "modified_changes" => self.modified_changes = true,
             "weak_etag" => self.weak_etag = true,
             "no_validator" => self.no_validator = true,
+            "unconditional" => self.unconditional = true,
             "disposition" => self.disposition = text(),
             "close" => self.close = true,
             "cut_times" => self.cut_times = Some(read(word, value)?),

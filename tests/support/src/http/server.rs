@@ -51,7 +51,14 @@ impl HttpOptions {
 
     /// Speaks HTTPS, with a certificate of this authority.
     pub fn tls(mut self, authority: &Authority, kind: CertificateKind) -> Self {
-        self.tls = Some(TlsAcceptor::from(authority.identity(kind).server_config()));
+        self.tls = Some(TlsAcceptor::from(authority.identity(kind).server_config(None)));
+        self
+    }
+
+    /// Speaks HTTPS, to clients only that show a certificate of the same authority.
+    pub fn mutual_tls(mut self, authority: &Authority) -> Self {
+        let config = authority.identity(CertificateKind::Right).server_config(Some(authority));
+        self.tls = Some(TlsAcceptor::from(config));
         self
     }
 
