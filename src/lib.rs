@@ -47,6 +47,8 @@ mod reader;
 mod source;
 mod table;
 mod table_data;
+mod table_values;
+mod table_writer;
 mod target;
 mod tiled;
 mod writer;
@@ -68,6 +70,8 @@ pub use options::{OpenOptions, Remote, RemoteMode, Timeout};
 pub use reader::{FitsReader, ImageSelector};
 pub use table::{ColumnKey, Rows};
 pub use table_data::{ColumnData, ColumnElement, Columns, Field, Records, TableSelector};
+pub use table_values::{ColumnValue, ColumnValues};
+pub use table_writer::{ColumnOptions, ColumnPlace, TableOptions};
 pub use writer::{FitsWriter, ImageOptions, WriteOptions};
 
 /// The Rust examples of the pages beside the crate compile and run.

@@ -33,6 +33,8 @@ const LAYERS: [&[&str]; 10] = [
         "image_data",
         "image_writer",
         "table_data",
+        "table_values",
+        "table_writer",
     ],
     &["blocking", "lib"],
 ];

@@ -15,6 +15,8 @@ mod pixels;
 mod repr;
 mod run;
 mod table;
+mod table_values;
+mod table_write;
 
 use pyo3::prelude::*;
 

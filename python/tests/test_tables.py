@@ -490,8 +490,6 @@ def test_what_is_not_there_yet_says_so():
         hdu.read_column("n", mask_null=True)
     with pytest.raises(NotImplementedError):
         hdu.read_column("z")
-    with pytest.raises(NotImplementedError):
-        hdu[0] = 1
 
 
 def test_ascii_and_compressed_tables_are_named(tmp_path):

@@ -4,7 +4,7 @@ use super::fields::{RowField, fields};
 use super::form::{Form, FormType, parse_dimensions};
 use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
-use crate::format::{DataType, HduKind, Header, Scaling};
+use crate::format::{DataType, HduKind, HduLayout, Header, Scaling};
 
 /// What a cell of a column holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,15 +68,20 @@ impl TableLayout {
             HduKind::CompressedTable => return Err(Error::unsupported("compressed tables can't be read yet")),
             _ => return Err(hdu.expected("a table")),
         }
-        let [row_len, rows] = hdu.layout.axes.as_slice() else {
-            return Err(Error::illegal(format!("a table has two axes, NAXIS is {}", hdu.layout.axes.len())));
+        Self::of_header(&hdu.header, &hdu.layout)
+    }
+
+    /// Of the header of a binary table.
+    pub(crate) fn of_header(header: &Header, layout: &HduLayout) -> Result<Self> {
+        let [row_len, rows] = layout.axes.as_slice() else {
+            return Err(Error::illegal(format!("a table has two axes, NAXIS is {}", layout.axes.len())));
         };
         let row_len = usize::try_from(*row_len).map_err(|_| Error::too_large("a row is larger than memory"))?;
-        let columns = fields(&hdu.header, row_len)?.into_iter().map(|field| {
+        let columns = fields(header, row_len)?.into_iter().map(|field| {
             let number = field.number;
-            column(&hdu.header, field).in_item(|| format!("column {number}"))
+            column(header, field).in_item(|| format!("column {number}"))
         });
-        Ok(Self { columns: columns.collect::<Result<_>>()?, rows: *rows, row_len, data_start: hdu.layout.data_start })
+        Ok(Self { columns: columns.collect::<Result<_>>()?, rows: *rows, row_len, data_start: layout.data_start })
     }
 
     /// The columns of the HDU, which are read from its header once.

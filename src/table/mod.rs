@@ -2,17 +2,25 @@
 
 mod cell;
 mod column;
+mod declare;
+mod encode;
 mod fields;
 mod form;
+mod given;
 mod read;
 mod shuffle;
+mod write;
 
 pub(crate) use cell::{CellForm, TextForm};
 pub(crate) use column::{Cell, Column, TableLayout, find_name};
+pub(crate) use declare::NewColumn;
+pub(crate) use encode::RowEncoder;
 pub(crate) use fields::{RowField, fields};
 pub(crate) use form::{Form, FormType};
-pub(crate) use read::{Arrangement, TablePlan, TableRequest};
+pub(crate) use given::{GivenColumn, GivenType};
+pub(crate) use read::{Arrangement, TablePlan, TableRequest, find as find_column};
 pub use read::{ColumnKey, Rows};
+pub(crate) use write::{NewTable, check_names, row_bytes};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
