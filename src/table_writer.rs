@@ -6,7 +6,7 @@ use crate::engine::Op;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::Header;
 use crate::image::empty_primary;
-use crate::table::{ColumnKey, NewColumn, NewTable, TableLayout, find_column};
+use crate::table::{ColumnKey, NewColumn, NewTable, TableLayout, changeable, find_column};
 use crate::table_data::{Field, TableSelector};
 use crate::table_values::{ColumnValues, given_type};
 use crate::writer::FitsWriter;
@@ -217,7 +217,7 @@ impl TableSelector {
         };
         let request = self.request.clone();
         changer.change_data(self.key.clone(), move |hdu, source, carry_out| {
-            let table = TableLayout::of(hdu)?;
+            let table = changeable(hdu)?;
             let rows = request.rows.resolve(table.rows)?;
             let given: Vec<_> = columns.iter().map(ColumnValues::lend).collect();
             if let Some(keys) = &request.columns {
@@ -306,7 +306,7 @@ impl TableSelector {
             Err(error) => return Op::failed(error),
         };
         changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
-            let table = TableLayout::of(old.hdu)?;
+            let table = changeable(old.hdu)?;
             let number = options.place.number(table)?;
             let given = values.lend();
             let column = NewColumn::for_rows(&given, table.rows, options.unit, options.bits)?;
@@ -326,7 +326,7 @@ impl TableSelector {
             Err(error) => return Op::failed(error),
         };
         changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
-            let table = TableLayout::of(old.hdu)?;
+            let table = changeable(old.hdu)?;
             let number = column_number(table, &column)?;
             carry_out(delete_column(old, number, source)?)
         })

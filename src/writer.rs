@@ -411,13 +411,13 @@ impl Changer {
                 let old = OldHdu { hdu: &hdu, header, blocks, header_start, last, file_len: source.len() };
                 let mut done = None;
                 plan(&old, &*source, &mut |changed| {
-                    let Extended { plan, header, blocks, layout } = changed;
+                    let Extended { plan, header, blocks, layout, table } = changed;
                     target.carry_out(plan)?;
-                    done = Some((header, blocks, layout));
+                    done = Some((header, blocks, layout, table));
                     Ok(())
                 })?;
-                if let Some((header, blocks, layout)) = done {
-                    directory.replace(hdu.index, header, blocks, layout);
+                if let Some((header, blocks, layout, table)) = done {
+                    directory.replace(hdu.index, header, blocks, layout, table);
                     shared.file.replace_source(target.source());
                 }
                 Ok(())

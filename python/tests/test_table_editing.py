@@ -351,6 +351,66 @@ def test_tables_of_others(tmp_path):
     assert back["n"][5] == 0 and len(back) == 14 and back["w"].tolist() == list(range(14))
 
 
+def with_heap(gap: int = 0) -> bytes:
+    """A table with variable-length arrays in its heap, behind a gap if there is one, and an image behind it."""
+    arrays = np.array([np.arange(n, dtype="f4") for n in [3, 0, 5]], object)
+    columns = [astropy_fits.Column("a", "J", array=[1, 2, 3]), astropy_fits.Column("var", "PE()", array=arrays)]
+    columns.append(astropy_fits.Column("b", "D", array=[1.5, 2.5, 3.5]))
+    buffer = io.BytesIO()
+    table = astropy_fits.BinTableHDU.from_columns(columns, name="CAT")
+    astropy_fits.HDUList([astropy_fits.PrimaryHDU(), table, astropy_fits.ImageHDU(np.arange(9))]).writeto(buffer)
+    data = buffer.getvalue()
+    if gap:
+        rows = 5760 + 3 * 20
+        data = data[:rows] + b"\xff" * gap + data[rows : 8640 - gap] + data[8640:]
+        data = data.replace(f"PCOUNT  = {32:20}".encode(), f"PCOUNT  = {32 + gap:20}".encode())
+        data = data.replace(f"THEAP   = {60:20}".encode(), f"THEAP   = {60 + gap:20}".encode())
+        if b"THEAP" not in data:
+            end = data.index(b"END" + b" " * 77, 2880)
+            data = data[:end] + f"{f'THEAP   = {60 + gap}':80}".encode() + data[end : end + 80] + data[end + 160 :]
+    return data
+
+
+@pytest.mark.parametrize("gap", [0, 7])
+def test_the_heap_stays_where_descriptors_say(gap):
+    with rustfits.FITS.from_bytes(with_heap(gap), "r+") as fits:
+        hdu = fits["CAT"]
+        hdu["a"] = [7, 8, 9]
+        hdu.insert_column("new", np.arange(6, dtype="i2").reshape(3, 2), position=1)
+        hdu.delete_column("b")
+        with pytest.raises(NotImplementedError, match="var"):
+            hdu.append({"a": [1], "new": [[1, 2]], "var": [0]})
+        theirs = astropy_fits.open(io.BytesIO(fits.to_bytes()))
+        theirs.verify("exception")
+        assert theirs["CAT"].data["a"].tolist() == [7, 8, 9]
+        assert theirs["CAT"].data["new"].tolist() == [[0, 1], [2, 3], [4, 5]]
+        assert [cell.tolist() for cell in theirs["CAT"].data["var"]] == [[0, 1, 2], [], [0, 1, 2, 3, 4]]
+        assert theirs[2].data.tolist() == list(range(9))
+
+
+def test_doubled_names_and_rows_with_gaps():
+    """A table that is legal but odd: two columns of one name, and bytes behind the last column."""
+    cards = [
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        "NAXIS   = 2",
+        "NAXIS1  = 5",
+        "NAXIS2  = 3",
+        "PCOUNT  = 0",
+        "GCOUNT  = 1",
+    ]
+    cards += ["TFIELDS = 2", "TTYPE1  = 'c'", "TFORM1  = 'B'", "TTYPE2  = 'C'", "TFORM2  = 'I'", "EXTNAME = 'CAT'"]
+    data = raw_file("SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0") + raw_file(*cards, data=b"\1\0\2??" * 3)
+    with rustfits.FITS.from_bytes(data, "r+") as fits:
+        hdu = fits["CAT"]
+        hdu["C"] = [300, 301, 302]
+        hdu.insert_column("d", np.arange(3, dtype="u1"))
+        assert fits.to_bytes()[5760:5778] == b"\1\x01\x2c\0??\1\x01\x2d\1??\1\x01\x2e\2??"
+        hdu.delete_column(1)
+        hdu.append({"c": [9], "d": [8]})
+        assert hdu.read()["c"].tolist() == [1, 1, 1, 9] and hdu.read()["d"].tolist() == [0, 1, 2, 8]
+
+
 def test_asyncio(tmp_path):
     """Every way to write a table, awaited."""
 
@@ -375,6 +435,12 @@ def test_asyncio(tmp_path):
             assert back.dtype.names == ("n", "w", "u", "f", "s", "b")
             for name in ["n", "u", "f", "s", "b"]:
                 np.testing.assert_array_equal(back[name], np.r_[model, example(4)][name])
+            await fits["CAT"].append(back[:1])
+            await fits["CAT"].set("n", 4)
+            await fits["CAT"].write({"f": np.arange(15)})
+            assert (await fits["CAT"][14])["n"] == 4 and (await fits["CAT"][14])["f"] == 14
+            with pytest.raises(TypeError, match="start"):
+                await fits["CAT"].write({"f": np.arange(15)}, 0)
             with pytest.raises(TypeError, match="set"):
                 hdu[0] = model[0]
             with pytest.raises(TypeError, match="async with"), hdu.appending():

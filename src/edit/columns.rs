@@ -7,7 +7,7 @@ use super::extend::{Extended, OldHdu, set_count};
 use crate::error::{Error, Result};
 use crate::format::{HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, Producer, ReadAt, past_the_end};
-use crate::table::{GivenColumn, NewColumn, RowEncoder, TableLayout, check_names, row_bytes};
+use crate::table::{GivenColumn, NewColumn, RowEncoder, TableLayout, changeable, row_bytes};
 
 /// Plans to put a column in front of the one with this number, counted from 0, or behind the last one.
 pub(crate) fn insert_column<'p>(
@@ -17,9 +17,11 @@ pub(crate) fn insert_column<'p>(
     values: &GivenColumn<'p>,
     source: &'p dyn ReadAt,
 ) -> Result<Extended<'p>> {
-    let table = TableLayout::of(old.hdu)?;
-    check_names(table.columns.iter().map(|column| column.name.as_str()).chain([column.name.as_str()]))
-        .map_err(|error| error.noting("; nothing was written"))?;
+    let table = changeable(old.hdu)?;
+    if let Some(other) = table.find(&column.name).and_then(|number| table.columns.get(number)) {
+        let message = format!("the table has the column '{}' already; nothing was written", other.name);
+        return Err(Error::argument(message).in_item(|| format!("column '{}'", column.name)));
+    }
     let width = column.width()?;
     let row_len = table.row_len.checked_add(width).ok_or_else(|| Error::too_large("a row is larger than memory"))?;
     let mut header = old.header.clone().with_column(number + 1, |header| column.describe(number + 1, header))?;
@@ -37,7 +39,7 @@ pub(crate) fn insert_column<'p>(
 
 /// Plans to take out the column with this number, counted from 0.
 pub(crate) fn delete_column<'p>(old: &OldHdu<'_>, number: usize, source: &'p dyn ReadAt) -> Result<Extended<'p>> {
-    let table = TableLayout::of(old.hdu)?;
+    let table = changeable(old.hdu)?;
     let column = table.columns.get(number).ok_or_else(|| Error::argument("there is no such column"))?;
     let mut header = old.header.clone().without_column(number + 1)?;
     set_lengths(&mut header, table, table.row_len - column.width)?;
@@ -146,5 +148,5 @@ fn respliced<'p>(
         Piece::Old(before.end().min(old.file_len)..old.file_len),
     ];
     pieces.retain(|piece| piece.len() > 0);
-    Ok(Extended { plan: EditPlan::Assemble(pieces), header, blocks, layout })
+    Ok(Extended { plan: EditPlan::Assemble(pieces), header, blocks, layout, table: None })
 }

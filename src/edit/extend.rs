@@ -8,6 +8,7 @@ use crate::directory::HduEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Encoding, HduKind, HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, Producer, Step, past_the_end};
+use crate::table::TableLayout;
 
 /// An HDU as it is, and where it is.
 pub(crate) struct OldHdu<'a> {
@@ -28,6 +29,8 @@ pub(crate) struct Extended<'p> {
     pub(crate) header: Header,
     pub(crate) blocks: Vec<u8>,
     pub(crate) layout: HduLayout,
+    /// The columns of a table, where they are known to be as they were.
+    pub(crate) table: Option<TableLayout>,
 }
 
 /// Plans to add rows: arrays with all axes of the image, or with all but the slowest for a single row. `None` where there is nothing to add.
@@ -100,7 +103,7 @@ pub(super) fn lengthened<'p>(
             EditPlan::Assemble(pieces)
         }
     };
-    Ok(Extended { plan, header, blocks, layout })
+    Ok(Extended { plan, header, blocks, layout, table: None })
 }
 
 /// Room first, then data, then the header: a kill leaves the HDU as it was, its last block whole. `ends`, of the last HDU: where it ends and

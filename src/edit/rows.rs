@@ -1,12 +1,13 @@
 //! Writing cells of a binary table where they lie, and putting rows behind the last one (FITS 4.0 §7.3.3).
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::extend::{Extended, OldHdu, lengthened, set_count};
 use crate::error::{Error, Result};
 use crate::image::Axis;
 use crate::source::{Content, EditPlan, ReadAt, Step, past_the_end, resize};
-use crate::table::{GivenColumn, RowEncoder, TableLayout, row_bytes};
+use crate::table::{GivenColumn, RowEncoder, TableLayout, changeable, row_bytes};
 
 /// How many bytes of rows that follow each other are written at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -19,16 +20,17 @@ pub(crate) fn write_rows<'p>(
     as_stored: bool,
     source: &'p dyn ReadAt,
 ) -> Result<EditPlan<'p>> {
-    let encoder = RowEncoder::new(table, given, rows.count(), as_stored)?;
-    encoder.check()?;
-    let (row_len, data_start, span) = (table.row_len, table.data_start, encoder.span());
+    let (row_len, data_start) = (table.row_len, table.data_start);
     let row_start = move |row: u64| data_start.saturating_add(row.saturating_mul(row_len as u64));
     if let Some((_, last)) = rows.bounds() {
-        let end = row_start(last).saturating_add(span.end as u64);
+        let end = row_start(last).saturating_add(row_len as u64);
         if end > source.len() {
-            return Err(past_the_end(row_start(last), span.end, source.len()));
+            return Err(past_the_end(row_start(last), row_len, source.len()));
         }
     }
+    let encoder = RowEncoder::new(table, given, rows.count(), as_stored)?;
+    encoder.check()?;
+    let span = encoder.span();
     let pieces = move |write: &mut dyn FnMut(u64, &[u8]) -> Result<()>| {
         if span.is_empty() {
             return Ok(());
@@ -73,7 +75,7 @@ fn runs(rows: &Axis, most: u64) -> impl Iterator<Item = Range<u64>> + '_ {
 
 /// Plans to put rows behind the last one; each group has values for every column. `None` where there is nothing to add.
 pub(crate) fn append_rows<'p>(old: &OldHdu<'_>, groups: &[Vec<GivenColumn<'p>>]) -> Result<Option<Extended<'p>>> {
-    let table = TableLayout::of(old.hdu)?;
+    let table = changeable(old.hdu)?;
     let mut added = 0u64;
     let mut contents = Vec::with_capacity(groups.len());
     for given in groups {
@@ -96,7 +98,9 @@ pub(crate) fn append_rows<'p>(old: &OldHdu<'_>, groups: &[Vec<GivenColumn<'p>>])
         set_count(&mut header, "THEAP", moved.ok_or_else(too_large)?)?;
     }
     let end = table.data_start.checked_add(row_bytes(table.rows)?).ok_or_else(too_large)?;
-    lengthened(old, header, contents, end).map(Some)
+    let longer = lengthened(old, header, contents, end)?;
+    let table = TableLayout { rows: rows as u64, data_start: longer.layout.data_start, ..table.clone() };
+    Ok(Some(Extended { table: Some(table), ..longer }))
 }
 
 fn too_large() -> Error {
@@ -105,11 +109,8 @@ fn too_large() -> Error {
 
 /// How many rows there are values for, the same for every column of the table.
 fn row_count(table: &TableLayout, given: &[GivenColumn<'_>]) -> Result<u64> {
-    let missing = table
-        .columns
-        .iter()
-        .enumerate()
-        .find(|(number, _)| !given.iter().any(|values| table.find(values.name) == Some(*number)));
+    let found: HashSet<usize> = given.iter().filter_map(|values| table.find(values.name)).collect();
+    let missing = table.columns.iter().enumerate().find(|(number, _)| !found.contains(number));
     if let Some((_, column)) = missing {
         let message = "has no values: rows that are appended have all columns of the table; nothing was written";
         return Err(Error::argument(message).in_item(|| format!("column '{}'", column.name)));

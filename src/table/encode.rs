@@ -10,6 +10,7 @@ use super::given::{GivenColumn, GivenType, Spread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::endian::swap_in_place;
 use crate::format::{DataType, Encoding, Misfit, Scaling, ScalingKind, to_big_endian};
+use crate::source::resize;
 
 /// How many bytes, of values and of rows, are encoded column by column: they stay in the processor's first cache.
 const ENCODE_BYTES: usize = 24 << 10;
@@ -132,13 +133,16 @@ impl<'a> RowEncoder<'a> {
     }
 
     /// Writes the bytes from `span.start` to before `span.end` of all rows, one row behind the other.
-    pub(crate) fn encode_bytes(&self, span: Range<u64>, output: &mut [u8]) {
+    pub(crate) fn encode_bytes(&self, span: Range<u64>, output: &mut [u8]) -> Result<()> {
         let row_len = self.row_len as u64;
         if row_len == 0 || span.is_empty() {
-            return;
+            return Ok(());
         }
-        // What belongs to no column.
-        output.fill(0);
+        if !self.fills || self.span.len() < self.row_len {
+            // What belongs to no column.
+            output.fill(0);
+        }
+        let mut cut = Vec::new();
         let mut at = span.start;
         let mut rest = output;
         while at < span.end && !rest.is_empty() {
@@ -150,13 +154,14 @@ impl<'a> RowEncoder<'a> {
             if offset == 0 && whole > 0 {
                 self.encode(row..row + whole as u64, 0, piece);
             } else {
-                let mut cut = vec![0; self.row_len];
+                resize(&mut cut, self.row_len)?;
                 self.encode(row..row + 1, 0, &mut cut);
                 piece.copy_from_slice(cut.get(offset..offset + taken).unwrap_or_default());
             }
             at += taken as u64;
             rest = behind;
         }
+        Ok(())
     }
 }
 
@@ -341,6 +346,11 @@ impl<'a> CellEncoder<'a> {
                     .each(rows.clone(), output, row_len, start, |given, place| to_big_endian(unit, flip, given, place)),
             },
             Way::Convert(encoding) => return self.convert(rows, output, row_len, start, &encoding, scratch),
+            Way::Logicals if self.size == 1 => self.each(rows.clone(), output, row_len, start, |given, place| {
+                if let (Some(given), Some(place)) = (given.first(), place.first_mut()) {
+                    *place = if *given != 0 { b'T' } else { b'F' };
+                }
+            }),
             Way::Logicals => self.each(rows.clone(), output, row_len, start, |given, place| {
                 given.iter().zip(place).for_each(|(given, place)| *place = if *given != 0 { b'T' } else { b'F' });
             }),
@@ -359,6 +369,9 @@ impl<'a> CellEncoder<'a> {
         let size = self.element.size().unwrap_or(0);
         if size == 0 || stored == 0 {
             return self.each(rows, output, row_len, start, |_, place| place.fill(0));
+        }
+        if self.element == (GivenType::Bytes { width: stored }) {
+            return self.each(rows, output, row_len, start, copy);
         }
         let characters = matches!(self.element, GivenType::Characters { .. });
         // The byte of a character that is not 0, as all are ASCII.

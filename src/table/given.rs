@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 use crate::format::DataType;
+use crate::source::reserve;
 
 /// The type of the elements that a column is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,14 +136,12 @@ impl<'a> GivenColumn<'a> {
         if self.shape.len() <= cell.len() + 1 && own.into_iter().all(|length| length == 1) {
             let size = self.element.size().unwrap_or(usize::MAX);
             let element = self.bytes.get(self.start..self.start.saturating_add(size)).unwrap_or_default();
-            let mask = self.mask.and_then(|mask| mask.first()).map(|&flag| Cow::Owned(vec![flag; elements]));
-            return Ok(Spread {
-                bytes: Cow::Owned(element.repeat(elements)),
-                start: 0,
-                stride: 0,
-                mask,
-                mask_stride: 0,
-            });
+            let bytes = repeated(element, elements)?;
+            let mask = match self.mask.and_then(|mask| mask.get(..1)) {
+                Some(flag) => Some(Cow::Owned(repeated(flag, elements)?)),
+                None => None,
+            };
+            return Ok(Spread { bytes: Cow::Owned(bytes), start: 0, stride: 0, mask, mask_stride: 0 });
         }
         let wanted: Vec<usize> = wanted().collect();
         Err(self.refuse(&format!("has shape {:?}, which does not fit {wanted:?}; nothing was written", self.shape)))
@@ -151,6 +150,16 @@ impl<'a> GivenColumn<'a> {
     pub(crate) fn refuse(&self, why: &str) -> Error {
         Error::argument(format!("the data {why}")).in_item(|| format!("column '{}'", self.name))
     }
+}
+
+/// The bytes, so many times. How often comes from a header.
+fn repeated(bytes: &[u8], times: usize) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    reserve(&mut all, bytes.len().saturating_mul(times))?;
+    for _ in 0..times {
+        all.extend_from_slice(bytes);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

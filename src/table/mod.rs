@@ -20,7 +20,7 @@ pub(crate) use form::{Form, FormType};
 pub(crate) use given::{GivenColumn, GivenType};
 pub(crate) use read::{Arrangement, TablePlan, TableRequest, find as find_column};
 pub use read::{ColumnKey, Rows};
-pub(crate) use write::{NewTable, check_names, row_bytes};
+pub(crate) use write::{NewTable, changeable, row_bytes};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]

@@ -7,9 +7,10 @@ use super::declare::NewColumn;
 use super::encode::RowEncoder;
 use super::fields::MOST_COLUMNS;
 use super::given::GivenColumn;
+use crate::directory::HduEntry;
 use crate::edit::NewHdu;
 use crate::error::{Error, Result};
-use crate::format::{HduLayout, Header};
+use crate::format::{HduKind, HduLayout, Header};
 use crate::image::set_name;
 use crate::source::{Content, Producer};
 
@@ -82,12 +83,21 @@ impl<'a> NewTable<'a> {
     }
 }
 
+/// The columns of a table that can be changed.
+///
+/// # Errors
+///
+/// The HDU is no table, or one of a kind that can't be written yet.
+pub(crate) fn changeable(hdu: &HduEntry) -> Result<&TableLayout> {
+    if hdu.layout.kind == HduKind::AsciiTable {
+        return Err(Error::unsupported("ASCII tables can't be written yet"));
+    }
+    TableLayout::of(hdu)
+}
+
 /// The bytes of encoded rows, piece by piece.
 pub(crate) fn row_bytes(encoder: RowEncoder<'_>) -> Box<Producer<'_>> {
-    Box::new(move |span: Range<u64>, output: &mut [u8]| {
-        encoder.encode_bytes(span, output);
-        Ok(())
-    })
+    Box::new(move |span: Range<u64>, output: &mut [u8]| encoder.encode_bytes(span, output))
 }
 
 /// The bytes of rows that hold nothing; `None` where all are 0.
@@ -105,7 +115,7 @@ pub(crate) fn empty_rows<'a>(columns: &[NewColumn]) -> Result<Option<Box<Produce
 }
 
 /// Checks that each column can be asked for by its name.
-pub(crate) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
+fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
     for name in names {
         if !seen.insert(name.trim().to_ascii_lowercase()) {
