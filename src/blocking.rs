@@ -15,7 +15,9 @@ use crate::image::Section;
 use crate::image_data::{ImageData, Pixel};
 use crate::options::OpenOptions;
 use crate::table::{ColumnKey, Rows};
-use crate::table_data::{Columns, Records};
+use crate::table_data::{Columns, Field, Records};
+use crate::table_values::ColumnValues;
+use crate::table_writer::{ColumnOptions, TableOptions};
 use crate::writer::{ImageOptions, WriteOptions};
 
 /// Methods that wait for the operation of the same name of the async type, and those that have nothing to wait for.
@@ -161,6 +163,11 @@ impl TableSelector {
         TableSelector;
         waited fn read() -> Columns;
         waited fn read_records() -> Records;
+        waited fn write(columns: Vec<ColumnValues>) -> ();
+        waited fn append(rows: Vec<ColumnValues>) -> ();
+        waited fn append_all(groups: Vec<Vec<ColumnValues>>) -> ();
+        waited fn insert_column(values: ColumnValues, options: ColumnOptions) -> ();
+        waited fn delete_column(column: impl Into<ColumnKey>) -> ();
     }
 }
 
@@ -224,6 +231,8 @@ impl FitsWriter {
             values: impl AsRef<[u8]> + Send + 'static,
             options: ImageOptions
         ) -> usize;
+        waited fn write_table(columns: Vec<ColumnValues>, options: TableOptions) -> usize;
+        waited fn create_table(fields: Vec<Field>, rows: u64, options: TableOptions) -> usize;
         waited fn edit_header(key: impl Into<HduKey>, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> ();
         waited fn to_bytes() -> Vec<u8>;
         waited fn sync() -> ();

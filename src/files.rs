@@ -10,6 +10,8 @@ use crate::io::Location;
 use crate::io::location::parse;
 use crate::io::replacement::refuse_other_names;
 use crate::reader::FitsReader;
+use crate::table_values::ColumnValues;
+use crate::table_writer::TableOptions;
 use crate::writer::{FitsWriter, ImageOptions};
 
 impl FitsReader {
@@ -59,13 +61,31 @@ impl FitsWriter {
     /// # Ok::<(), rustfits::Error>(())
     /// ```
     pub fn write_file(name: impl AsRef<Path>, append: bool, values: PixelValues, options: ImageOptions) -> Op<()> {
-        let name = name.as_ref().to_owned();
-        Op::edit(move || {
-            let writer = if append { FitsWriter::open(&name).wait()? } else { created(&name)? };
-            let written = writer.write_image_values(values, options).wait();
-            written.and_then(|_| writer.close().wait())
-        })
+        written(name.as_ref(), append, move |writer| writer.write_image_values(values, options))
     }
+
+    /// As [`FitsWriter::write_file`], a table; see [`FitsWriter::write_table`].
+    ///
+    /// # Errors
+    ///
+    /// As [`FitsWriter::create`], [`FitsWriter::open`] and [`FitsWriter::write_table`].
+    pub fn write_table_file(
+        name: impl AsRef<Path>,
+        append: bool,
+        columns: Vec<ColumnValues>,
+        options: TableOptions,
+    ) -> Op<()> {
+        written(name.as_ref(), append, move |writer| writer.write_table(columns, options))
+    }
+}
+
+fn written(name: &Path, append: bool, write: impl FnOnce(&FitsWriter) -> Op<usize> + Send + 'static) -> Op<()> {
+    let name = name.to_owned();
+    Op::edit(move || {
+        let writer = if append { FitsWriter::open(&name).wait()? } else { created(&name)? };
+        let written = write(&writer).wait();
+        written.and_then(|_| writer.close().wait())
+    })
 }
 
 /// A file that appears when it is complete; where that can't be, one that is written in place.

@@ -74,7 +74,7 @@ impl Changer {
         if let Some(Demoted { extension: blocks, .. }) = extension {
             let header = Header::with_rules(&blocks, self.file().lenient()).placed(self.file().name(), number);
             let layout = HduLayout::new(&header, directory.start_of(number) + blocks.len() as u64)?;
-            directory.replace(number, header, blocks, layout);
+            directory.replace(number, header, blocks, layout, None);
         }
         self.file().replace_source(target.source());
         Ok(number - 1)

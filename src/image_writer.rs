@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayBase, CowArray, Data, Dimension};
 
-use crate::edit::{Meaning, PixelPlace, Pixels, write_pixels};
+use crate::edit::{Meaning, PixelPlace, Pixels, extend_image, write_pixels};
 use crate::engine::Op;
 use crate::format::{DataType, Element};
 use crate::reader::ImageSelector;
@@ -137,7 +137,10 @@ impl ImageSelector {
     /// As [`ImageSelector::extend`].
     pub fn extend_values(&self, rows: Vec<PixelValues>) -> Op<()> {
         match self.reader.changer() {
-            Ok(writer) => writer.extend(self.key.clone(), rows),
+            Ok(writer) => writer.replace_hdu(self.key.clone(), move |old, _, carry_out| {
+                let rows = rows.iter().map(PixelValues::lend).collect();
+                extend_image(old, rows)?.map_or(Ok(()), carry_out)
+            }),
             Err(error) => Op::failed(error),
         }
     }
@@ -150,8 +153,8 @@ impl ImageSelector {
         if self.request.unscaled {
             values.meaning = Meaning::Stored;
         }
-        writer.change_data(self.key.clone(), move |hdu, file_len, carry_out| {
-            carry_out(write_pixels(hdu, &place, values.lend(), file_len)?)
+        writer.change_data(self.key.clone(), move |hdu, source, carry_out| {
+            carry_out(write_pixels(hdu, &place, values.lend(), source.len())?)
         })
     }
 }

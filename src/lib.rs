@@ -48,6 +48,8 @@ mod row_chunks;
 mod source;
 mod table;
 mod table_data;
+mod table_values;
+mod table_writer;
 mod target;
 mod tiled;
 mod variable_column;
@@ -74,6 +76,8 @@ pub use reader::{FitsReader, ImageSelector};
 pub use row_chunks::{RecordStream, RowChunks};
 pub use table::{ColumnKey, Rows};
 pub use table_data::{ColumnData, ColumnElement, Columns, Field, Records, TableSelector};
+pub use table_values::{ColumnValue, ColumnValues};
+pub use table_writer::{ColumnOptions, ColumnPlace, TableOptions};
 pub use variable_column::{ArrayElement, VariableColumn};
 pub use writer::{FitsWriter, ImageOptions, WriteOptions};
 

@@ -188,9 +188,9 @@ impl FitsReader {
         ImageSelector { reader: self.clone(), key: key.into(), request: ImageRequest::default() }
     }
 
-    /// A binary table of the file, to be read whole or by columns and rows. Does no I/O.
+    /// A binary table of the file, to be read whole or by columns and rows, and to be written where the file can be changed. Does no I/O.
     pub fn table(&self, key: impl Into<HduKey>) -> TableSelector {
-        TableSelector::new(Arc::clone(&self.file), key.into())
+        TableSelector::new(self.clone(), key.into())
     }
 
     /// All bytes of the file, uncompressed.

@@ -1,15 +1,13 @@
 //! The result of reading a table: columns by name, or rows as records.
 
-use std::sync::Arc;
-
 use ndarray::{ArrayD, IxDyn};
 
 use crate::directory::HduKey;
 use crate::engine::{Buffer, Op};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::OpenFile;
 use crate::format::DataType;
 use crate::memory;
+use crate::reader::FitsReader;
 use crate::row_chunks::{RecordStream, RowChunks};
 use crate::table::{
     Arrangement, Cell, CellForm, Column, ColumnKey, Rows, TablePlan, TableRequest, TextForm, find_name,
@@ -19,15 +17,15 @@ use crate::variable_column::VariableColumn;
 /// A table of a file, or some of its columns and rows, that can be read.
 #[derive(Clone)]
 pub struct TableSelector {
-    file: Arc<OpenFile>,
-    key: HduKey,
-    request: TableRequest,
+    pub(crate) reader: FitsReader,
+    pub(crate) key: HduKey,
+    pub(crate) request: TableRequest,
 }
 
 impl TableSelector {
-    pub(crate) fn new(file: Arc<OpenFile>, key: HduKey) -> Self {
-        let request = TableRequest { lenient: file.lenient(), ..TableRequest::default() };
-        Self { file, key, request }
+    pub(crate) fn new(reader: FitsReader, key: HduKey) -> Self {
+        let request = TableRequest { lenient: reader.file.lenient(), ..TableRequest::default() };
+        Self { reader, key, request }
     }
 
     /// Only these columns, in this order, by name (in any letter case) or number.
@@ -151,7 +149,7 @@ impl TableSelector {
         request: TableRequest,
         finish: impl FnOnce(TablePlan, Vec<Buffer>) -> Result<T> + Send + 'static,
     ) -> Op<T> {
-        self.file.read(self.key.clone(), move |hdu, source| TablePlan::locate(hdu, &request, source), finish)
+        self.reader.file.read(self.key.clone(), move |hdu, source| TablePlan::locate(hdu, &request, source), finish)
     }
 }
 

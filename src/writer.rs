@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ndarray::{ArrayBase, Data, Dimension};
 
 use crate::directory::{Directory, HduEntry, HduKey, placed};
-use crate::edit::{Extended, HeaderChange, OldImage, Pixels, extend_image, with_headers};
+use crate::edit::{Extended, HeaderChange, OldHdu, Pixels, with_headers};
 use crate::engine::{Op, Watch};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Source};
@@ -18,7 +18,7 @@ use crate::io::location::{display, is_gzip_name, parse, refuse_writing};
 use crate::open;
 use crate::options::OpenOptions;
 use crate::reader::FitsReader;
-use crate::source::EditPlan;
+use crate::source::{EditPlan, ReadAt};
 use crate::target::{Place, Target};
 
 /// A FITS file that is made or changed. What was written can be read through [`FitsWriter::reader`] at once.
@@ -370,11 +370,11 @@ impl Changer {
         FitsWriter { reader: FitsReader { file, writer: Some(Arc::clone(&shared)) }, shared }
     }
 
-    /// Changes an HDU where it lies: `plan` says how, from what the directory has of it and the length of the file.
+    /// Changes an HDU where it lies: `plan` says how, from what the directory has of it and the file as it is.
     pub(crate) fn change_data(
         self: &Arc<Self>,
         key: HduKey,
-        plan: impl FnOnce(&HduEntry, u64, &mut dyn FnMut(EditPlan<'_>) -> Result<()>) -> Result<()> + Send + 'static,
+        plan: impl FnOnce(&HduEntry, &dyn ReadAt, &mut dyn FnMut(EditPlan<'_>) -> Result<()>) -> Result<()> + Send + 'static,
     ) -> Op<()> {
         let shared = Arc::clone(self);
         Op::edit(move || {
@@ -383,13 +383,19 @@ impl Changer {
             shared.write_staged(&mut target, &mut directory)?;
             let source = target.source();
             let entry = directory.find(&key, &*source).in_file(shared.file.name())?;
-            let changed = plan(&entry, source.len(), &mut |plan| target.carry_out(plan));
+            let changed = plan(&entry, &*source, &mut |plan| target.carry_out(plan));
             placed(changed, shared.file.name(), entry.index)
         })
     }
 
-    /// Makes an image longer by these rows, all of them in one change.
-    pub(crate) fn extend(self: &Arc<Self>, key: HduKey, rows: Vec<PixelValues>) -> Op<()> {
+    /// Changes an HDU with its header: `plan` says how, from what it is, and has it carried out.
+    pub(crate) fn replace_hdu(
+        self: &Arc<Self>,
+        key: HduKey,
+        plan: impl FnOnce(&OldHdu<'_>, &dyn ReadAt, &mut dyn FnMut(Extended<'_>) -> Result<()>) -> Result<()>
+        + Send
+        + 'static,
+    ) -> Op<()> {
         let shared = Arc::clone(self);
         Op::edit(move || {
             let mut target = shared.target()?;
@@ -397,22 +403,26 @@ impl Changer {
             shared.write_staged(&mut target, &mut directory)?;
             let source = target.source();
             let hdu = directory.find(&key, &*source).in_file(shared.file.name())?;
-            let extended = (|| {
+            let changed = (|| {
                 let last = directory.is_last(hdu.index, &*source)?;
                 let header_start = directory.header_range(hdu.index).map_or(0, |range| range.start);
                 let edited = directory.edit(hdu.index, &*source)?;
                 let (header, blocks) = (&edited.header, edited.blocks.as_slice());
-                let old = OldImage { hdu: &hdu, header, blocks, header_start, last, file_len: source.len() };
-                let rows = rows.iter().map(PixelValues::lend).collect();
-                let Some(Extended { plan, header, blocks, layout }) = extend_image(&old, rows)? else {
-                    return Ok(());
-                };
-                target.carry_out(plan)?;
-                directory.replace(hdu.index, header, blocks, layout);
-                shared.file.replace_source(target.source());
+                let old = OldHdu { hdu: &hdu, header, blocks, header_start, last, file_len: source.len() };
+                let mut done = None;
+                plan(&old, &*source, &mut |changed| {
+                    let Extended { plan, header, blocks, layout, table } = changed;
+                    target.carry_out(plan)?;
+                    done = Some((header, blocks, layout, table));
+                    Ok(())
+                })?;
+                if let Some((header, blocks, layout, table)) = done {
+                    directory.replace(hdu.index, header, blocks, layout, table);
+                    shared.file.replace_source(target.source());
+                }
                 Ok(())
             })();
-            placed(extended, shared.file.name(), hdu.index)
+            placed(changed, shared.file.name(), hdu.index)
         })
     }
 

@@ -15,8 +15,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::*;
-use ndarray::{Array2, ArrayD};
-use rustfits::{DataType, ErrorKind, FitsReader, FitsWriter, Header, ImageOptions, PixelValues, Result, WriteOptions};
+use ndarray::{Array1, Array2, ArrayD, arr0};
+use rustfits::{
+    ColumnOptions, ColumnPlace, ColumnValues, DataType, ErrorKind, FitsReader, FitsWriter, Header, ImageOptions,
+    PixelValues, Result, TableOptions, TableSelector, WriteOptions,
+};
 
 /// The kills of each kind of edit, unless `RUSTFITS_KILLS` says more, and the time that they may take.
 const KILLS: usize = 100;
@@ -97,6 +100,21 @@ fn worker() {
                 let name = format!("E{count}");
                 writer.edit_header(count, move |header| header.set("EXTNAME", name)).wait().unwrap();
             }
+            "rows" => {
+                let table = with_table(&writer);
+                let first = writer.reader().hdu("ROWS").wait().unwrap().rows().unwrap() as usize;
+                table.append(rows(first..first + 1 + number as usize * 37 % 400)).wait().unwrap();
+            }
+            "columns" => {
+                let table = with_table(&writer);
+                let columns = writer.reader().hdu("ROWS").wait().unwrap().fields().unwrap().len();
+                let values = ColumnValues::from_array("more", &arr0(7i16));
+                let options = ColumnOptions { place: ColumnPlace::At(1), ..ColumnOptions::default() };
+                match columns {
+                    2 => table.insert_column(values, options).wait().unwrap(),
+                    _ => table.delete_column("more").wait().unwrap(),
+                }
+            }
             "made anew" => {
                 let (length, value) = (5000 + number as usize % 3 * 3000, number as u8);
                 let mut header = Header::new();
@@ -108,6 +126,37 @@ fn worker() {
             other => panic!("no edit {other}"),
         }
     }
+}
+
+/// Rows of a table, each with its number in two forms.
+fn rows(numbers: std::ops::Range<usize>) -> Vec<ColumnValues> {
+    let integers: Array1<u32> = numbers.clone().map(|number| number as u32).collect();
+    let texts: Array1<String> = numbers.map(|number| format!("{number:<9}")).collect();
+    vec![ColumnValues::from_array("number", &integers), ColumnValues::from_array("text", &texts)]
+}
+
+/// The table, behind the last HDU.
+fn with_table(writer: &FitsWriter) -> TableSelector {
+    if !writer.reader().contains("ROWS").wait().unwrap() {
+        writer.write_table(rows(0..100), TableOptions::named("ROWS")).wait().unwrap();
+    }
+    writer.reader().table("ROWS")
+}
+
+/// How many rows the table has, all of them whole; `None` where it is not there yet.
+fn whole_rows(fits: &FitsReader) -> Option<usize> {
+    if !fits.contains("ROWS").wait().unwrap() {
+        return None;
+    }
+    let table = fits.table("ROWS").read().wait().unwrap();
+    for (row, (number, text)) in
+        table.array::<u32>("number").unwrap().iter().zip(table.array::<String>("text").unwrap()).enumerate()
+    {
+        assert_eq!((*number as usize, text.trim_end()), (row, &*row.to_string()));
+    }
+    let more = table.names().any(|name| name == "more");
+    assert!(!more || table.array::<i16>("more").unwrap().iter().all(|value| *value == 7));
+    Some(table.rows())
 }
 
 fn spawn(edit: &str, path: &Path) -> std::process::Child {
@@ -233,6 +282,21 @@ fn hdus_that_are_copied() {
             );
         }
     });
+}
+
+#[test]
+fn rows_that_are_appended() {
+    let most = std::cell::Cell::new(None);
+    killed("rows", "a.fits", |fits| {
+        let count = whole_rows(fits);
+        assert!(count >= most.get(), "{count:?} rows, there were {:?}", most.get());
+        most.set(count);
+    });
+}
+
+#[test]
+fn columns_that_come_and_go() {
+    killed("columns", "a.fits", |fits| assert!(whole_rows(fits).is_none_or(|rows| rows == 100)));
 }
 
 #[test]

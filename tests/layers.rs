@@ -35,6 +35,8 @@ const LAYERS: [&[&str]; 10] = [
         "table_data",
         "row_chunks",
         "variable_column",
+        "table_values",
+        "table_writer",
     ],
     &["blocking", "lib"],
 ];

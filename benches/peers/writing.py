@@ -18,6 +18,7 @@ from works import Work
 
 STAMPS = 300
 ROWS = 500
+APPENDS = 100
 CARDS = 5_000
 UPDATES = 1_000
 
@@ -32,6 +33,8 @@ def writing(data: Data) -> list[Work]:
         _gzip(data, directory),
         _stamps(data, directory),
         _rows(directory),
+        _table(data, directory),
+        _appends(data, directory),
         _new_header(directory),
         _updates(directory),
         _growth(data, directory),
@@ -154,6 +157,50 @@ def _rows(directory: Path) -> Work:
         "fitsio": _written(directory, "fitsio", by_fitsio),
     }
     return Work("append 500 rows of pixels", 5, readers)
+
+
+def _table(data: Data, directory: Path) -> Work:
+    table = fitsio.read(data.table(1_000_000), ext=1)
+    table = table.astype(table.dtype.newbyteorder("="))
+
+    def by_rustfits(path: str) -> None:
+        with rustfits.FITS(path, "w+") as file:
+            file.write_table(table)
+
+    readers = {
+        "rustfits": _written(directory, "rustfits", by_rustfits),
+        "fitsio": _written(
+            directory, "fitsio", lambda path: fitsio.write(path, table)
+        ),
+        "astropy": _written(
+            directory, "astropy", lambda path: fits.BinTableHDU(table).writeto(path)
+        ),
+    }
+    return Work("write table of 20 columns", 40, readers, base="fitsio")
+
+
+def _appends(data: Data, directory: Path) -> Work:
+    rows = fitsio.read(data.table(1_000_000), ext=1, rows=range(1000))
+    rows = rows.astype(rows.dtype.newbyteorder("="))
+
+    def by_rustfits(path: str) -> None:
+        with rustfits.FITS(path, "w+") as file:
+            table = file.write_table(rows)
+            for _ in range(APPENDS):
+                table.append(rows)
+
+    def by_fitsio(path: str) -> None:
+        with fitsio.FITS(path, "rw") as file:
+            file.write(rows)
+            table = file[1]
+            for _ in range(APPENDS):
+                table.append(rows)
+
+    readers = {
+        "rustfits": _written(directory, "rustfits", by_rustfits),
+        "fitsio": _written(directory, "fitsio", by_fitsio),
+    }
+    return Work("append 100 times 1,000 rows", 13, readers, base="fitsio")
 
 
 def _cards() -> list[tuple[str, Any]]:

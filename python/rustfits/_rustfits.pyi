@@ -26,6 +26,9 @@ Column: TypeAlias = str | bytes | Integer
 Columns: TypeAlias = Column | Sequence[str] | Sequence[Column]
 Name: TypeAlias = str | os.PathLike[str]
 Mode: TypeAlias = Literal["r", "r+", "w+"]
+# A structured array, a dict of arrays, or a list of arrays with names=.
+TableData: TypeAlias = Array | Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]
+Units: TypeAlias = Mapping[str, str | None] | Sequence[str | None]
 HeaderValue: TypeAlias = bool | int | float | complex | str | np.generic | None
 
 class Timeout:
@@ -184,9 +187,11 @@ class CompressedImageHDU(ImageHDU):
     """An image in compressed tiles."""
 
 class ColumnSubset:
-    """Some columns of a table, read when rows are asked of them."""
+    """Some columns of a table, read and written by rows."""
 
     def read(self, *, rows: Rows | None = None) -> Array: ...
+    def write(self, data: Any, *, rows: Rows | None = None) -> None: ...
+    def __setitem__(self, rows: Integer | slice | EllipsisType | Integers, value: Any, /) -> None: ...
     @overload
     def __getitem__(self, rows: Integer, /) -> Any: ...
     @overload
@@ -226,7 +231,28 @@ class _Table(HDU):
     def __getitem__(self, key: str | bytes | list[str], /) -> ColumnSubset: ...
     @overload
     def __getitem__(self, key: slice | Integers, /) -> Array: ...
-    def __setitem__(self, key: object, value: object, /) -> None: ...
+    def __setitem__(
+        self, key: Integer | slice | EllipsisType | Integers | str | bytes | list[str], value: Any, /
+    ) -> None: ...
+    def write(self, data: TableData, *, names: Sequence[str] | None = None) -> None: ...
+    def append(self, data: TableData, *, names: Sequence[str] | None = None) -> None: ...
+    def extend(self, data: TableData, *, names: Sequence[str] | None = None) -> None: ...
+    def appending(self) -> Extending[Self]: ...
+    def extending(self) -> Extending[Self]: ...
+    def insert_column(
+        self,
+        name: str,
+        data: npt.ArrayLike,
+        *,
+        position: int | None = None,
+        after: Column | None = None,
+        before: Column | None = None,
+        unit: str | None = None,
+        inner_dtype: None = None,
+        heap_format: None = None,
+        bit_packed: bool = False,
+    ) -> None: ...
+    def delete_column(self, name: Column) -> None: ...
     def __iter__(self) -> RowIterator: ...
     def iter(
         self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
@@ -324,14 +350,47 @@ class FITS:
         header: Header | dict[str, Any] | None = None,
         before: HduKey | HDU | None = None,
     ) -> ImageHDU: ...
+    def write_table(
+        self,
+        data: TableData,
+        *,
+        names: Sequence[str] | None = None,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        var_dtypes: None = None,
+        bit_columns: Sequence[str] | None = None,
+        heap_format: None = None,
+        compress: None = None,
+        ztilelen: None = None,
+        header: Header | dict[str, Any] | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> TableHDU: ...
+    def create_table_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        nrows: int = 0,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        var_dtypes: None = None,
+        bit_columns: Sequence[str] | None = None,
+        heap_format: None = None,
+        compress: None = None,
+        ztilelen: None = None,
+        header: Header | dict[str, Any] | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> TableHDU: ...
+    # A table for a structured array or a dict, else an image.
     def write(
         self,
-        data: npt.ArrayLike,
+        data: npt.ArrayLike | Mapping[str, npt.ArrayLike],
         *,
         extname: str | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | HDU | None = None,
-    ) -> ImageHDU: ...
+    ) -> Any: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
@@ -492,7 +551,7 @@ def read_header(
 ) -> Header: ...
 def write(
     filename: Name,
-    data: npt.ArrayLike,
+    data: npt.ArrayLike | Mapping[str, npt.ArrayLike],
     *,
     mode: Mode = "w+",
     extname: str | None = None,

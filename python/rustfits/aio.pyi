@@ -1,7 +1,7 @@
 """The asyncio face of rustfits: the same names, and every call that does I/O is awaitable."""
 
-from collections.abc import AsyncIterator, Coroutine, Generator, Sequence
-from types import TracebackType
+from collections.abc import AsyncIterator, Coroutine, Generator, Mapping, Sequence
+from types import EllipsisType, TracebackType
 from typing import Any, Literal, Self, overload
 
 import numpy.typing as npt
@@ -24,6 +24,8 @@ from rustfits._rustfits import (
     Remote,
     Rows,
     SectionKey,
+    TableData,
+    Units,
 )
 
 __all__ = [
@@ -110,6 +112,32 @@ class TableHDU(rustfits.TableHDU):
     def iter(  # type: ignore[override]
         self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
     ) -> AsyncIterator[Array]: ...
+    def set(
+        self, key: Integer | slice | EllipsisType | Integers | str | bytes | list[str], value: Any
+    ) -> Coroutine[Any, Any, None]: ...
+    def write(  # type: ignore[override]
+        self, data: TableData, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def append(  # type: ignore[override]
+        self, data: TableData, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def extend(  # type: ignore[override]
+        self, data: TableData, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def insert_column(  # type: ignore[override]
+        self,
+        name: str,
+        data: npt.ArrayLike,
+        *,
+        position: int | None = None,
+        after: Column | None = None,
+        before: Column | None = None,
+        unit: str | None = None,
+        inner_dtype: None = None,
+        heap_format: None = None,
+        bit_packed: bool = False,
+    ) -> Coroutine[Any, Any, None]: ...
+    def delete_column(self, name: Column) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
@@ -134,6 +162,32 @@ class AsciiTableHDU(rustfits.AsciiTableHDU):
     def iter(  # type: ignore[override]
         self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
     ) -> AsyncIterator[Array]: ...
+    def set(
+        self, key: Integer | slice | EllipsisType | Integers | str | bytes | list[str], value: Any
+    ) -> Coroutine[Any, Any, None]: ...
+    def write(  # type: ignore[override]
+        self, data: TableData, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def append(  # type: ignore[override]
+        self, data: TableData, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def extend(  # type: ignore[override]
+        self, data: TableData, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def insert_column(  # type: ignore[override]
+        self,
+        name: str,
+        data: npt.ArrayLike,
+        *,
+        position: int | None = None,
+        after: Column | None = None,
+        before: Column | None = None,
+        unit: str | None = None,
+        inner_dtype: None = None,
+        heap_format: None = None,
+        bit_packed: bool = False,
+    ) -> Coroutine[Any, Any, None]: ...
+    def delete_column(self, name: Column) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
@@ -144,9 +198,12 @@ class Selector:
 
     def __await__(self) -> Generator[Any, None, Any]: ...
     def __getitem__(self, key: Any, /) -> Coroutine[Any, Any, Any]: ...
-    def set(self, key: SectionKey, value: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
-    def write(self, data: npt.ArrayLike, start: Integer | Integers | None = None) -> Coroutine[Any, Any, None]: ...
-    def extend(self, data: npt.ArrayLike) -> Coroutine[Any, Any, None]: ...
+    def set(self, key: Any, value: Any) -> Coroutine[Any, Any, None]: ...
+    def write(
+        self, data: Any, start: Integer | Integers | None = None, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def extend(self, data: Any, *, names: Sequence[str] | None = None) -> Coroutine[Any, Any, None]: ...
+    def append(self, data: Any, *, names: Sequence[str] | None = None) -> Coroutine[Any, Any, None]: ...
     def read(
         self,
         section: SectionKey | None = None,
@@ -233,14 +290,47 @@ class FITS:
         header: Header | dict[str, Any] | None = None,
         before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, ImageHDU]: ...
+    def write_table(
+        self,
+        data: TableData,
+        *,
+        names: Sequence[str] | None = None,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        var_dtypes: None = None,
+        bit_columns: Sequence[str] | None = None,
+        heap_format: None = None,
+        compress: None = None,
+        ztilelen: None = None,
+        header: Header | dict[str, Any] | None = None,
+        before: HduKey | rustfits.HDU | None = None,
+    ) -> Coroutine[Any, Any, TableHDU]: ...
+    def create_table_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        nrows: int = 0,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        var_dtypes: None = None,
+        bit_columns: Sequence[str] | None = None,
+        heap_format: None = None,
+        compress: None = None,
+        ztilelen: None = None,
+        header: Header | dict[str, Any] | None = None,
+        before: HduKey | rustfits.HDU | None = None,
+    ) -> Coroutine[Any, Any, TableHDU]: ...
+    # A table for a structured array or a dict, else an image.
     def write(
         self,
-        data: npt.ArrayLike,
+        data: npt.ArrayLike | Mapping[str, npt.ArrayLike],
         *,
         extname: str | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | rustfits.HDU | None = None,
-    ) -> Coroutine[Any, Any, ImageHDU]: ...
+    ) -> Coroutine[Any, Any, Any]: ...
 
 def open(
     filename: Name,
@@ -283,7 +373,7 @@ def read_header(
 ) -> Coroutine[Any, Any, Header]: ...
 def write(
     filename: Name,
-    data: npt.ArrayLike,
+    data: npt.ArrayLike | Mapping[str, npt.ArrayLike],
     *,
     mode: Mode = "w+",
     extname: str | None = None,

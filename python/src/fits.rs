@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyNotImplementedError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMemoryView};
+use pyo3::types::{PyBytes, PyIterator, PyList, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, HduId, HduInfo, HduKey, ImageOptions, Op, WriteOptions};
 
 use crate::array::data_type_of;
@@ -18,6 +18,8 @@ use crate::options::{RemoteArgument, open_options};
 use crate::pickle::{Reduced, reduce_file};
 use crate::pixels::PixelArgument;
 use crate::run::wait;
+use crate::table_values::is_table;
+use crate::table_write::{NewTable, UnitsArgument};
 
 /// An open FITS file.
 ///
@@ -202,17 +204,6 @@ pub(crate) fn copy_of(writer: &FitsWriter, hdu: &Hdu, before: Option<HduKey>) ->
     }
 }
 
-/// Refuses what can only be written as a table.
-pub(crate) fn refuse_tables(data: &Bound<'_, PyAny>) -> PyResult<()> {
-    let names = data.getattr_opt("dtype")?.map(|dtype| dtype.getattr("names")).transpose()?;
-    if data.is_instance_of::<PyDict>() || names.is_some_and(|names| !names.is_none()) {
-        return Err(PyNotImplementedError::new_err(
-            "tables can't be written yet: data is a structured array or a dict",
-        ));
-    }
-    Ok(())
-}
-
 /// Keywords that a later version will take.
 pub(crate) fn refuse_options(options: &[(&str, &Option<Py<PyAny>>)]) -> PyResult<()> {
     match options.iter().find(|(_, value)| value.is_some()) {
@@ -242,6 +233,12 @@ impl Fits {
     /// A file whose user was warned already.
     pub(crate) fn again(reader: FitsReader) -> Self {
         Self { handle: Handle::Reader(reader), mode: Mode::Read, hdus: Mutex::default() }
+    }
+
+    /// The HDU that an operation adds.
+    fn added(&self, py: Python<'_>, adding: Op<usize>) -> PyResult<Py<PyAny>> {
+        let index = wait(py, adding)?;
+        self.__getitem__(py, Key(index.into()))
     }
 
     /// The HDU's object: the same one each time.
@@ -378,8 +375,7 @@ impl Fits {
     ) -> PyResult<Py<PyAny>> {
         refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
         let options = image_options(extname, extver, blank, header, self.place(before)?);
-        let index = wait(py, self.writer()?.write_image_values(data.0, options))?;
-        self.__getitem__(py, Key(index.into()))
+        self.added(py, self.writer()?.write_image_values(data.0, options))
     }
 
     /// Adds an image of zeros, which take no time to write.
@@ -409,12 +405,10 @@ impl Fits {
     ) -> PyResult<Py<PyAny>> {
         refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
         let options = image_options(extname, extver, blank, header, self.place(before)?);
-        let created = self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options);
-        let index = wait(py, created)?;
-        self.__getitem__(py, Key(index.into()))
+        self.added(py, self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options))
     }
 
-    /// Adds an array as an image; the parameters are those of `write_image`.
+    /// Adds an array as an image, a structured array or a dict as a table; the parameters are those of `write_image` and `write_table`.
     #[pyo3(signature = (data, *, extname=None, header=None, before=None))]
     fn write(
         &self,
@@ -424,8 +418,103 @@ impl Fits {
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
-        refuse_tables(data)?;
+        if is_table(data)? {
+            let table = NewTable { extname, header, before: self.place(before)?, ..NewTable::default() };
+            return self.added(py, table.write(&self.writer()?, data, None)?);
+        }
         self.write_image(py, data.extract()?, extname, None, None, None, None, header, before)
+    }
+
+    /// Adds a binary table behind the last HDU; an empty primary HDU goes first in an empty file.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : structured array, dict or list of arrays
+    ///     The columns, which all have as many rows: arrays of any byte order and memory order with the dtypes b1, u1 i2 i4 i8 f4 f8, i1 u2 u4 u8,
+    ///     c8 c16, S and U, and arrays of str. What is masked becomes the column's TNULL, which is none of its values, NaN, or 0 among logicals.
+    /// names : list of str, optional
+    ///     The names of a list of arrays; of other data, only these columns.
+    /// extname, extver : optional
+    ///     EXTNAME and EXTVER.
+    /// units : dict or list of str, optional
+    ///     Units by column name, or one for each column.
+    /// bit_columns : list of str, optional
+    ///     Columns of bools that are packed as bits.
+    /// header : Header or dict, optional
+    ///     More cards, such as TDISPn, as for `write_image`.
+    /// before : int, str, (str, int) or HDU, optional
+    ///     As for `write_image`.
+    /// var_dtypes, heap_format, compress, ztilelen : optional
+    ///     Not supported yet.
+    ///
+    /// Returns
+    /// -------
+    /// TableHDU
+    ///     The new HDU.
+    #[pyo3(signature = (data, *, names=None, extname=None, extver=None, units=None, var_dtypes=None, bit_columns=None, heap_format=None, compress=None, ztilelen=None, header=None, before=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn write_table(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        names: Option<Vec<String>>,
+        extname: Option<String>,
+        extver: Option<i64>,
+        units: Option<UnitsArgument<'_>>,
+        var_dtypes: Option<Py<PyAny>>,
+        bit_columns: Option<Vec<String>>,
+        heap_format: Option<Py<PyAny>>,
+        compress: Option<Py<PyAny>>,
+        ztilelen: Option<Py<PyAny>>,
+        header: Option<CardsArgument>,
+        before: Option<HduArgument>,
+    ) -> PyResult<Py<PyAny>> {
+        refuse_options(&[
+            ("var_dtypes", &var_dtypes),
+            ("heap_format", &heap_format),
+            ("compress", &compress),
+            ("ztilelen", &ztilelen),
+        ])?;
+        let table = NewTable { extname, extver, units, bit_columns, header, before: self.place(before)? };
+        self.added(py, table.write(&self.writer()?, data, names)?)
+    }
+
+    /// Adds a binary table whose rows hold nothing: 0, False, the empty string.
+    ///
+    /// Parameters
+    /// ----------
+    /// dtype : dtype
+    ///     The columns, such as `[("ra", "f8"), ("name", "U12"), ("flux", "f4", (2, 3))]`.
+    /// nrows : int
+    ///     The number of rows.
+    ///
+    /// The other parameters are those of `write_table`.
+    #[pyo3(signature = (dtype, nrows=0, *, extname=None, extver=None, units=None, var_dtypes=None, bit_columns=None, heap_format=None, compress=None, ztilelen=None, header=None, before=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn create_table_hdu(
+        &self,
+        py: Python<'_>,
+        dtype: &Bound<'_, PyAny>,
+        nrows: u64,
+        extname: Option<String>,
+        extver: Option<i64>,
+        units: Option<UnitsArgument<'_>>,
+        var_dtypes: Option<Py<PyAny>>,
+        bit_columns: Option<Vec<String>>,
+        heap_format: Option<Py<PyAny>>,
+        compress: Option<Py<PyAny>>,
+        ztilelen: Option<Py<PyAny>>,
+        header: Option<CardsArgument>,
+        before: Option<HduArgument>,
+    ) -> PyResult<Py<PyAny>> {
+        refuse_options(&[
+            ("var_dtypes", &var_dtypes),
+            ("heap_format", &heap_format),
+            ("compress", &compress),
+            ("ztilelen", &ztilelen),
+        ])?;
+        let table = NewTable { extname, extver, units, bit_columns, header, before: self.place(before)? };
+        self.added(py, table.create(&self.writer()?, dtype, nrows)?)
     }
 
     /// Adds a copy of an HDU of this or another open file: its cards and data byte for byte.
@@ -446,8 +535,7 @@ impl Fits {
     ///     The new one.
     #[pyo3(signature = (hdu, *, before=None))]
     fn copy(&self, py: Python<'_>, hdu: PyRef<'_, Hdu>, before: Option<HduArgument>) -> PyResult<Py<PyAny>> {
-        let index = wait(py, copy_of(&self.writer()?, &hdu, self.place(before)?))?;
-        self.__getitem__(py, Key(index.into()))
+        self.added(py, copy_of(&self.writer()?, &hdu, self.place(before)?))
     }
 
     /// Deletes an HDU; those behind it move up. The primary HDU becomes an empty one.

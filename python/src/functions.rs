@@ -9,12 +9,14 @@ use pyo3::types::PyTuple;
 use rustfits::{FitsReader, FitsWriter, HduInfo, HduKey, Header, Op};
 
 use crate::aio::{Data, Read};
-use crate::fits::{Mode, image_options, refuse_tables, warn};
+use crate::fits::{Mode, image_options, warn};
 use crate::header::{CardsArgument, PyHeader};
 use crate::keys::Key;
 use crate::options::{RemoteArgument, open_options};
 use crate::pixels::PixelArgument;
 use crate::run::wait;
+use crate::table_values::is_table;
+use crate::table_write::NewTable;
 
 /// What was read, with the header where it was asked for.
 pub(crate) struct Loaded(pub(crate) Data, pub(crate) Option<Arc<Header>>);
@@ -89,14 +91,14 @@ pub(crate) fn read_header(
     Ok(PyHeader::copy(&*wait(py, reader.header(ext.0))?))
 }
 
-/// Writes an array as an image.
+/// Writes an array as an image, a structured array or a dict as a table.
 ///
 /// Parameters
 /// ----------
 /// filename : str or os.PathLike
 ///     A path; one that ends in `.gz` is compressed.
 /// data : array_like
-///     As for `FITS.write_image`. Tables are not supported yet.
+///     As for `FITS.write_image`; a structured array or a dict as for `FITS.write_table`.
 /// mode : {'w+', 'r+'}
 ///     `w+` makes a file, in the place of an old one once it is complete; `r+` appends to a file that is there.
 /// extname : str, optional
@@ -129,7 +131,10 @@ pub(crate) fn writing(
         Mode::Change => true,
         Mode::Read => return Err(PyValueError::new_err("mode 'r' does not write: 'w+' makes a file, 'r+' appends")),
     };
-    refuse_tables(data)?;
+    if is_table(data)? {
+        let options = NewTable { extname, header, ..NewTable::default() };
+        return options.write_file(filename, append, data);
+    }
     let values: PixelArgument = data.extract()?;
     Ok(FitsWriter::write_file(filename, append, values.0, image_options(extname, None, None, header, None)))
 }

@@ -1,13 +1,13 @@
 //! The HDU classes of the blocking API.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
-use rustfits::{FitsReader, FitsWriter, HduInfo, HduKind, ImageData, Op, PixelValues};
+use rustfits::{ColumnValues, FitsReader, FitsWriter, HduInfo, HduKind, ImageData, Op, PixelValues};
 
 use crate::array::Pixels;
 use crate::error::OrRaise;
@@ -27,8 +27,14 @@ pub(crate) struct Hdu {
     /// Whether the file is one of asyncio, so that nothing may block.
     pub(crate) awaited: bool,
     header: PyOnceLock<Py<PyHeader>>,
-    /// The rows that `extending()` has collected; `None` outside of it.
-    pub(crate) collected: Mutex<Option<Vec<PixelValues>>>,
+    /// The rows that `extending()` or `appending()` has collected; `None` outside of it.
+    pub(crate) collected: Mutex<Option<Vec<Extension>>>,
+}
+
+/// Rows that are collected to be written at once.
+pub(crate) enum Extension {
+    Pixels(PixelValues),
+    Rows(Vec<ColumnValues>),
 }
 
 impl Hdu {
@@ -49,12 +55,23 @@ impl Hdu {
         if self.awaited { await_op(py, op, |value| value) } else { wait(py, op)?.into_bound_py_any(py) }
     }
 
+    /// Keeps rows for the end of an open `extending()`; gives them back where there is none.
+    pub(crate) fn collect<T>(&self, rows: T, own: impl FnOnce(T) -> Extension) -> Option<T> {
+        match &mut *self.collected.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(collected) => {
+                collected.push(own(rows));
+                None
+            }
+            None => Some(rows),
+        }
+    }
+
     fn writer(&self) -> PyResult<FitsWriter> {
         self.reader.writer().or_raise()
     }
 
     /// What names or describes the HDU, as the header has it now.
-    fn described<T: Send>(&self, py: Python<'_>, describe: impl FnOnce(&HduInfo) -> T + Send) -> T {
+    pub(crate) fn described<T: Send>(&self, py: Python<'_>, describe: impl FnOnce(&HduInfo) -> T + Send) -> T {
         if self.reader.writer().is_err() {
             return describe(&self.info);
         }
@@ -278,7 +295,7 @@ impl ImageHdu {
     /// A context in which `extend` collects rows: all of them are written at its end, in one change. An exception writes none. The
     /// context is the image itself: `with hdu.extending() as rows: rows.extend(...)`. `async with` for a file of `rustfits.aio`.
     fn extending(slf: Bound<'_, Self>) -> Extending {
-        Extending { hdu: slf.unbind() }
+        Extending { hdu: slf.into_super().unbind() }
     }
 }
 

@@ -18,6 +18,8 @@ mod repr;
 mod run;
 mod table;
 mod table_iteration;
+mod table_values;
+mod table_write;
 
 use pyo3::prelude::*;
 

@@ -4,10 +4,10 @@ use std::sync::PoisonError;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use rustfits::{Op, PixelValues};
+use rustfits::{HduKind, Op, PixelValues};
 
 use crate::array::{Lent, Numbers};
-use crate::hdu::{Hdu, ImageHdu};
+use crate::hdu::{Extension, Hdu};
 use crate::keys::{SectionKey, integer, integers};
 use crate::run::{await_op, awaitable, wait};
 
@@ -83,53 +83,58 @@ pub(crate) fn write_data(hdu: &Hdu, data: PixelArgument, start: Option<StartArgu
 
 /// What `hdu.extend(data)` does; `None` where the rows were collected.
 pub(crate) fn extend(hdu: &Hdu, data: PixelArgument) -> Option<Op<()>> {
-    if let Some(collected) = &mut *hdu.collected.lock().unwrap_or_else(PoisonError::into_inner) {
-        // Whoever collects rows often fills one array again and again.
-        collected.push(data.0.into_owned());
-        return None;
-    }
-    Some(hdu.reader.image(hdu.info.id()).extend_values(vec![data.0]))
+    // Whoever collects rows often fills one array again and again.
+    let rows = hdu.collect(data.0, |rows| Extension::Pixels(rows.into_owned()))?;
+    Some(hdu.reader.image(hdu.info.id()).extend_values(vec![rows]))
 }
 
-/// The context that `hdu.extending()` gives.
+/// The context that `hdu.extending()` and `hdu.appending()` give.
 #[pyclass(frozen, module = "rustfits")]
 pub(crate) struct Extending {
-    pub(crate) hdu: Py<ImageHdu>,
+    pub(crate) hdu: Py<Hdu>,
 }
 
 impl Extending {
-    fn begin(&self, py: Python<'_>) -> PyResult<Py<ImageHdu>> {
-        let hdu = self.hdu.borrow(py);
-        let mut collected = hdu.as_super().collected.lock().unwrap_or_else(PoisonError::into_inner);
+    fn begin(&self, py: Python<'_>) -> PyResult<Py<Hdu>> {
+        let hdu = self.hdu.get();
+        let mut collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner);
         if collected.is_some() {
-            return Err(PyRuntimeError::new_err("extending() is open on this image already"));
+            return Err(PyRuntimeError::new_err("the rows of this HDU are collected already"));
         }
         *collected = Some(Vec::new());
         Ok(self.hdu.clone_ref(py))
     }
 
     /// What writes the rows, unless an exception has ended the context.
-    fn end(&self, py: Python<'_>, kind: &Bound<'_, PyAny>) -> Op<()> {
-        let hdu = self.hdu.borrow(py);
-        let hdu = hdu.as_super();
+    fn end(&self, kind: &Bound<'_, PyAny>) -> Op<()> {
+        let hdu = self.hdu.get();
         let collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let rows = collected.filter(|_| kind.is_none()).unwrap_or_default();
-        hdu.reader.image(hdu.info.id()).extend_values(rows)
+        let (mut pixels, mut rows) = (Vec::new(), Vec::new());
+        for extension in collected.filter(|_| kind.is_none()).unwrap_or_default() {
+            match extension {
+                Extension::Pixels(values) => pixels.push(values),
+                Extension::Rows(values) => rows.push(values),
+            }
+        }
+        match hdu.info.kind() {
+            HduKind::BinaryTable => hdu.reader.table(hdu.info.id()).append_all(rows),
+            _ => hdu.reader.image(hdu.info.id()).extend_values(pixels),
+        }
     }
 }
 
 #[pymethods]
 impl Extending {
-    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<ImageHdu>> {
-        if self.hdu.borrow(py).as_super().awaited {
-            return Err(PyTypeError::new_err("writing the rows is awaited: use `async with hdu.extending()`"));
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<Hdu>> {
+        if self.hdu.get().awaited {
+            return Err(PyTypeError::new_err("writing the rows is awaited: use `async with`"));
         }
         self.begin(py)
     }
 
     #[pyo3(signature = (kind, *_error))]
     fn __exit__(&self, py: Python<'_>, kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
-        let ended = self.end(py, kind);
+        let ended = self.end(kind);
         if kind.is_none() { wait(py, ended) } else { Ok(()) }
     }
 
@@ -145,7 +150,7 @@ impl Extending {
         kind: &Bound<'py, PyAny>,
         _error: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let ended = self.end(py, kind);
+        let ended = self.end(kind);
         if kind.is_none() { await_op(py, ended, |()| ()) } else { awaitable(py, async { Ok(()) }) }
     }
 }

@@ -1,17 +1,22 @@
 //! The table classes of the blocking API, and what users put in their brackets.
 
-use pyo3::exceptions::{PyNotImplementedError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySlice, PyTuple};
 use rustfits::{ColumnKey, FitsReader, HduId, HduInfo, Op, Records, Rows, TableSelector};
 
 use crate::error::OrRaise;
+use crate::fits::refuse_options;
 use crate::hdu::Hdu;
 use crate::keys::{integer, integer_array, integer_list, integers, slice_parts, text, unsupported};
 use crate::pickle::{Reduced, reduce_item};
+use crate::pixels::Extending;
 use crate::records::{Row, Single, Structured, record_dtype};
 use crate::run::wait;
 use crate::table_iteration::{ChunkIterator, RowIterator};
+use crate::table_write::{
+    Insertion, append, assign, assign_columns, delete_column, insert_column, subset_rows, write_columns,
+};
 
 const ACCEPTED: &str = "a table key is an int, a slice, a list of ints, a column name or a list of names";
 /// What binary and ASCII tables have in common.
@@ -158,8 +163,9 @@ pub(crate) fn column_op(table: TableSelector, name: ColumnKey, as_bytes: bool) -
 }
 
 impl AnyTable {
-    fn info<'a>(slf: &'a PyRef<'_, Self>) -> &'a HduInfo {
-        &slf.as_super().info
+    /// What describes the table, as it is now.
+    fn now<T: Send>(slf: &PyRef<'_, Self>, describe: impl FnOnce(&HduInfo) -> T + Send) -> T {
+        slf.as_super().described(slf.py(), describe)
     }
 }
 
@@ -168,27 +174,27 @@ impl AnyTable {
     /// The number of rows.
     #[getter]
     fn nrows(slf: PyRef<'_, Self>) -> PyResult<u64> {
-        Self::info(&slf).rows().or_raise()
+        Self::now(&slf, HduInfo::rows).or_raise()
     }
 
     /// The number of columns.
     #[getter]
     fn ncols(slf: PyRef<'_, Self>) -> PyResult<usize> {
-        Ok(Self::info(&slf).fields().or_raise()?.len())
+        Ok(Self::now(&slf, HduInfo::fields).or_raise()?.len())
     }
 
     /// The names of the columns, as the file has them.
     #[getter]
     fn colnames<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let py = slf.py();
-        PyTuple::new(py, Self::info(&slf).fields().or_raise()?.into_iter().map(|field| field.name))
+        PyTuple::new(py, Self::now(&slf, HduInfo::fields).or_raise()?.into_iter().map(|field| field.name))
     }
 
     /// The dtype of a row.
     #[getter]
     fn dtype<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        record_dtype(py, &Self::info(&slf).fields().or_raise()?)
+        record_dtype(py, &Self::now(&slf, HduInfo::fields).or_raise()?)
     }
 
     /// The units of the columns that have one.
@@ -196,7 +202,7 @@ impl AnyTable {
     fn units<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let py = slf.py();
         let units = PyDict::new(py);
-        for (name, unit) in Self::info(&slf).units().or_raise()? {
+        for (name, unit) in Self::now(&slf, HduInfo::units).or_raise()? {
             units.set_item(name, unit)?;
         }
         Ok(units)
@@ -205,11 +211,11 @@ impl AnyTable {
     /// The number of rows, as a tuple of one.
     #[getter]
     fn shape(slf: PyRef<'_, Self>) -> PyResult<(u64,)> {
-        Ok((Self::info(&slf).rows().or_raise()?,))
+        Ok((Self::now(&slf, HduInfo::rows).or_raise()?,))
     }
 
     fn __len__(slf: PyRef<'_, Self>) -> PyResult<usize> {
-        Ok(Self::info(&slf).rows().or_raise()? as usize)
+        Ok(Self::now(&slf, HduInfo::rows).or_raise()? as usize)
     }
 
     /// Reads the table, or some of its rows and columns.
@@ -283,13 +289,108 @@ impl AnyTable {
         }
     }
 
-    fn __setitem__(&self, _key: &Bound<'_, PyAny>, _value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Err(PyNotImplementedError::new_err("writing into a table is not supported yet"))
+    fn __setitem__(slf: PyRef<'_, Self>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, hdu) = (slf.py(), slf.as_super());
+        if hdu.awaited {
+            return Err(PyTypeError::new_err("an assignment can't be awaited: use `await hdu.set(key, value)`"));
+        }
+        wait(py, assign(hdu, key, value)?)
+    }
+
+    /// Writes columns of all rows.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : structured array, dict or list of arrays
+    ///     Values of any dtype whose numbers fit, which is checked before anything is written; columns are found by their names. Columns with
+    ///     TSCAL and TZERO get physical values. What is masked becomes TNULL, NaN, or 0 among logicals.
+    /// names : list of str, optional
+    ///     The columns that a list of arrays is for; of other data, only these.
+    #[pyo3(signature = (data, *, names=None))]
+    fn write(slf: PyRef<'_, Self>, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<()> {
+        let py = slf.py();
+        wait(py, write_columns(slf.as_super(), data, names)?)
+    }
+
+    /// Puts rows behind the last one.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : structured array, dict or list of arrays
+    ///     Values for every column of the table; dtypes as for `write`.
+    /// names : list of str, optional
+    ///     The columns that a list of arrays is for.
+    #[pyo3(signature = (data, *, names=None))]
+    fn append(slf: PyRef<'_, Self>, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<()> {
+        let py = slf.py();
+        append(slf.as_super(), data, names)?.map_or(Ok(()), |op| wait(py, op))
+    }
+
+    /// The same as `append`.
+    #[pyo3(signature = (data, *, names=None))]
+    fn extend(slf: PyRef<'_, Self>, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<()> {
+        Self::append(slf, data, names)
+    }
+
+    /// A context in which `append` collects rows: all of them are written at its end, in one change. An exception writes none. The context is
+    /// the table itself: `with hdu.appending() as rows: rows.append(...)`. `async with` for a file of `rustfits.aio`.
+    fn appending(slf: Bound<'_, Self>) -> Extending {
+        Extending { hdu: slf.into_super().unbind() }
+    }
+
+    /// The same as `appending`.
+    fn extending(slf: Bound<'_, Self>) -> Extending {
+        Self::appending(slf)
+    }
+
+    /// Puts a column into the table; the keywords of the columns behind it follow.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str
+    ///     Its name.
+    /// data : array_like
+    ///     A value for each row, or a single one for all of them.
+    /// position : int, optional
+    ///     The number that it gets, counted from 0; the last one unless given.
+    /// after, before : str or int, optional
+    ///     Or: the column behind which, or in front of which, it goes.
+    /// unit : str, optional
+    ///     TUNIT.
+    /// bit_packed : bool
+    ///     Pack bools as bits.
+    /// inner_dtype, heap_format : optional
+    ///     Not supported yet.
+    #[pyo3(signature = (name, data, *, position=None, after=None, before=None, unit=None, inner_dtype=None, heap_format=None, bit_packed=false))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn insert_column(
+        slf: PyRef<'_, Self>,
+        name: &str,
+        data: &Bound<'_, PyAny>,
+        position: Option<i64>,
+        after: Option<&Bound<'_, PyAny>>,
+        before: Option<&Bound<'_, PyAny>>,
+        unit: Option<String>,
+        inner_dtype: Option<Py<PyAny>>,
+        heap_format: Option<Py<PyAny>>,
+        bit_packed: bool,
+    ) -> PyResult<()> {
+        refuse_options(&[("inner_dtype", &inner_dtype), ("heap_format", &heap_format)])?;
+        let py = slf.py();
+        let insertion = Insertion { position, after, before, unit, bits: bit_packed };
+        wait(py, insert_column(slf.as_super(), name, data, insertion)?)
+    }
+
+    /// Takes a column out of the table, by name in any letter case or by number; the keywords of the columns behind it follow.
+    fn delete_column(slf: PyRef<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        wait(py, delete_column(slf.as_super(), name)?)
     }
 
     fn __iter__(slf: PyRef<'_, Self>) -> PyResult<RowIterator> {
         let hdu = slf.as_super();
-        RowIterator::of(hdu.reader.table(hdu.info.id()), &hdu.info)
+        let table = hdu.reader.table(hdu.info.id());
+        Self::now(&slf, |now| RowIterator::of(table, now))
     }
 
     /// Iterates over the table in chunks of rows, in memory that does not grow with the table.
@@ -312,7 +413,7 @@ impl AnyTable {
         scale: bool,
     ) -> PyResult<ChunkIterator> {
         let hdu = slf.as_super();
-        let chunks = hdu.info.row_chunks(chunksize.map(|size| size.0)).or_raise()?;
+        let chunks = Self::now(&slf, |now| now.row_chunks(chunksize.map(|size| size.0))).or_raise()?;
         Ok(ChunkIterator { table: selector(&hdu.reader, hdu.info.id(), None, columns, scale, false), chunks })
     }
 }
@@ -359,6 +460,25 @@ impl ColumnSubset {
     #[pyo3(signature = (*, rows=None))]
     fn read<'py>(&self, py: Python<'py>, rows: Option<RowsArgument>) -> PyResult<Bound<'py, PyAny>> {
         self.rows(py, rows.unwrap_or_default().0)
+    }
+
+    /// Writes into these columns.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : array_like
+    ///     A value for each row, or a single one for all of them; for several columns as for `TableHDU.write`.
+    /// rows : slice, int or list of int, optional
+    ///     The rows, all of them unless given.
+    #[pyo3(signature = (data, *, rows=None))]
+    fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>, rows: Option<RowsArgument>) -> PyResult<()> {
+        let rows = rows.unwrap_or_default().0;
+        wait(py, assign_columns(&self.table, &self.names, self.single, rows, data, false)?)
+    }
+
+    fn __setitem__(&self, py: Python<'_>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (rows, one_row) = subset_rows(key)?;
+        wait(py, assign_columns(&self.table, &self.names, self.single, rows, value, one_row)?)
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, rows: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -384,9 +384,6 @@ def test_cards_at_creation():
                 file.write_image(np.zeros(3), header=bad)
         with pytest.raises(TypeError):
             file.write_image(np.zeros(3), header=[1])
-        for table in [{"a": np.zeros(3)}, np.zeros(3, [("a", "i4")])]:
-            with pytest.raises(NotImplementedError, match="table"):
-                file.write(table)
         for nothing in ["text", None, 1j]:
             with pytest.raises(ValueError, match="dtype"):
                 file.write(nothing)

@@ -46,7 +46,19 @@ def blocking(path: Path, url: str) -> float:
         with hdu.extending() as rows:
             assert_type(rows, rustfits.ImageHDU)
             rows.extend(np.zeros(4))
-        assert_type(fits.write(np.zeros(3), header=hdu.header), rustfits.ImageHDU)
+        assert fits.write(np.zeros(3), header=hdu.header).shape == (3,)
+        table = fits.write_table({"a": [1, 2], "s": ["x", "y"]}, units={"a": "m"}, header={"TDISP1": "I5"})
+        assert_type(table, rustfits.TableHDU)
+        assert_type(fits.create_table_hdu([("ra", "f8"), ("name", "U8")], 3), rustfits.TableHDU)
+        table["a"] = 5
+        table[0] = (1, "z")
+        table["s"][1:] = ["w"]
+        table[["a", "s"]].write({"a": 3}, rows=[0])
+        table.insert_column("b", np.zeros(2), after="a")
+        table.delete_column(1)
+        with table.appending() as more:
+            assert_type(more, rustfits.TableHDU)
+            more.append([[1], ["q"]], names=["a", "s"])
         assert_type(rustfits.FITS.from_bytes(fits.to_bytes()), rustfits.FITS)
     for result in rustfits.fetch_many([url, str(path)], concurrency=8, progress=print, timeout=3):
         assert_type(result.fits, rustfits.FITS)

@@ -9,6 +9,7 @@ use crate::edit::{HeaderChange, header_change};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{HduLayout, Header};
 use crate::source::{ReadAt, Step};
+use crate::table::TableLayout;
 
 /// The header of an HDU that is being edited.
 #[derive(Debug)]
@@ -133,11 +134,22 @@ impl Directory {
         Ok(self.count(source)? == index + 1)
     }
 
-    /// Notes that an HDU has another header and another length, and that what follows it has moved as far.
-    pub(crate) fn replace(&mut self, index: usize, header: Header, blocks: Vec<u8>, layout: HduLayout) {
+    /// Notes that an HDU has another header and another length, and that what follows it has moved as far. `table`: its columns, where they are known.
+    pub(crate) fn replace(
+        &mut self,
+        index: usize,
+        header: Header,
+        blocks: Vec<u8>,
+        layout: HduLayout,
+        table: Option<TableLayout>,
+    ) {
         let Some(entry) = self.hdus.get_mut(index) else { return };
         let shift = layout.end().wrapping_sub(entry.layout.end());
-        *entry = Arc::new(HduEntry::with_header(entry, Arc::new(header.clone()), layout));
+        let changed = HduEntry::with_header(entry, Arc::new(header.clone()), layout);
+        if let Some(table) = table {
+            let _ = changed.table.set(table);
+        }
+        *entry = Arc::new(changed);
         let id = entry.id;
         self.edited.insert(id, EditedHeader { header, blocks, staged: false, shown: true, spare: Vec::new() });
         if shift != 0 {

@@ -1,4 +1,4 @@
-//! Making an image longer along its slowest axis (FITS 4.0 §4.4.1): behind the last HDU in place, else by moving what follows.
+//! Making an image or a table longer along its slowest axis (FITS 4.0 §4.4.1): behind the last HDU in place, else by moving what follows.
 
 use std::ops::Range;
 
@@ -8,9 +8,10 @@ use crate::directory::HduEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Encoding, HduKind, HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, Producer, Step, past_the_end};
+use crate::table::TableLayout;
 
-/// An image as it is, and where it is.
-pub(crate) struct OldImage<'a> {
+/// An HDU as it is, and where it is.
+pub(crate) struct OldHdu<'a> {
     pub(crate) hdu: &'a HduEntry,
     /// Its header, as it was edited last.
     pub(crate) header: &'a Header,
@@ -22,16 +23,18 @@ pub(crate) struct OldImage<'a> {
     pub(crate) file_len: u64,
 }
 
-/// An image that is made longer: the plan, and what the HDU is then.
+/// An HDU that is changed: the plan, and what it is then.
 pub(crate) struct Extended<'p> {
     pub(crate) plan: EditPlan<'p>,
     pub(crate) header: Header,
     pub(crate) blocks: Vec<u8>,
     pub(crate) layout: HduLayout,
+    /// The columns of a table, where they are known to be as they were.
+    pub(crate) table: Option<TableLayout>,
 }
 
 /// Plans to add rows: arrays with all axes of the image, or with all but the slowest for a single row. `None` where there is nothing to add.
-pub(crate) fn extend_image<'p>(old: &OldImage<'_>, rows: Vec<Pixels<'p>>) -> Result<Option<Extended<'p>>> {
+pub(crate) fn extend_image<'p>(old: &OldHdu<'_>, rows: Vec<Pixels<'p>>) -> Result<Option<Extended<'p>>> {
     if !matches!(old.hdu.layout.kind, HduKind::Image) {
         let compressed = matches!(old.hdu.layout.kind, HduKind::CompressedImage);
         let refusal = Error::new(ErrorKind::Unsupported, "a compressed image can't be made longer yet");
@@ -53,42 +56,60 @@ pub(crate) fn extend_image<'p>(old: &OldImage<'_>, rows: Vec<Pixels<'p>>) -> Res
     let length = before.axes.last().copied().unwrap_or(0).checked_add(added).and_then(|sum| i64::try_from(sum).ok());
     let length = length.ok_or_else(|| Error::too_large("the image would be longer than 2^63"))?;
     let mut header = old.header.clone();
-    let keyword = format!("NAXIS{number}");
-    let comment = header.comment(&keyword).unwrap_or_default();
-    header.set_structural(&keyword, length, &comment)?;
+    set_count(&mut header, &format!("NAXIS{number}"), length)?;
+    let data_end = before.data_start.saturating_add(before.data_len);
+    let contents = contents.into_iter().map(|(encoding, rows)| content(encoding, rows)).collect();
+    lengthened(old, header, contents, data_end).map(Some)
+}
+
+/// Gives a keyword of the structure another number and keeps its comment.
+pub(super) fn set_count(header: &mut Header, keyword: &str, number: i64) -> Result<()> {
+    let comment = header.comment(keyword).unwrap_or_default();
+    header.set_structural(keyword, number, &comment)
+}
+
+/// Plans to put contents into the data of an HDU, at byte `at` of the file, and to give it a header that says so.
+pub(super) fn lengthened<'p>(
+    old: &OldHdu<'_>,
+    header: Header,
+    contents: Vec<Content<'p>>,
+    at: u64,
+) -> Result<Extended<'p>> {
+    let before = &old.hdu.layout;
     let blocks = header.to_bytes();
     let layout = HduLayout::new(&header, old.header_start + blocks.len() as u64)?;
     let data_end = before.data_start.saturating_add(before.data_len);
     if data_end > old.file_len {
         return Err(past_the_end(before.data_start, before.data_len as usize, old.file_len));
     }
-    let too_large = || Error::too_large("the image would be larger than a file can be");
+    let too_large = || Error::too_large("the HDU would be larger than a file can be");
     let padding = padded(layout.data_len).ok_or_else(too_large)? - layout.data_len;
     let header_steps = match header_change(old.blocks, &blocks, old.header_start) {
         HeaderChange::InPlace(steps) => Some(steps),
         _ => None,
     };
     let plan = match header_steps {
-        Some(steps) if old.last || layout.end() == before.end() => {
+        Some(steps) if at == data_end && (old.last || layout.end() == before.end()) => {
             EditPlan::InPlace(in_place(contents, data_end, old.last.then(|| [before.end(), layout.end()]), steps))
         }
         _ => {
             let mut pieces = vec![Piece::Old(0..old.header_start), Piece::New(Content::Bytes(blocks.clone()))];
-            pieces.push(Piece::Old(before.data_start..data_end));
-            pieces.extend(contents.into_iter().map(|(encoding, rows)| Piece::New(content(encoding, rows))));
+            pieces.push(Piece::Old(before.data_start..at));
+            pieces.extend(contents.into_iter().map(Piece::New));
+            pieces.push(Piece::Old(at..data_end));
             pieces.push(Piece::New(Content::Bytes(vec![0; padding as usize])));
             pieces.push(Piece::Old(before.end().min(old.file_len)..old.file_len));
             pieces.retain(|piece| piece.len() > 0);
             EditPlan::Assemble(pieces)
         }
     };
-    Ok(Some(Extended { plan, header, blocks, layout }))
+    Ok(Extended { plan, header, blocks, layout, table: None })
 }
 
-/// Room first, then data, then the header: a kill leaves the image as it was, its last block whole. `ends`, of the last HDU: where it ends and
+/// Room first, then data, then the header: a kill leaves the HDU as it was, its last block whole. `ends`, of the last HDU: where it ends and
 /// will end.
 fn in_place<'p>(
-    contents: Vec<(Encoding, Pixels<'p>)>,
+    contents: Vec<Content<'p>>,
     mut at: u64,
     ends: Option<[u64; 2]>,
     header: Vec<Step<'static>>,
@@ -96,8 +117,7 @@ fn in_place<'p>(
     let mut steps = Vec::with_capacity(contents.len() + header.len() + 2);
     // What a broken write left behind the last HDU goes, and the new padding is zeros.
     steps.extend(ends.into_iter().flatten().map(Step::SetLen));
-    for (encoding, rows) in contents {
-        let content = content(encoding, rows);
+    for content in contents {
         let len = content.len();
         steps.push(Step::Write { at, content });
         at += len;

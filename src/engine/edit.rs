@@ -1,14 +1,18 @@
 //! The one place that changes a file: carries out plans.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
+use super::runtime::engine;
 use crate::error::{Error, Result};
-use crate::source::{Content, Piece, ReadAt, Step, Storage};
+use crate::source::{Content, Piece, Producer, ReadAt, Step, Storage};
 
 /// Where a kill can cut a write.
 pub(crate) const PAGE_BYTES: u64 = 4096;
 /// How much is made, copied and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
+/// From this size on what is made is made on all threads.
+const LARGE_BYTES: u64 = 4 << 20;
 
 /// Carries out steps in place. A failure leaves the steps before it done; the caller's layout must not take the new state then.
 pub(crate) fn apply(steps: Vec<Step<'_>>, storage: &dyn Storage) -> Result<()> {
@@ -37,12 +41,36 @@ fn write(content: &Content<'_>, at: u64, storage: &dyn Storage, scratch: &mut Ve
             }
             storage.write_at(at, bytes)
         }
-        Content::Made { len, producer } => in_chunks(0..*len, |range| {
-            scratch.resize((range.end - range.start) as usize, 0);
-            producer(range.clone(), scratch)?;
-            storage.write_at(at + range.start, scratch)
-        }),
+        Content::Made { len, producer } if *len < LARGE_BYTES => {
+            in_chunks(0..*len, |range| write_made(range, producer, at, storage, scratch))
+        }
+        Content::Made { len, producer } => {
+            // In no order: whatever says that these bytes count is written later.
+            let free: Mutex<Vec<Vec<u8>>> = Mutex::default();
+            let mut chunks = (0..len.div_ceil(CHUNK_BYTES)).map(|number| number * CHUNK_BYTES);
+            let work = |start: u64| {
+                let mut scratch = free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+                let range = start..(start + CHUNK_BYTES).min(*len);
+                let written = write_made(range, producer, at, storage, &mut scratch);
+                free.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+                written
+            };
+            engine()?.cpu()?.run(|| chunks.next(), work, &mut || Ok(()))
+        }
     }
+}
+
+/// Makes a piece of the content that goes to `at`, and writes it.
+fn write_made(
+    range: Range<u64>,
+    producer: &Producer<'_>,
+    at: u64,
+    storage: &dyn Storage,
+    scratch: &mut Vec<u8>,
+) -> Result<()> {
+    scratch.resize((range.end - range.start) as usize, 0);
+    producer(range.clone(), scratch)?;
+    storage.write_at(at + range.start, scratch)
 }
 
 fn in_chunks(range: Range<u64>, mut visit: impl FnMut(Range<u64>) -> Result<()>) -> Result<()> {

@@ -19,6 +19,15 @@ pub(crate) struct Encoding {
     blank: Option<i64>,
 }
 
+/// A value without a stored number: which it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Misfit {
+    /// It is masked, and nothing stands for no value.
+    Masked(usize),
+    /// It does not fit; as text.
+    Value(usize, String),
+}
+
 /// A value that is given, exact.
 #[derive(Clone, Copy)]
 enum Given {
@@ -74,18 +83,34 @@ impl Encoding {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) with the first value that has none.
     pub(crate) fn check(&self, values: &[u8], mask: Option<&[u8]>, place: impl Fn(usize) -> String) -> Result<()> {
+        match self.first_misfit(values, mask) {
+            None => Ok(()),
+            Some(Misfit::Masked(index)) => Err(Error::argument(format!(
+                "the pixel at {} is masked, and the header has no BLANK that could stand for it: fill it, or create the image with blank=",
+                place(index)
+            ))),
+            Some(Misfit::Value(index, value)) => {
+                let hint = if value == "NaN" { " (an integer image has no NaN, and this one no BLANK)" } else { "" };
+                let wanted = self.described("BSCALE", "BZERO");
+                Err(Error::argument(format!(
+                    "the value {value} at {} does not fit {wanted}{hint}; nothing was written",
+                    place(index)
+                )))
+            }
+        }
+    }
+
+    /// The first value that has no stored number; `mask` is not 0 where there is no value.
+    pub(crate) fn first_misfit(&self, values: &[u8], mask: Option<&[u8]>) -> Option<Misfit> {
         let is_masked = |index: usize| mask.and_then(|mask| mask.get(index)).is_some_and(|&flag| flag != 0);
         if !self.scaling.stored.is_float()
             && self.blank.is_none()
             && let Some(first) = mask.and_then(|mask| mask.iter().position(|&flag| flag != 0))
         {
-            return Err(Error::argument(format!(
-                "the pixel at {} is masked, and the header has no BLANK that could stand for it: fill it, or create the image with blank=",
-                place(first)
-            )));
+            return Some(Misfit::Masked(first));
         }
         if self.swaps {
-            return Ok(());
+            return None;
         }
         let mut index = 0;
         let mut misfit = None;
@@ -95,17 +120,17 @@ impl Encoding {
             }
             index += 1;
         });
-        misfit.map_or(Ok(()), |(index, value)| Err(self.refuse(value, &place(index))))
+        misfit.map(|(index, value)| Misfit::Value(index, value.to_string()))
     }
 
-    fn refuse(&self, value: Given, place: &str) -> Error {
-        let stored = self.scaling.stored;
-        let wanted = match self.scaling.kind {
-            ScalingKind::Linear { scale, zero } => format!("{} with BSCALE {scale} and BZERO {zero}", stored.code()),
+    /// What values have to fit; the keywords are those of the scale and the zero.
+    pub(crate) fn described(&self, scale_keyword: &str, zero_keyword: &str) -> String {
+        match self.scaling.kind {
+            ScalingKind::Linear { scale, zero } => {
+                format!("{} with {scale_keyword} {scale} and {zero_keyword} {zero}", self.scaling.stored.code())
+            }
             _ => self.scaling.data_type().code().to_owned(),
-        };
-        let hint = if value.to_f64().is_nan() { " (an integer image has no NaN, and this one no BLANK)" } else { "" };
-        Error::argument(format!("the value {value} at {place} does not fit {wanted}{hint}; nothing was written"))
+        }
     }
 
     /// Turns native values into big-endian stored numbers.

@@ -66,6 +66,11 @@ impl Header {
         Self { place: OnceLock::new(), ..self }.placed(file, hdu)
     }
 
+    /// A header of the same place, with these cards.
+    pub(super) fn with_bytes(self, bytes: &[u8]) -> Self {
+        Self { place: self.place, ..Self::with_rules(bytes, self.lenient) }
+    }
+
     /// The number of records: a keyword with the CONTINUE cards of its long string counts once; END does not count.
     pub fn len(&self) -> usize {
         self.records.len()

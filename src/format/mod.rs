@@ -2,6 +2,7 @@
 
 pub(crate) mod card;
 pub(crate) mod checksum;
+mod column_keywords;
 mod compose;
 mod compose_long;
 mod encoding;
@@ -20,7 +21,7 @@ pub(crate) mod value;
 mod value_from;
 
 pub(crate) use card::{CARD_BYTES, CardKind, classify};
-pub(crate) use encoding::{Encoding, to_big_endian};
+pub(crate) use encoding::{Encoding, Misfit, to_big_endian};
 pub use endian::{DataType, Element};
 pub use header::Header;
 pub use protected::is_protected_keyword;

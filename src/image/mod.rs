@@ -9,7 +9,7 @@ pub(crate) use buffers::{ImageBuffers, Unfilled};
 pub(crate) use read::{ImagePlan, ImageRequest, ImageShape, image_scaling};
 pub(crate) use section::{Axis, Selection, position, slice_axis};
 pub use section::{AxisSection, Section};
-pub(crate) use write::{NewImage, NewPixels, element_position, empty_primary};
+pub(crate) use write::{NewImage, NewPixels, element_position, empty_primary, set_name};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]

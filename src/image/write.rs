@@ -142,13 +142,7 @@ impl<'a> NewImage<'a> {
         if let Some(cards) = self.cards {
             header.update(cards, true);
         }
-        if let Some(name) = self.name {
-            check_name(name)?;
-            header.set_structural("EXTNAME", name, "")?;
-        }
-        if let Some(version) = self.version {
-            header.set_structural("EXTVER", version, "")?;
-        }
+        set_name(&mut header, self.name, self.version)?;
         Ok(header.to_bytes())
     }
 }
@@ -173,6 +167,18 @@ pub(crate) fn element_position(mut index: usize, shape: &[usize]) -> Vec<usize> 
         .collect();
     positions.reverse();
     positions
+}
+
+/// Gives a new HDU its EXTNAME and EXTVER, where it has them.
+pub(crate) fn set_name(header: &mut Header, name: Option<&str>, version: Option<i64>) -> Result<()> {
+    if let Some(name) = name {
+        check_name(name)?;
+        header.set_structural("EXTNAME", name, "")?;
+    }
+    if let Some(version) = version {
+        header.set_structural("EXTVER", version, "")?;
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<()> {

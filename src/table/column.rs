@@ -5,7 +5,7 @@ use super::fields::{RowField, fields};
 use super::form::{Form, FormType, parse_dimensions};
 use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
-use crate::format::{DataType, HduKind, Header, Scaling};
+use crate::format::{DataType, HduKind, HduLayout, Header, Scaling};
 
 /// What a cell of a column holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,16 +85,21 @@ impl TableLayout {
             HduKind::CompressedTable => return Err(Error::unsupported("compressed tables can't be read yet")),
             _ => return Err(hdu.expected("a table")),
         }
-        let [row_len, rows] = hdu.layout.axes.as_slice() else {
-            return Err(Error::illegal(format!("a table has two axes, NAXIS is {}", hdu.layout.axes.len())));
+        Self::of_header(&hdu.header, &hdu.layout)
+    }
+
+    /// Of the header of a binary table.
+    pub(crate) fn of_header(header: &Header, layout: &HduLayout) -> Result<Self> {
+        let [row_len, rows] = layout.axes.as_slice() else {
+            return Err(Error::illegal(format!("a table has two axes, NAXIS is {}", layout.axes.len())));
         };
         let row_len = usize::try_from(*row_len).map_err(|_| Error::too_large("a row is larger than memory"))?;
-        let columns = if hdu.layout.kind == HduKind::AsciiTable {
-            ascii_columns(&hdu.header, row_len)?
+        let columns = if layout.kind == HduKind::AsciiTable {
+            ascii_columns(header, row_len)?
         } else {
-            binary_columns(&hdu.header, row_len)?
+            binary_columns(header, row_len)?
         };
-        Ok(Self { columns, rows: *rows, row_len, data_start: hdu.layout.data_start })
+        Ok(Self { columns, rows: *rows, row_len, data_start: layout.data_start })
     }
 
     /// The columns of the HDU, which are read from its header once.

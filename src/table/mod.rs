@@ -3,21 +3,29 @@
 mod ascii;
 mod cell;
 mod column;
+mod declare;
+mod encode;
 mod fields;
 mod form;
+mod given;
 mod heap;
 mod plan;
 mod read;
 mod shuffle;
+mod write;
 
 pub(crate) use cell::{CellForm, TextForm, significant};
 pub(crate) use column::{Cell, Column, TableLayout, find_name};
+pub(crate) use declare::NewColumn;
+pub(crate) use encode::RowEncoder;
 pub(crate) use fields::{RowField, fields};
 pub(crate) use form::{Form, FormType};
+pub(crate) use given::{GivenColumn, GivenType};
 pub(crate) use heap::heap;
 pub(crate) use plan::TablePlan;
-pub(crate) use read::{Arrangement, TableRequest};
+pub(crate) use read::{Arrangement, TableRequest, find as find_column};
 pub use read::{ColumnKey, Rows};
+pub(crate) use write::{NewTable, changeable, row_bytes};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]

@@ -55,7 +55,8 @@ impl From<Vec<i64>> for Rows {
 }
 
 impl Rows {
-    fn resolve(&self, rows: u64) -> Result<Axis> {
+    /// Which rows these are of a table that has so many.
+    pub(crate) fn resolve(&self, rows: u64) -> Result<Axis> {
         match self {
             Self::All => Ok(Axis::whole(rows)),
             Self::Slice { start, stop, step } => slice_axis(*start, *stop, *step, rows),
@@ -442,7 +443,8 @@ pub(super) fn selected(table: &TableLayout, request: &TableRequest) -> Result<Ve
     }
 }
 
-fn find<'a>(table: &'a TableLayout, key: &ColumnKey) -> Result<&'a Column> {
+/// The column that the key asks for.
+pub(crate) fn find<'a>(table: &'a TableLayout, key: &ColumnKey) -> Result<&'a Column> {
     let count = table.columns.len();
     match key {
         ColumnKey::Index(index) => {

@@ -12,15 +12,15 @@ use super::hdu::AioHdu;
 use super::selector::Selector;
 use crate::array::data_type_of;
 use crate::error::{OrRaise, exception};
-use crate::fits::{
-    Dims, Handle, Mode, Opening, copy_of, image_options, open_bytes, refuse_options, refuse_tables, warn,
-};
+use crate::fits::{Dims, Handle, Mode, Opening, copy_of, image_options, open_bytes, refuse_options, warn};
 use crate::hdu::Hdu;
 use crate::header::CardsArgument;
 use crate::keys::{HduArgument, Key};
 use crate::options::RemoteArgument;
 use crate::pixels::PixelArgument;
 use crate::run::{await_op, awaitable};
+use crate::table_values::is_table;
+use crate::table_write::{NewTable, UnitsArgument};
 
 /// An open FITS file whose every operation is awaitable. Open it with `async with`, or with `await rustfits.aio.open(...)`.
 ///
@@ -248,7 +248,7 @@ impl AioFits {
         self.added(py, self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options))
     }
 
-    /// Appends an array as an image; an awaitable. Parameters are those of `write_image`.
+    /// Adds an array as an image, a structured array or a dict as a table; an awaitable. Parameters as in the blocking class.
     #[pyo3(signature = (data, *, extname=None, header=None, before=None))]
     fn write<'py>(
         &self,
@@ -258,8 +258,69 @@ impl AioFits {
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_tables(data)?;
+        if is_table(data)? {
+            let table = NewTable { extname, header, before: self.place(before)?, ..NewTable::default() };
+            return self.added(py, table.write(&self.writer()?, data, None)?);
+        }
         self.write_image(py, data.extract()?, extname, None, None, None, None, header, before)
+    }
+
+    /// Adds a binary table. Parameters as in the blocking class; gives the new HDU.
+    #[pyo3(signature = (data, *, names=None, extname=None, extver=None, units=None, var_dtypes=None, bit_columns=None, heap_format=None, compress=None, ztilelen=None, header=None, before=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn write_table<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        names: Option<Vec<String>>,
+        extname: Option<String>,
+        extver: Option<i64>,
+        units: Option<UnitsArgument<'py>>,
+        var_dtypes: Option<Py<PyAny>>,
+        bit_columns: Option<Vec<String>>,
+        heap_format: Option<Py<PyAny>>,
+        compress: Option<Py<PyAny>>,
+        ztilelen: Option<Py<PyAny>>,
+        header: Option<CardsArgument>,
+        before: Option<HduArgument>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        refuse_options(&[
+            ("var_dtypes", &var_dtypes),
+            ("heap_format", &heap_format),
+            ("compress", &compress),
+            ("ztilelen", &ztilelen),
+        ])?;
+        let table = NewTable { extname, extver, units, bit_columns, header, before: self.place(before)? };
+        self.added(py, table.write(&self.writer()?, data, names)?)
+    }
+
+    /// Adds a binary table whose rows hold nothing. Parameters as in the blocking class; gives the new HDU.
+    #[pyo3(signature = (dtype, nrows=0, *, extname=None, extver=None, units=None, var_dtypes=None, bit_columns=None, heap_format=None, compress=None, ztilelen=None, header=None, before=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn create_table_hdu<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: &Bound<'py, PyAny>,
+        nrows: u64,
+        extname: Option<String>,
+        extver: Option<i64>,
+        units: Option<UnitsArgument<'py>>,
+        var_dtypes: Option<Py<PyAny>>,
+        bit_columns: Option<Vec<String>>,
+        heap_format: Option<Py<PyAny>>,
+        compress: Option<Py<PyAny>>,
+        ztilelen: Option<Py<PyAny>>,
+        header: Option<CardsArgument>,
+        before: Option<HduArgument>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        refuse_options(&[
+            ("var_dtypes", &var_dtypes),
+            ("heap_format", &heap_format),
+            ("compress", &compress),
+            ("ztilelen", &ztilelen),
+        ])?;
+        let table = NewTable { extname, extver, units, bit_columns, header, before: self.place(before)? };
+        self.added(py, table.create(&self.writer()?, dtype, nrows)?)
     }
 
     /// Adds a copy of an HDU that was looked up, of this or another open file. As in the blocking class; gives the new HDU.

@@ -6,6 +6,7 @@ use rustfits::{FitsReader, HduInfo, HduKind, Rows};
 use super::chunks::ChunkStream;
 use crate::array::Pixels;
 use crate::error::OrRaise;
+use crate::fits::refuse_options;
 use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, hdu_object, read_section};
 use crate::keys::SectionKey;
 use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_data};
@@ -15,6 +16,7 @@ use crate::table::{
     AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, RowsArgument, TableHdu, TableKey, column_argument, column_op,
     selector,
 };
+use crate::table_write::{Insertion, append, assign, delete_column, insert_column, write_columns};
 
 /// An HDU with awaitable reads, of the class that fits its kind.
 pub(crate) struct AioHdu(pub(crate) FitsReader, pub(crate) HduInfo);
@@ -174,6 +176,78 @@ macro_rules! awaitable_table {
                 let chunks = hdu.info.row_chunks(chunksize.map(|size| size.0)).or_raise()?;
                 let table = selector(&hdu.reader, hdu.info.id(), None, columns, scale, false);
                 Ok(ChunkStream::new(table.stream(chunks)))
+            }
+
+            /// What `hdu[key] = value` is in the blocking class; an awaitable.
+            fn set<'py>(
+                slf: PyRef<'py, Self>,
+                key: &Bound<'py, PyAny>,
+                value: &Bound<'py, PyAny>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                await_op(py, assign(slf.as_super().as_super().as_super(), key, value)?, |()| ())
+            }
+
+            /// Writes columns of all rows; an awaitable. Parameters as in the blocking class.
+            #[pyo3(signature = (data, *, names=None))]
+            fn write<'py>(
+                slf: PyRef<'py, Self>,
+                data: &Bound<'py, PyAny>,
+                names: Option<Vec<String>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                await_op(py, write_columns(slf.as_super().as_super().as_super(), data, names)?, |()| ())
+            }
+
+            /// Puts rows behind the last one; an awaitable. Parameters as in the blocking class.
+            #[pyo3(signature = (data, *, names=None))]
+            fn append<'py>(
+                slf: PyRef<'py, Self>,
+                data: &Bound<'py, PyAny>,
+                names: Option<Vec<String>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                match append(slf.as_super().as_super().as_super(), data, names)? {
+                    Some(op) => await_op(py, op, |()| ()),
+                    None => awaitable(py, async { Ok(()) }),
+                }
+            }
+
+            /// The same as `append`.
+            #[pyo3(signature = (data, *, names=None))]
+            fn extend<'py>(
+                slf: PyRef<'py, Self>,
+                data: &Bound<'py, PyAny>,
+                names: Option<Vec<String>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                Self::append(slf, data, names)
+            }
+
+            /// Puts a column into the table; an awaitable. Parameters as in the blocking class.
+            #[pyo3(signature = (name, data, *, position=None, after=None, before=None, unit=None, inner_dtype=None, heap_format=None, bit_packed=false))]
+            #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+            fn insert_column<'py>(
+                slf: PyRef<'py, Self>,
+                name: &str,
+                data: &Bound<'py, PyAny>,
+                position: Option<i64>,
+                after: Option<&Bound<'py, PyAny>>,
+                before: Option<&Bound<'py, PyAny>>,
+                unit: Option<String>,
+                inner_dtype: Option<Py<PyAny>>,
+                heap_format: Option<Py<PyAny>>,
+                bit_packed: bool,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                refuse_options(&[("inner_dtype", &inner_dtype), ("heap_format", &heap_format)])?;
+                let py = slf.py();
+                let insertion = Insertion { position, after, before, unit, bits: bit_packed };
+                await_op(py, insert_column(slf.as_super().as_super().as_super(), name, data, insertion)?, |()| ())
+            }
+
+            /// Takes a column out of the table; an awaitable. As in the blocking class.
+            fn delete_column<'py>(slf: PyRef<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                await_op(py, delete_column(slf.as_super().as_super().as_super(), name)?, |()| ())
             }
         }
     };

@@ -9,10 +9,11 @@ use crate::array::Pixels;
 use crate::error::{OrRaise, exception};
 use crate::hdu::{Hdu, read_section};
 use crate::keys::SectionKey;
-use crate::pixels::{PixelArgument, StartArgument, set_section, write_data};
+use crate::pixels::{StartArgument, extend, set_section, write_data};
 use crate::records::{Row, Single, Structured};
 use crate::run::{await_op, awaitable, wait};
 use crate::table::{ColumnsArgument, RowsArgument, TableKey, column_argument, column_op, selector};
+use crate::table_write::{append, assign, write_columns};
 
 /// An HDU that was not looked up yet.
 #[pyclass(frozen, module = "rustfits.aio")]
@@ -135,15 +136,13 @@ impl Selector {
     fn change<'py>(
         &self,
         py: Python<'py>,
-        choose: impl FnOnce(&Hdu) -> Op<()> + Send + 'static,
+        choose: impl for<'a> FnOnce(Python<'a>, &Hdu, bool) -> PyResult<Op<()>> + Send + 'static,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (reader, key) = (self.reader.clone(), self.key.clone());
         awaitable(py, async move {
             let info = reader.hdu(key).await.map_err(exception)?;
-            if is_table(&info)? {
-                return Err(PyNotImplementedError::new_err("tables can't be written yet"));
-            }
-            let change = choose(&Hdu::new(reader, info));
+            let table = is_table(&info)?;
+            let change = Python::attach(|py| choose(py, &Hdu::new(reader, info), table))?;
             change.await.map_err(exception)
         })
     }
@@ -152,24 +151,53 @@ impl Selector {
 #[pymethods]
 impl Selector {
     /// What `hdu[key] = value` is in the blocking API; an awaitable.
-    fn set<'py>(&self, py: Python<'py>, key: SectionKey, value: PixelArgument) -> PyResult<Bound<'py, PyAny>> {
-        self.change(py, |hdu| set_section(hdu, key, value))
+    fn set<'py>(&self, py: Python<'py>, key: Py<PyAny>, value: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.change(py, move |py, hdu, table| {
+            if table {
+                return assign(hdu, key.bind(py), value.bind(py));
+            }
+            Ok(set_section(hdu, key.extract(py)?, value.extract(py)?))
+        })
     }
 
-    /// Writes an array into the image; an awaitable. Parameters as in the blocking class.
-    #[pyo3(signature = (data, start=None))]
+    /// Writes an array into the image, or columns of the table; an awaitable. Parameters as in the blocking classes. A keyword of the other kind
+    /// of HDU is a TypeError.
+    #[pyo3(signature = (data, start=None, *, names=None))]
     fn write<'py>(
         &self,
         py: Python<'py>,
-        data: PixelArgument,
+        data: Py<PyAny>,
         start: Option<StartArgument>,
+        names: Option<Vec<String>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.change(py, |hdu| write_data(hdu, data, start))
+        self.change(py, move |py, hdu, table| {
+            if table {
+                refuse("a table", &[("start", start.is_some())])?;
+                return write_columns(hdu, data.bind(py), names);
+            }
+            refuse("an image", &[("names", names.is_some())])?;
+            Ok(write_data(hdu, data.extract(py)?, start))
+        })
     }
 
-    /// Makes the image longer; an awaitable. Parameters as in the blocking class.
-    fn extend<'py>(&self, py: Python<'py>, data: PixelArgument) -> PyResult<Bound<'py, PyAny>> {
-        self.change(py, |hdu| hdu.reader.image(hdu.info.id()).extend_values(vec![data.0]))
+    /// Makes the image or the table longer; an awaitable. Parameters as in the blocking classes.
+    #[pyo3(signature = (data, *, names=None))]
+    fn extend<'py>(&self, py: Python<'py>, data: Py<PyAny>, names: Option<Vec<String>>) -> PyResult<Bound<'py, PyAny>> {
+        self.change(py, move |py, hdu, table| {
+            let rows = if table {
+                append(hdu, data.bind(py), names)?
+            } else {
+                refuse("an image", &[("names", names.is_some())])?;
+                extend(hdu, data.extract(py)?)
+            };
+            rows.ok_or_else(|| PyTypeError::new_err("the rows of this HDU are collected"))
+        })
+    }
+
+    /// Puts rows behind the last one of the table; the same as `extend`.
+    #[pyo3(signature = (data, *, names=None))]
+    fn append<'py>(&self, py: Python<'py>, data: Py<PyAny>, names: Option<Vec<String>>) -> PyResult<Bound<'py, PyAny>> {
+        self.extend(py, data, names)
     }
 
     /// Looks the HDU up: `hdu = await fits[key]`.

@@ -1,0 +1,195 @@
+//! What users give tables: structured arrays, dicts, lists of arrays, as the columns that the crate writes.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyNotImplementedError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use rustfits::{ColumnValues, Field};
+
+use crate::array::Lent;
+use crate::error::OrRaise;
+use crate::pixels::mask_of;
+
+const ACCEPTED: &str =
+    "the data of a table is a structured array, a dict of arrays by column name, or a list of arrays with names=";
+
+/// The memory of an array, as all of its columns share it.
+type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// The columns that data of a table consist of.
+pub(crate) fn table_values(data: &Bound<'_, PyAny>, names: Option<&[String]>) -> PyResult<Vec<ColumnValues>> {
+    if let Ok(columns) = data.cast::<PyDict>() {
+        let columns = columns.iter().map(|(name, values)| column_values(&name.extract::<String>()?, &values));
+        return columns.collect::<PyResult<Vec<_>>>().and_then(|columns| chosen(columns, names));
+    }
+    if field_names(data)?.is_some() {
+        return chosen(structured_values(data)?, names);
+    }
+    let is_list = data.is_instance_of::<PyList>() || data.is_instance_of::<PyTuple>();
+    match names {
+        Some(names) if is_list => named_values(names, data),
+        _ => Err(PyValueError::new_err(ACCEPTED)),
+    }
+}
+
+/// Arrays that are columns by their order.
+pub(crate) fn named_values(names: &[String], arrays: &Bound<'_, PyAny>) -> PyResult<Vec<ColumnValues>> {
+    let arrays = arrays.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+    if arrays.len() != names.len() {
+        let message = format!("there are {} columns and values for {}: {names:?}", names.len(), arrays.len());
+        return Err(PyValueError::new_err(message));
+    }
+    names.iter().zip(&arrays).map(|(name, values)| column_values(name, values)).collect()
+}
+
+/// Of columns that have names only those that are named, in that order.
+fn chosen(columns: Vec<ColumnValues>, names: Option<&[String]>) -> PyResult<Vec<ColumnValues>> {
+    let Some(names) = names else { return Ok(columns) };
+    let found = names.iter().map(|name| {
+        let column = columns.iter().find(|column| column.name() == name);
+        column.cloned().ok_or_else(|| PyValueError::new_err(format!("names= has '{name}', which the data have not")))
+    });
+    found.collect()
+}
+
+/// The names of the fields of a structured array or record; `None` for anything else.
+fn field_names(data: &Bound<'_, PyAny>) -> PyResult<Option<Vec<String>>> {
+    match data.getattr_opt("dtype")? {
+        Some(dtype) => dtype.getattr_opt("names")?.map_or(Ok(None), |names| names.extract()),
+        None => Ok(None),
+    }
+}
+
+/// Whether data can only be a table.
+pub(crate) fn is_table(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(data.is_instance_of::<PyDict>() || field_names(data)?.is_some())
+}
+
+/// The fields of a structured array, or of one record.
+fn structured_values(data: &Bound<'_, PyAny>) -> PyResult<Vec<ColumnValues>> {
+    let py = data.py();
+    let numpy = py.import("numpy")?;
+    let array = numpy.call_method1("asarray", (data,))?;
+    let dtype = array.getattr("dtype")?;
+    let names: Vec<String> = dtype.getattr("names")?.extract()?;
+    let mut shape: Vec<usize> = array.getattr("shape")?.extract()?;
+    if shape.is_empty() {
+        // A record is a row.
+        shape.push(1);
+    }
+    if shape.len() > 1 {
+        let message = format!("the array has {} axes: a table has one, its rows", shape.len());
+        return Err(PyValueError::new_err(message));
+    }
+    if dtype.getattr("hasobject")?.is_truthy()? {
+        return names.iter().map(|name| column_values(name, &data.get_item(name)?)).collect();
+    }
+    let stride: usize = dtype.getattr("itemsize")?.extract()?;
+    let memory = memory_of(&array)?;
+    let fields = dtype.getattr("fields")?;
+    let mask = masks(data)?;
+    let columns = names.iter().map(|name| {
+        let field = fields.get_item(name)?;
+        let start: usize = field.get_item(1)?.extract()?;
+        let (code, cell) = element_and_shape(&field.get_item(0)?)?;
+        let shape = [shape.as_slice(), &cell].concat();
+        let values = ColumnValues::from_memory(name, &code, shape, Arc::clone(&memory), start, stride).or_raise()?;
+        match &mask {
+            Some(mask) => masked(values, &mask.get_item(name)?),
+            None => Ok(values),
+        }
+    });
+    columns.collect()
+}
+
+/// The masks of a masked structured array in which something is masked.
+fn masks<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let masked = data.py().import("numpy.ma")?;
+    // Of a structured mask each field counts.
+    if !masked.call_method1("isMaskedArray", (data,))?.is_truthy()? {
+        return Ok(None);
+    }
+    masked.call_method1("getmaskarray", (data,)).map(Some)
+}
+
+fn masked(values: ColumnValues, mask: &Bound<'_, PyAny>) -> PyResult<ColumnValues> {
+    let numpy = mask.py().import("numpy")?;
+    let mask = numpy.call_method1("ascontiguousarray", (mask, "u1"))?;
+    let mask = mask.call_method1("reshape", (-1,))?;
+    values.masked(Lent::of(&mask)?.as_ref().to_vec()).or_raise()
+}
+
+/// The type string of a field and the shape of its cells.
+fn element_and_shape(dtype: &Bound<'_, PyAny>) -> PyResult<(String, Vec<usize>)> {
+    match dtype.getattr("subdtype")?.extract::<Option<(Bound<'_, PyAny>, Vec<usize>)>>()? {
+        Some((base, shape)) => Ok((base.getattr("str")?.extract()?, shape)),
+        None => Ok((dtype.getattr("str")?.extract()?, Vec::new())),
+    }
+}
+
+/// One column: an array, a list, or a single value.
+pub(crate) fn column_values(name: &str, data: &Bound<'_, PyAny>) -> PyResult<ColumnValues> {
+    let numpy = data.py().import("numpy")?;
+    let mut array = numpy.call_method1("asarray", (data,))?;
+    match array.getattr("dtype")?.getattr("kind")?.extract::<char>()? {
+        'O' => array = texts(name, &array)?,
+        'T' => array = array.call_method1("astype", ("U",))?,
+        _ => {}
+    }
+    let code: String = array.getattr("dtype")?.getattr("str")?.extract()?;
+    let shape: Vec<usize> = array.getattr("shape")?.extract()?;
+    let itemsize: usize = array.getattr("itemsize")?.extract()?;
+    let stride = itemsize * shape.iter().skip(1).product::<usize>();
+    let values = ColumnValues::from_memory(name, &code, shape, memory_of(&array)?, 0, stride).or_raise()?;
+    match mask_of(data)? {
+        Some(mask) => values.masked(mask.as_ref().to_vec()).or_raise(),
+        None => Ok(values),
+    }
+}
+
+/// An array of objects that all are texts, as an array of texts.
+fn texts<'py>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let objects = array.call_method0("ravel")?.call_method0("tolist")?;
+    let mut code = "U";
+    for object in objects.try_iter()? {
+        let object = object?;
+        if object.is_instance_of::<PyBytes>() {
+            code = "S";
+        } else if !object.is_instance_of::<PyString>() {
+            return Err(PyNotImplementedError::new_err(format!(
+                "column '{name}': an array of objects is written only where all are str or bytes; variable-length columns can't be \
+                 written yet"
+            )));
+        }
+    }
+    array.call_method1("astype", (code,))
+}
+
+/// The memory of an array in C order.
+fn memory_of(array: &Bound<'_, PyAny>) -> PyResult<Shared> {
+    let numpy = array.py().import("numpy")?;
+    if array.getattr("nbytes")?.extract::<usize>()? == 0 {
+        return Ok(Arc::new(Vec::new()));
+    }
+    let array = numpy.call_method1("ascontiguousarray", (array,))?.call_method1("reshape", (-1,))?;
+    // Bytes, as not every dtype has a buffer of its own.
+    let bytes = array.call_method1("view", ("u1",));
+    let bytes = bytes.map_err(|error| PyTypeError::new_err(format!("an array that can't be written: {error}")))?;
+    Ok(Arc::new(Lent::of(&bytes)?))
+}
+
+/// The columns that a dtype describes.
+pub(crate) fn fields_of(dtype: &Bound<'_, PyAny>) -> PyResult<Vec<Field>> {
+    let dtype = dtype.py().import("numpy")?.getattr("dtype")?.call1((dtype,))?;
+    let names: Option<Vec<String>> = dtype.getattr("names")?.extract()?;
+    let names = names.ok_or_else(|| {
+        PyValueError::new_err("the dtype of a table has fields, such as [('ra', 'f8'), ('id', 'i4')]")
+    })?;
+    let fields = dtype.getattr("fields")?;
+    let columns = names.into_iter().map(|name| {
+        let (code, shape) = element_and_shape(&fields.get_item(&name)?.get_item(0)?)?;
+        Ok(Field { name, code, shape })
+    });
+    columns.collect()
+}

@@ -1,0 +1,201 @@
+//! What users do to tables: `hdu[key] = value`, `write`, `append`, columns in and out; blocking and awaitable.
+
+use std::path::PathBuf;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use rustfits::{ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, Op, Rows, TableOptions, TableSelector};
+
+use crate::error::OrRaise;
+use crate::hdu::{Extension, Hdu};
+use crate::header::CardsArgument;
+use crate::table::{RowsArgument, TableKey, column_argument};
+use crate::table_values::{column_values, fields_of, is_table, named_values, table_values};
+
+/// The units of a new table: by name, or one for each column.
+#[derive(FromPyObject)]
+pub(crate) enum UnitsArgument<'py> {
+    Named(Bound<'py, PyDict>),
+    Listed(Vec<Option<String>>),
+}
+
+/// What a new table is called and has, from the keywords of `write_table` and `create_table_hdu`.
+#[derive(Default)]
+pub(crate) struct NewTable<'py> {
+    pub(crate) extname: Option<String>,
+    pub(crate) extver: Option<i64>,
+    pub(crate) units: Option<UnitsArgument<'py>>,
+    pub(crate) bit_columns: Option<Vec<String>>,
+    pub(crate) header: Option<CardsArgument>,
+    pub(crate) before: Option<HduKey>,
+}
+
+impl NewTable<'_> {
+    /// What `fits.write_table(data, ...)` does.
+    pub(crate) fn write(
+        self,
+        writer: &FitsWriter,
+        data: &Bound<'_, PyAny>,
+        names: Option<Vec<String>>,
+    ) -> PyResult<Op<usize>> {
+        let columns = table_values(data, names.as_deref())?;
+        let options = self.options(columns.iter().map(ColumnValues::name))?;
+        Ok(writer.write_table(columns, options))
+    }
+
+    /// What `fits.create_table_hdu(dtype, nrows, ...)` does.
+    pub(crate) fn create(self, writer: &FitsWriter, dtype: &Bound<'_, PyAny>, rows: u64) -> PyResult<Op<usize>> {
+        let fields = fields_of(dtype)?;
+        let options = self.options(fields.iter().map(|field| field.name.as_str()))?;
+        Ok(writer.create_table(fields, rows, options))
+    }
+
+    /// What `rustfits.write(filename, data)` does.
+    pub(crate) fn write_file(self, name: PathBuf, append: bool, data: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
+        let columns = table_values(data, None)?;
+        let options = self.options(columns.iter().map(ColumnValues::name))?;
+        Ok(FitsWriter::write_table_file(name, append, columns, options))
+    }
+
+    fn options<'n>(self, names: impl ExactSizeIterator<Item = &'n str>) -> PyResult<TableOptions> {
+        let units = match self.units {
+            None => Vec::new(),
+            Some(UnitsArgument::Named(units)) => units
+                .iter()
+                .filter(|(_, unit)| !unit.is_none())
+                .map(|(name, unit)| Ok((name.extract()?, unit.extract()?)))
+                .collect::<PyResult<_>>()?,
+            Some(UnitsArgument::Listed(units)) if units.len() != names.len() => {
+                let message = format!("there are {} columns and {} units", names.len(), units.len());
+                return Err(PyValueError::new_err(message));
+            }
+            Some(UnitsArgument::Listed(units)) => {
+                names.zip(units).filter_map(|(name, unit)| Some((name.to_owned(), unit?))).collect()
+            }
+        };
+        let bit_columns = self.bit_columns.unwrap_or_default();
+        let header = self.header.map(|cards| cards.0);
+        Ok(TableOptions { name: self.extname, version: self.extver, units, bit_columns, header, before: self.before })
+    }
+}
+
+fn whole(hdu: &Hdu) -> TableSelector {
+    hdu.reader.table(hdu.info.id())
+}
+
+/// What `hdu[key] = value` does.
+pub(crate) fn assign(hdu: &Hdu, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
+    let table = whole(hdu);
+    if key.is(key.py().Ellipsis()) {
+        return Ok(table.write(values_of(value, &names(hdu)?, false)?));
+    }
+    match key.extract::<TableKey>()? {
+        TableKey::Row(row) => {
+            let values = values_of(value, &names(hdu)?, true)?;
+            Ok(table.rows(Rows::List(vec![row])).write(values))
+        }
+        TableKey::Rows(rows) => Ok(table.rows(rows).write(values_of(value, &names(hdu)?, false)?)),
+        TableKey::Column(name) => Ok(table.write(vec![column_values(&name, value)?])),
+        TableKey::Columns(names) => Ok(table.columns(names.clone()).write(values_of(value, &names, false)?)),
+    }
+}
+
+/// What `hdu["name"][rows] = value` and `hdu[["name", "other"]][rows] = value` do.
+pub(crate) fn assign_columns(
+    table: &TableSelector,
+    names: &[String],
+    single: bool,
+    rows: Rows,
+    value: &Bound<'_, PyAny>,
+    one_row: bool,
+) -> PyResult<Op<()>> {
+    let table = table.clone().rows(rows);
+    match names {
+        [name] if single && !is_table(value)? => Ok(table.write(vec![column_values(name, value)?])),
+        names => Ok(table.write(values_of(value, names, one_row)?)),
+    }
+}
+
+fn names(hdu: &Hdu) -> PyResult<Vec<String>> {
+    let now = hdu.reader.present(&hdu.info).or_raise()?;
+    Ok(now.fields().or_raise()?.into_iter().map(|field| field.name).collect())
+}
+
+/// Values for these columns: a structured array or record, a dict, or as many values as there are columns. `one_row`: each is a cell; else each is
+/// for all rows, and a list of tuples is rows.
+fn values_of(value: &Bound<'_, PyAny>, names: &[String], one_row: bool) -> PyResult<Vec<ColumnValues>> {
+    if is_table(value)? {
+        return table_values(value, None);
+    }
+    if let Ok(rows) = value.cast::<PyList>()
+        && !one_row
+        && rows.iter().all(|row| row.is_instance_of::<PyTuple>())
+    {
+        let builtins = value.py().import("builtins")?;
+        let columns = builtins.call_method1("zip", PyTuple::new(value.py(), rows.iter())?)?;
+        let columns = columns.try_iter()?.map(|column| builtins.call_method1("list", (column?,)));
+        let columns = PyList::new(value.py(), columns.collect::<PyResult<Vec<_>>>()?)?;
+        return named_values(names, columns.as_any());
+    }
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        return named_values(names, value);
+    }
+    Err(PyValueError::new_err(format!(
+        "rows are given as a structured array, a record, a dict, or a tuple of a value for each of {names:?}"
+    )))
+}
+
+/// What `hdu.write(data, names=...)` does.
+pub(crate) fn write_columns(hdu: &Hdu, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<Op<()>> {
+    Ok(whole(hdu).write(table_values(data, names.as_deref())?))
+}
+
+/// What `hdu.append(data)` does; `None` where the rows were collected.
+pub(crate) fn append(hdu: &Hdu, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<Option<Op<()>>> {
+    let rows = table_values(data, names.as_deref())?;
+    // Whoever collects rows often fills one array again and again.
+    let rows = hdu.collect(rows, |rows| Extension::Rows(rows.into_iter().map(ColumnValues::into_owned).collect()));
+    Ok(rows.map(|rows| whole(hdu).append(rows)))
+}
+
+/// Where `insert_column` puts the column, and what it is.
+pub(crate) struct Insertion<'a, 'py> {
+    pub(crate) position: Option<i64>,
+    pub(crate) after: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) before: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) unit: Option<String>,
+    pub(crate) bits: bool,
+}
+
+/// What `hdu.insert_column(name, data, ...)` does.
+pub(crate) fn insert_column(
+    hdu: &Hdu,
+    name: &str,
+    data: &Bound<'_, PyAny>,
+    insertion: Insertion<'_, '_>,
+) -> PyResult<Op<()>> {
+    let place = match (insertion.position, insertion.after, insertion.before) {
+        (None, None, None) => ColumnPlace::Last,
+        (Some(position), None, None) => ColumnPlace::At(position),
+        (None, Some(after), None) => ColumnPlace::After(column_argument(after)?),
+        (None, None, Some(before)) => ColumnPlace::Before(column_argument(before)?),
+        _ => return Err(PyTypeError::new_err("a column has one place: give position=, after= or before=")),
+    };
+    let options = ColumnOptions { place, unit: insertion.unit, bits: insertion.bits };
+    Ok(whole(hdu).insert_column(column_values(name, data)?, options))
+}
+
+/// What `hdu.delete_column(name)` does.
+pub(crate) fn delete_column(hdu: &Hdu, name: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
+    Ok(whole(hdu).delete_column(column_argument(name)?))
+}
+
+/// The rows that a key of lazy columns means, and whether it is a single one.
+pub(crate) fn subset_rows(key: &Bound<'_, PyAny>) -> PyResult<(Rows, bool)> {
+    if key.is(key.py().Ellipsis()) {
+        return Ok((Rows::All, false));
+    }
+    let rows = key.extract::<RowsArgument>()?.0;
+    Ok((rows, crate::keys::integer(key).is_some()))
+}

@@ -1,0 +1,289 @@
+//! The cards that describe a new column: TTYPE, TFORM, TDIM, TZERO, TNULL (FITS 4.0 §7.3.1, §7.3.2).
+
+use super::given::{GivenColumn, GivenType};
+use crate::error::{Error, Result, ResultExt};
+use crate::format::{DataType, Header, Value};
+
+/// The longest name or unit that fits one card.
+const LONGEST_TEXT: usize = 68;
+
+/// A column that is to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewColumn {
+    pub(crate) name: String,
+    pub(crate) element: GivenType,
+    /// The shape of a cell, slowest axis first; empty for a single value.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) unit: Option<String>,
+    /// Bools are packed as bits, eight to a byte.
+    pub(crate) bits: bool,
+    /// TNULL: the stored number that stands for no value.
+    pub(crate) null: Option<i64>,
+}
+
+impl NewColumn {
+    /// The column that holds these values.
+    pub(crate) fn of(values: &GivenColumn<'_>, unit: Option<String>, bits: bool) -> Result<Self> {
+        let (_, shape) = values.rows_and_cell()?;
+        let null = null_value(values)?;
+        Ok(Self { name: values.name.to_owned(), element: values.element, shape: shape.to_vec(), unit, bits, null })
+    }
+
+    /// The column that holds these values in a table of so many rows: one for each, or a single one for all of them.
+    pub(crate) fn for_rows(values: &GivenColumn<'_>, rows: u64, unit: Option<String>, bits: bool) -> Result<Self> {
+        let shape = match values.shape.split_first() {
+            None => values.shape,
+            Some((&count, cell)) if count as u64 == rows => cell,
+            Some(_) => {
+                let message = format!("has shape {:?}, the table has {rows} rows; nothing was written", values.shape);
+                return Err(values.refuse(&message));
+            }
+        };
+        let null = null_value(values)?;
+        Ok(Self { name: values.name.to_owned(), element: values.element, shape: shape.to_vec(), unit, bits, null })
+    }
+
+    /// How many bytes the column takes in a row.
+    pub(crate) fn width(&self) -> Result<usize> {
+        let elements = self.elements()?;
+        let width = match self.element {
+            GivenType::Logical if self.bits => Some(elements.div_ceil(8)),
+            GivenType::Characters { width } => elements.checked_mul(width),
+            element => element.size().and_then(|size| elements.checked_mul(size)),
+        };
+        width.ok_or_else(|| self.refuse("a cell is larger than memory"))
+    }
+
+    /// Adds the cards of the column with this number, counted from 1.
+    pub(crate) fn describe(&self, number: usize, header: &mut Header) -> Result<()> {
+        let key = |stem: &str| format!("{stem}{number}");
+        let described = (|| {
+            self.check()?;
+            header.set_structural(&key("TTYPE"), self.name.as_str(), "")?;
+            header.set_structural(&key("TFORM"), self.form()?, "")?;
+            if let Some(dimensions) = self.dimensions() {
+                header.set_structural(&key("TDIM"), dimensions, "")?;
+            }
+            if let Some(unit) = &self.unit {
+                header.set_structural(&key("TUNIT"), unit.as_str(), "")?;
+            }
+            if let Some(zero) = self.zero() {
+                header.set_structural(&key("TSCAL"), 1, "")?;
+                header.set_structural(
+                    &key("TZERO"),
+                    Value::BigInteger(zero.to_owned()),
+                    "offset of the unsigned (or signed byte) range",
+                )?;
+            }
+            if let Some(null) = self.null {
+                header.set_structural(&key("TNULL"), null, "stored number of cells without a value")?;
+            }
+            Ok(())
+        })();
+        described.in_item(|| format!("column '{}'", self.name))
+    }
+
+    /// The bytes of a cell that holds nothing: 0, false, the empty string.
+    pub(crate) fn empty_cell(&self) -> Result<Vec<u8>> {
+        let mut cell = vec![0; self.width()?];
+        match self.element {
+            GivenType::Logical if !self.bits => cell.fill(b'F'),
+            GivenType::Number(data_type) if self.zero().is_some() => {
+                // Half the range less than 0 is the top bit alone.
+                cell.iter_mut().step_by(data_type.size()).for_each(|top| *top = 0x80);
+            }
+            _ => {}
+        }
+        Ok(cell)
+    }
+
+    fn elements(&self) -> Result<usize> {
+        let product = self.shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
+        product.ok_or_else(|| self.refuse("a cell is larger than memory"))
+    }
+
+    fn form(&self) -> Result<String> {
+        let elements = self.elements()?;
+        let letter = match self.element {
+            GivenType::Logical if self.bits => 'X',
+            GivenType::Logical => 'L',
+            GivenType::Bytes { .. } | GivenType::Characters { .. } => return Ok(format!("{}A", self.width()?)),
+            GivenType::Complex(DataType::F32) => 'C',
+            GivenType::Complex(_) => 'M',
+            GivenType::Number(data_type) => match data_type {
+                DataType::U8 | DataType::I8 => 'B',
+                DataType::I16 | DataType::U16 => 'I',
+                DataType::I32 | DataType::U32 => 'J',
+                DataType::I64 | DataType::U64 => 'K',
+                DataType::F32 => 'E',
+                DataType::F64 => 'D',
+            },
+        };
+        Ok(format!("{elements}{letter}"))
+    }
+
+    /// TDIM, where the repeat count does not say it all.
+    fn dimensions(&self) -> Option<String> {
+        let text = match self.element {
+            GivenType::Bytes { width } | GivenType::Characters { width } => Some(width),
+            _ => None,
+        };
+        let plain = match text {
+            Some(_) => self.shape.is_empty(),
+            // A single value in an axis of its own is told from one without.
+            None => self.shape.is_empty() || (self.shape.len() == 1 && self.shape != [1]),
+        };
+        let empty = text == Some(0) || self.shape.contains(&0);
+        if plain || empty {
+            return None;
+        }
+        let lengths: Vec<String> =
+            text.into_iter().chain(self.shape.iter().rev().copied()).map(|length| length.to_string()).collect();
+        Some(format!("({})", lengths.join(",")))
+    }
+
+    fn zero(&self) -> Option<&'static str> {
+        match self.element {
+            GivenType::Number(data_type) => Some(data_type.bzero()).filter(|&zero| zero != "0"),
+            _ => None,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let text = |what: &str, text: &str| {
+            if !text.bytes().all(crate::format::card::is_printable) {
+                return Err(Error::argument(format!(
+                    "the {what} {text:?} holds characters that are not printable ASCII"
+                )));
+            }
+            if text.replace('\'', "''").len() > LONGEST_TEXT {
+                return Err(Error::argument(format!(
+                    "the {what} is longer than the {LONGEST_TEXT} characters that fit a card"
+                )));
+            }
+            Ok(())
+        };
+        if self.name.trim().is_empty() {
+            return Err(Error::argument("a column needs a name"));
+        }
+        if self.bits && self.element != GivenType::Logical {
+            return Err(Error::argument(format!("bits are packed from bools, the column has {}", self.element.code())));
+        }
+        text("name", &self.name)?;
+        text("unit", self.unit.as_deref().unwrap_or_default())
+    }
+
+    fn refuse(&self, why: &str) -> Error {
+        Error::argument(why).in_item(|| format!("column '{}'", self.name))
+    }
+}
+
+/// A stored number that is none of the values, where some are masked: TNULL. Only integers need one.
+fn null_value(values: &GivenColumn<'_>) -> Result<Option<i64>> {
+    let (Some(mask), GivenType::Number(data_type)) = (values.mask, values.element) else { return Ok(None) };
+    if data_type.is_float() || mask.iter().all(|&flag| flag == 0) {
+        return Ok(None);
+    }
+    let (rows, cell) = values.rows_and_cell()?;
+    let spread = values.spread(rows as u64, cell)?;
+    let size = data_type.size();
+    let elements: usize = cell.iter().product();
+    // One more than there are values: one of them is free.
+    let candidates = mask.len().saturating_add(1).min(if size < 3 { 1 << (8 * size) } else { usize::MAX });
+    let mut taken = vec![false; candidates];
+    let signed = data_type.code().starts_with('i');
+    // Counted from the lowest stored number up; of unsigned numbers, whose lowest is 0, from the highest down.
+    let distance = |bytes: &[u8]| {
+        let wide = bytes.iter().rev().fold(0u64, |wide, &byte| wide << 8 | u64::from(byte));
+        let top = u64::MAX >> (64 - 8 * size);
+        if signed { (wide ^ (1 << (8 * size - 1))) & top } else { top - wide }
+    };
+    let mut flags = mask.iter();
+    for row in 0..rows {
+        let at = spread.start + row * spread.stride;
+        let cell = spread.bytes.get(at..at + elements * size).unwrap_or_default();
+        for (bytes, flag) in cell.chunks_exact(size).zip(&mut flags).filter(|(_, flag)| **flag == 0) {
+            let mut little = bytes.to_vec();
+            if (cfg!(target_endian = "little")) == values.swapped {
+                little.reverse();
+            }
+            let _ = flag;
+            if let Some(taken) = usize::try_from(distance(&little)).ok().and_then(|at| taken.get_mut(at)) {
+                *taken = true;
+            }
+        }
+    }
+    let free = taken.iter().position(|taken| !taken).ok_or_else(|| {
+        values.refuse(&format!(
+            "hold every value that {} has, so that none is left for what is masked: write a wider type",
+            data_type.code()
+        ))
+    })?;
+    let bits = 8 * size as u32;
+    let value = if signed { -(1i128 << (bits - 1)) + free as i128 } else { (1i128 << bits) - 1 - free as i128 };
+    let zero: i128 = data_type.bzero().parse().unwrap_or(0);
+    Ok(i64::try_from(value - zero).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(element: GivenType, shape: &[usize]) -> NewColumn {
+        NewColumn { name: "a".into(), element, shape: shape.to_vec(), unit: None, bits: false, null: None }
+    }
+
+    #[test]
+    fn forms_and_dimensions_are_in_the_order_of_the_file() {
+        let described = |element, shape: &[usize]| {
+            let column = column(element, shape);
+            (column.form().unwrap(), column.dimensions(), column.width().unwrap())
+        };
+        let float = GivenType::Number(DataType::F32);
+        let text = GivenType::Characters { width: 3 };
+        assert_eq!(described(float, &[]), ("1E".into(), None, 4));
+        assert_eq!(described(float, &[3]), ("3E".into(), None, 12));
+        assert_eq!(described(float, &[1]), ("1E".into(), Some("(1)".into()), 4));
+        assert_eq!(described(float, &[2, 3]), ("6E".into(), Some("(3,2)".into()), 24));
+        assert_eq!(described(float, &[0]), ("0E".into(), None, 0));
+        assert_eq!(described(text, &[]), ("3A".into(), None, 3));
+        assert_eq!(described(text, &[4]), ("12A".into(), Some("(3,4)".into()), 12));
+        assert_eq!(described(text, &[1]), ("3A".into(), Some("(3,1)".into()), 3));
+        let bits = NewColumn { bits: true, ..column(GivenType::Logical, &[11]) };
+        assert_eq!((bits.form().unwrap(), bits.width().unwrap()), ("11X".into(), 2));
+        assert_eq!(column(GivenType::Number(DataType::U16), &[2]).empty_cell().unwrap(), [0x80, 0, 0x80, 0]);
+    }
+
+    fn null_of(code: &str, bytes: &[u8], mask: &[u8]) -> Result<Option<i64>> {
+        let (element, swapped) = GivenType::from_code(code).unwrap();
+        let size = element.size().unwrap();
+        let shape = [bytes.len() / size];
+        null_value(&GivenColumn {
+            name: "a",
+            element,
+            shape: &shape,
+            bytes,
+            start: 0,
+            stride: size,
+            swapped,
+            mask: Some(mask),
+        })
+    }
+
+    #[test]
+    fn a_null_is_none_of_the_values() {
+        assert_eq!(null_of("<i2", &[0, 0x80, 1, 0x80, 7, 7], &[0, 0, 1]).unwrap(), Some(-32766));
+        assert_eq!(null_of(">i2", &[0x80, 0, 0, 1], &[0, 1]).unwrap(), Some(-32767));
+        assert_eq!(null_of("<u2", &[255, 255, 0, 0], &[0, 1]).unwrap(), Some(32766));
+        assert_eq!(null_of("|u1", &[1, 2], &[1, 0]).unwrap(), Some(255));
+        assert_eq!(null_of("|i1", &[1, 2], &[1, 0]).unwrap(), Some(0));
+        assert_eq!(null_of("<i8", &[0; 16], &[1, 0]).unwrap(), Some(i64::MIN));
+        assert_eq!(null_of("<u8", &[255; 16], &[1, 0]).unwrap(), Some(i64::MAX - 1));
+        assert_eq!(null_of("<i2", &[0, 0], &[0]).unwrap(), None);
+        assert_eq!(null_of("<f4", &[0; 4], &[1]).unwrap(), None);
+        let all: Vec<u8> = (0..=255).chain([0]).collect();
+        let mut mask = vec![0; 257];
+        mask[256] = 1;
+        assert!(null_of("|u1", &all, &mask).unwrap_err().to_string().contains("wider"));
+    }
+}

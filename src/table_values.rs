@@ -1,0 +1,228 @@
+//! The values that a column of a table is written from.
+
+use std::sync::Arc;
+
+use ndarray::{ArrayBase, CowArray, Data, Dimension};
+
+use crate::error::{Error, Result};
+use crate::format::Element;
+use crate::table::{GivenColumn, GivenType};
+
+/// The values of one column: an array whose first axis is the rows, or one cell or one element for all rows.
+///
+/// # Examples
+///
+/// ```
+/// use ndarray::{arr1, arr2};
+/// use rustfits::ColumnValues;
+///
+/// let names = arr1(&["Vega".to_owned(), "Deneb".to_owned()]);
+/// let columns = [
+///     ColumnValues::from_array("name", &names),
+///     ColumnValues::from_array("flux", &arr2(&[[1.5f32, 2.5], [3.5, 4.5]])),
+/// ];
+/// assert_eq!(columns[0].name(), "name");
+/// ```
+#[derive(Clone)]
+pub struct ColumnValues {
+    name: String,
+    element: GivenType,
+    shape: Vec<usize>,
+    memory: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    start: usize,
+    stride: usize,
+    swapped: bool,
+    mask: Option<Vec<u8>>,
+}
+
+/// Types that the values of a column can be written from.
+pub trait ColumnValue: Clone {
+    /// numpy's code for the elements, and their bytes.
+    #[doc(hidden)]
+    fn memory(elements: &[Self]) -> (String, Vec<u8>);
+}
+
+macro_rules! numbers {
+    ($($type:ty),*) => {$(
+        impl ColumnValue for $type {
+            fn memory(elements: &[Self]) -> (String, Vec<u8>) {
+                (<$type>::DATA_TYPE.code().to_owned(), bytemuck::cast_slice(elements).to_vec())
+            }
+        }
+    )*};
+}
+
+numbers!(u8, i8, i16, u16, i32, u32, i64, u64, f32, f64);
+
+impl ColumnValue for bool {
+    fn memory(elements: &[Self]) -> (String, Vec<u8>) {
+        ("?".to_owned(), elements.iter().map(|&flag| u8::from(flag)).collect())
+    }
+}
+
+impl ColumnValue for [f32; 2] {
+    fn memory(elements: &[Self]) -> (String, Vec<u8>) {
+        ("c8".to_owned(), bytemuck::cast_slice(elements).to_vec())
+    }
+}
+
+impl ColumnValue for [f64; 2] {
+    fn memory(elements: &[Self]) -> (String, Vec<u8>) {
+        ("c16".to_owned(), bytemuck::cast_slice(elements).to_vec())
+    }
+}
+
+impl ColumnValue for String {
+    fn memory(elements: &[Self]) -> (String, Vec<u8>) {
+        let texts: Vec<&str> = elements.iter().map(String::as_str).collect();
+        <&str>::memory(&texts)
+    }
+}
+
+impl ColumnValue for &str {
+    fn memory(elements: &[Self]) -> (String, Vec<u8>) {
+        let width = elements.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+        let mut bytes = Vec::with_capacity(elements.len().saturating_mul(4 * width));
+        for text in elements {
+            let points = text.chars().map(u32::from).chain(std::iter::repeat(0)).take(width);
+            bytes.extend(points.flat_map(u32::to_ne_bytes));
+        }
+        (format!("U{width}"), bytes)
+    }
+}
+
+impl ColumnValues {
+    /// The elements of an array of any memory order: `bool`, a number, a pair of floats for a complex number, `String` or `&str`.
+    pub fn from_array<T: ColumnValue, S: Data<Elem = T>, D: Dimension>(
+        name: impl Into<String>,
+        data: &ArrayBase<S, D>,
+    ) -> Self {
+        let values: CowArray<'_, T, D> = data.as_standard_layout();
+        let (code, bytes) = T::memory(values.as_slice().unwrap_or_default());
+        let element = GivenType::from_code(&code).map_or(GivenType::Logical, |(element, _)| element);
+        let shape = data.shape().to_vec();
+        let cell: usize = shape.iter().skip(1).product();
+        let stride = element.size().unwrap_or(0).saturating_mul(cell);
+        Self {
+            name: name.into(),
+            element,
+            shape,
+            memory: Arc::new(bytes),
+            start: 0,
+            stride,
+            swapped: false,
+            mask: None,
+        }
+    }
+
+    /// Elements that lie in memory: of the type that numpy's type string `code` names (`<f4`, `|S8`, `|b1`, `c8`), the first row at byte `start`, a row's
+    /// elements one behind the other, and `stride` bytes from a row to the next.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) for a type that FITS has not, and where the memory does not hold as many rows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use rustfits::ColumnValues;
+    ///
+    /// // Two records of a big-endian i2 and a byte.
+    /// let records = Arc::new(vec![0u8, 1, 9, 0, 2, 9]);
+    /// ColumnValues::from_memory("a", ">i2", vec![2], records.clone(), 0, 3)?;
+    /// assert!(ColumnValues::from_memory("b", "<f2", vec![2], records, 0, 3).is_err());
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn from_memory(
+        name: impl Into<String>,
+        code: &str,
+        shape: Vec<usize>,
+        memory: Arc<dyn AsRef<[u8]> + Send + Sync>,
+        start: usize,
+        stride: usize,
+    ) -> Result<Self> {
+        let name = name.into();
+        let refuse = |message: String| Error::argument(message).in_item(|| format!("column '{name}'"));
+        let (element, swapped) = given_type(code).map_err(|error| error.in_item(|| format!("column '{name}'")))?;
+        let (rows, cell) = shape.split_first().map_or((1, shape.as_slice()), |(&rows, cell)| (rows, cell));
+        let cell = cell.iter().try_fold(element.size().unwrap_or(usize::MAX), |size, &length| size.checked_mul(length));
+        let end = cell.and_then(|cell| {
+            let last = rows.saturating_sub(1).checked_mul(stride)?;
+            if rows == 0 { Some(0) } else { last.checked_add(start)?.checked_add(cell) }
+        });
+        let len = (*memory).as_ref().len();
+        if end.is_none_or(|end| end > len) {
+            return Err(refuse(format!("an array of shape {shape:?} takes more than the {len} bytes that are given")));
+        }
+        Ok(Self { name, element, shape, memory, start, stride, swapped, mask: None })
+    }
+
+    /// With a byte for each element that is not 0 where there is no value: TNULL is written there into integers, 0 into logicals, NaN into floats,
+    /// the empty string into text.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the mask has not as many bytes as there are elements.
+    pub fn masked(mut self, mask: Vec<u8>) -> Result<Self> {
+        let elements: usize = self.shape.iter().product();
+        if mask.len() != elements {
+            let message = format!("the mask has {} bytes for {elements} elements", mask.len());
+            return Err(Error::argument(message).in_item(|| format!("column '{}'", self.name)));
+        }
+        self.mask = mask.iter().any(|&flag| flag != 0).then_some(mask);
+        Ok(self)
+    }
+
+    /// The name of the column.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The shape of the array, that of the rows first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The same with memory of its own, so that what was given may change.
+    #[must_use]
+    pub fn into_owned(self) -> Self {
+        let cell: usize = self.shape.iter().skip(1).product::<usize>().saturating_mul(self.element.size().unwrap_or(0));
+        let bytes = (*self.memory).as_ref();
+        let rows = self.shape.first().copied().unwrap_or(1);
+        let mut own = Vec::with_capacity(cell.saturating_mul(rows));
+        for row in 0..rows {
+            let at = self.start + row * self.stride;
+            own.extend_from_slice(bytes.get(at..at + cell).unwrap_or_default());
+        }
+        Self { memory: Arc::new(own), start: 0, stride: cell, ..self }
+    }
+
+    pub(crate) fn lend(&self) -> GivenColumn<'_> {
+        GivenColumn {
+            name: &self.name,
+            element: self.element,
+            shape: &self.shape,
+            bytes: (*self.memory).as_ref(),
+            start: self.start,
+            stride: self.stride,
+            swapped: self.swapped,
+            mask: self.mask.as_deref(),
+        }
+    }
+}
+
+/// The type that numpy's type string names.
+pub(crate) fn given_type(code: &str) -> Result<(GivenType, bool)> {
+    GivenType::from_code(code).ok_or_else(|| {
+        Error::argument(format!(
+            "dtype {code} is not one that FITS tables have: b1, u1 i2 i4 i8 f4 f8, i1 u2 u4 u8, c8 c16, S and U; convert it with astype()"
+        ))
+    })
+}
+
+impl std::fmt::Debug for ColumnValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ColumnValues('{}' {} {:?})", self.name, self.element.code(), self.shape)
+    }
+}
