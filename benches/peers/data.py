@@ -125,6 +125,35 @@ class Data:
 
         return self._make(f"table-{rows}.fits", write)
 
+    def variable(self, rows: int) -> str:
+        """A column of arrays of 1 to 8 floats."""
+        rows //= self.scale
+
+        def write(path: str) -> None:
+            rng = np.random.default_rng(RNG_SEED)
+            table = np.zeros(rows, [("C", "O")])
+            for row, length in enumerate(rng.integers(1, 9, rows)):
+                table["C"][row] = np.full(length, row, "f4")
+            with fitsio.FITS(path, "rw") as f:
+                f.write(table, extname="T")
+
+        return self._make(f"variable-{rows}.fits", write)
+
+    def ascii(self, rows: int) -> str:
+        rows //= self.scale
+
+        def write(path: str) -> None:
+            rng = np.random.default_rng(RNG_SEED)
+            kinds = [("I", "i4"), ("X", "f4"), ("D", "f8"), ("S", "S10")]
+            table = np.zeros(rows, kinds)
+            table["I"] = rng.integers(-(2**31), 2**31, rows)
+            table["X"], table["D"] = rng.normal(size=(2, rows))
+            table["S"] = b"abcdef"
+            with fitsio.FITS(path, "rw") as f:
+                f.write(table, extname="T", table_type="ascii")
+
+        return self._make(f"ascii-{rows}.fits", write)
+
     def many(self, count: int) -> list[str]:
         directory = self.root / "many"
         directory.mkdir(exist_ok=True)

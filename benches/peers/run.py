@@ -67,6 +67,7 @@ def all_works(data: Data, servers: Servers, quick: bool) -> Iterator[Work]:
     yield from works.headers(data)
     yield from writing.writing(data)
     yield from works.tables(data)
+    yield from works.other_tables(data)
     yield from works.compressed(data)
     yield from works.remote(data, servers)
     yield from works.bulk(data, servers, 100 if quick else 500)
@@ -173,7 +174,12 @@ def main() -> None:
     with Servers(data.root, options.data / "servers") as servers:
         if options.memory_of:
             name, reader = options.memory_of
-            local = [*works.images(data), *works.tables(data), *works.compressed(data)]
+            local = [
+                *works.images(data),
+                *works.tables(data),
+                *works.other_tables(data),
+                *works.compressed(data),
+            ]
             print(
                 json.dumps(
                     memory_of(next(w for w in local if w.name == name), reader, data)

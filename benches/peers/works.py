@@ -334,6 +334,35 @@ def tables(data: Data) -> list[Work]:
     ]
 
 
+def other_tables(data: Data) -> list[Work]:
+    """Tables that are not rows of binary numbers: each reader makes an array a cell, or a number a field."""
+    variable, text = data.variable(1_000_000), data.ascii(1_000_000)
+
+    def cells_of_astropy() -> Any:
+        with fits.open(variable, memmap=False) as f:
+            return list(f[1].data["C"])
+
+    def columns_of_astropy() -> Any:
+        with fits.open(text, memmap=False) as f:
+            return [np.array(f[1].data[name]) for name in f[1].columns.names]
+
+    arrays: dict[str, Reader] = {
+        "rustfits": lambda: _ours(variable, 1),
+        "fitsio": lambda: _fitsio(variable, 1),
+        "astropy": cells_of_astropy,
+    }
+    fields: dict[str, Reader] = {
+        "rustfits": lambda: _ours(text, 1),
+        "fitsio": lambda: _fitsio(text, 1),
+        "astropy": columns_of_astropy,
+    }
+    # astropy takes half a minute for a million cells.
+    return [
+        Work("variable-length f4 column", 2, arrays, rounds=3),
+        Work("ASCII table", 5, fields, rounds=3),
+    ]
+
+
 def compressed(data: Data) -> list[Work]:
     packed = data.gzipped(128, "i2")
     gz = _whole("gzip'd image 128 MB", 2, packed)

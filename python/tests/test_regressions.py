@@ -165,10 +165,9 @@ async def test_keywords_of_the_other_kind_are_refused(write):
         for keywords in [{"section": 0}, {"mask_blank": True}]:
             with pytest.raises(TypeError, match=next(iter(keywords))):
                 await file[1].read(**keywords)
-        with pytest.raises(NotImplementedError, match="mask_null"):
-            await file[1].read(mask_null=True)
-        with pytest.raises(NotImplementedError, match="mask_null"):
-            await file[1].read_column("x", mask_null=True)
+        masked = await file[1].read(mask_null=True)
+        assert isinstance(masked, np.ma.MaskedArray) and masked["x"].tolist() == [1]
+        assert (await file[1].read_column("x", mask_null=True)).tolist() == [1]
         assert (await file[1].read(rows=[0], columns=["x"]))["x"].tolist() == [1]
 
 

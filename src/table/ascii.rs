@@ -67,6 +67,10 @@ impl Decimal {
         let power = if rest.is_empty() { 0 } else { exponent(rest).ok_or_else(refused)? } - i64::from(implied);
         match digits.exact(power) {
             Some(number) => Ok(if text.first() == Some(&b'-') { -number } else { number }),
+            // Numbers with a point are mostly written as Rust reads them, but for the letter.
+            None if digits.has_point => {
+                rounded_as_written(text).or_else(|| rounded(mantissa, power)).ok_or_else(refused)
+            }
             None => rounded(mantissa, power).ok_or_else(refused),
         }
     }
@@ -114,10 +118,21 @@ impl Digits {
     }
 }
 
+/// Longer numbers are rare.
+const MOST_CHARACTERS: usize = 64;
+
+/// The nearest `f64` to a number that has a point, unless its exponent is written in a way of its own.
+fn rounded_as_written(text: &[u8]) -> Option<f64> {
+    let mut copy = [0; MOST_CHARACTERS];
+    let copy = copy.get_mut(..text.len())?;
+    for (to, &from) in copy.iter_mut().zip(text) {
+        *to = if matches!(from, b'D' | b'd') { b'e' } else { from };
+    }
+    str::from_utf8(copy).ok()?.parse().ok()
+}
+
 /// The nearest `f64` to a number with this power of ten.
 fn rounded(mantissa: &[u8], power: i64) -> Option<f64> {
-    /// Longer numbers are rare.
-    const MOST_CHARACTERS: usize = 64;
     let mantissa = str::from_utf8(mantissa).ok()?;
     let mut text = [0; MOST_CHARACTERS];
     let mut rest = text.as_mut_slice();
