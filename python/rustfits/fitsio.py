@@ -3,8 +3,8 @@
 >>> from rustfits import fitsio
 >>> image, header = fitsio.read("image.fits", header=True)  # doctest: +SKIP
 
-Images and headers have the methods that ``fitsio`` gives them. Whatever else is asked of a file, an HDU or a header is
-asked of the object of ``rustfits`` behind it.
+Images, tables and headers have most of the methods that ``fitsio`` gives them. Whatever else is asked of a file, an
+HDU or a header is asked of the object of ``rustfits`` behind it.
 """
 
 from __future__ import annotations
@@ -166,6 +166,11 @@ class HDU:
             self.native.write(data, start=start, **keywords)
         else:
             self.native.write(data, **keywords)
+
+    def write_column(self, column: str | int, data: Any, firstrow: int = 0) -> None:
+        """Writes a column of the table, from a row on."""
+        name = column if isinstance(column, str) else self.native.colnames[column]
+        self.native[name].write(data, rows=slice(firstrow, firstrow + len(data)))
 
     def write_checksum(self) -> dict[str, Any]:
         """Sets DATASUM and CHECKSUM; gives both."""
