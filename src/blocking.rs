@@ -13,6 +13,7 @@ use crate::format::{DataType, Element, Header};
 use crate::hdu::HduInfo;
 use crate::image::Section;
 use crate::image_data::{ImageData, Pixel};
+use crate::image_writer::PixelValues;
 use crate::options::OpenOptions;
 use crate::table::{ColumnKey, Rows};
 use crate::table_data::{Columns, Field, Records};
@@ -72,6 +73,9 @@ impl FitsReader {
         waited fn hdu(key: impl Into<HduKey>) -> HduInfo;
         waited fn contains(key: impl Into<HduKey>) -> bool;
         waited fn header(key: impl Into<HduKey>) -> Arc<Header>;
+        waited fn first_with_data() -> HduInfo;
+        waited fn verify_datasum(key: impl Into<HduKey>) -> Option<bool>;
+        waited fn verify_checksum(key: impl Into<HduKey>) -> Option<bool>;
         waited fn to_bytes() -> Vec<u8>;
         fn name() -> &str;
         fn warning() -> Option<&str>;
@@ -121,6 +125,20 @@ impl ImageSelector {
         ImageSelector;
         waited fn read_dyn() -> ImageData;
         waited fn read_masked() -> ImageData;
+        waited fn write_values(values: PixelValues) -> ();
+        waited fn write_from(start: Vec<u64>, values: PixelValues) -> ();
+        waited fn write_flat(start: u64, values: PixelValues) -> ();
+        waited fn extend_values(rows: Vec<PixelValues>) -> ();
+    }
+
+    /// See [`crate::ImageSelector::write`].
+    pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(&self, data: &ArrayBase<S, D>) -> Result<()> {
+        self.0.write(data).wait()
+    }
+
+    /// See [`crate::ImageSelector::extend`].
+    pub fn extend<T: Element, S: Data<Elem = T>, D: Dimension>(&self, data: &ArrayBase<S, D>) -> Result<()> {
+        self.0.extend(data).wait()
     }
 }
 
@@ -182,7 +200,10 @@ impl TableSelector {
 /// let fits = FitsWriter::create("mem://")?;
 /// fits.write_image(&ndarray::array![[1i16, 2], [3, 4]], ImageOptions::named("SCI"))?;
 /// fits.edit_header("SCI", |header| header.set("EXPTIME", 30))?;
+/// fits.reader().image("SCI").extend(&ndarray::array![5i16, 6])?;
+/// fits.write_section("SCI", ndarray::s![0, ..], &ndarray::array![7i16, 8])?;
 /// assert_eq!(fits.reader().header("SCI")?.get::<i64>("EXPTIME")?, 30);
+/// assert_eq!(fits.reader().image("SCI").read::<i16>()?, ndarray::array![[7i16, 8], [3, 4], [5, 6]].into_dyn());
 /// # Ok::<(), rustfits::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -192,6 +213,11 @@ impl FitsWriter {
     /// See [`crate::FitsWriter::create`].
     pub fn create(name: impl AsRef<Path>) -> Result<Self> {
         crate::FitsWriter::create(name).wait().map(Self)
+    }
+
+    /// See [`crate::FitsWriter::create_atomic`].
+    pub fn create_atomic(name: impl AsRef<Path>) -> Result<Self> {
+        crate::FitsWriter::create_atomic(name).wait().map(Self)
     }
 
     /// See [`crate::FitsWriter::open`].
@@ -234,9 +260,30 @@ impl FitsWriter {
         waited fn write_table(columns: Vec<ColumnValues>, options: TableOptions) -> usize;
         waited fn create_table(fields: Vec<Field>, rows: u64, options: TableOptions) -> usize;
         waited fn edit_header(key: impl Into<HduKey>, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> ();
+        waited fn write_image_values(values: PixelValues, options: ImageOptions) -> usize;
+        waited fn create_image(data_type: DataType, shape: Vec<usize>, options: ImageOptions) -> usize;
+        waited fn delete_hdu(key: impl Into<HduKey>) -> ();
+        waited fn add_datasum(key: impl Into<HduKey>) -> ();
+        waited fn add_checksum(key: impl Into<HduKey>) -> ();
         waited fn to_bytes() -> Vec<u8>;
         waited fn sync() -> ();
         waited fn close() -> ();
+        waited fn abandon() -> ();
+    }
+
+    /// See [`crate::FitsWriter::write_section`].
+    pub fn write_section<T: Element, S: Data<Elem = T>, D: Dimension>(
+        &self,
+        key: impl Into<HduKey>,
+        section: impl Into<Section>,
+        data: &ArrayBase<S, D>,
+    ) -> Result<()> {
+        self.0.write_section(key, section, data).wait()
+    }
+
+    /// See [`crate::FitsWriter::copy_hdu`].
+    pub fn copy_hdu(&self, from: &FitsReader, key: impl Into<HduKey>) -> Result<usize> {
+        self.0.copy_hdu(&from.0, key).wait()
     }
 
     /// The async writer of the same file.

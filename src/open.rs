@@ -248,9 +248,9 @@ fn gunzip(bytes: Bytes, options: &OpenOptions, watch: &mut Watch<'_>) -> Result<
     let asked = options.remote.as_ref().and_then(|remote| remote.max_bytes);
     let limit = asked.unwrap_or_else(memory::available);
     if bytes.len() < SLOW_GZIP_BYTES {
-        return gunzip_whole(&bytes, limit);
+        return gunzip_whole(&bytes, limit, None);
     }
-    aside(move || gunzip_whole(&bytes, limit), watch)
+    aside(move || gunzip_whole(&bytes, limit, Some(engine()?.cpu()?)), watch)
 }
 
 /// Reads the first header, so that what is no FITS file fails here.

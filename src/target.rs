@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::edit::{apply, assemble, copy_range, rearrange};
+use crate::engine::engine;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::io::{DiskFile, MemoryFile, Replacement, gzip_write, replacement};
 use crate::source::{EditPlan, Piece, ReadAt, Storage};
@@ -12,7 +13,7 @@ use crate::source::{EditPlan, Piece, ReadAt, Storage};
 /// Where the bytes are.
 pub(crate) enum Place {
     Disk(Arc<DiskFile>),
-    Memory(Arc<MemoryFile>),
+    Memory(Arc<dyn Storage>),
     /// In memory, compressed into this file when they are written back.
     Gzip(Arc<MemoryFile>, PathBuf),
 }
@@ -89,7 +90,8 @@ impl Target {
     fn storage(&self) -> &dyn Storage {
         match &self.place {
             Place::Disk(file) => &**file,
-            Place::Memory(memory) | Place::Gzip(memory, _) => &**memory,
+            Place::Memory(memory) => &**memory,
+            Place::Gzip(memory, _) => &**memory,
         }
     }
 
@@ -97,7 +99,8 @@ impl Target {
     pub(crate) fn source(&self) -> Arc<dyn ReadAt> {
         match &self.place {
             Place::Disk(file) => Arc::clone(file) as Arc<dyn ReadAt>,
-            Place::Memory(memory) | Place::Gzip(memory, _) => Arc::clone(memory) as Arc<dyn ReadAt>,
+            Place::Memory(memory) => Arc::clone(memory) as Arc<dyn ReadAt>,
+            Place::Gzip(memory, _) => Arc::clone(memory) as Arc<dyn ReadAt>,
         }
     }
 
@@ -140,16 +143,7 @@ impl Target {
     fn assemble(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
         let file = match &self.place {
             Place::Disk(file) => Arc::clone(file),
-            Place::Memory(old) | Place::Gzip(old, _) => {
-                let new = MemoryFile::default();
-                assemble(pieces, &new, |range, at| copy_range(&**old, range, &new, at))?;
-                let new = Arc::new(new);
-                match &mut self.place {
-                    Place::Memory(memory) | Place::Gzip(memory, _) => *memory = new,
-                    Place::Disk(_) => {}
-                }
-                return Ok(());
-            }
+            Place::Memory(_) | Place::Gzip(..) => return self.assemble_in_memory(pieces),
         };
         let path = file.path().ok_or_else(|| Error::argument("the file has no path"))?;
         match replaced(path, &file, pieces) {
@@ -168,6 +162,17 @@ impl Target {
         }
     }
 
+    fn assemble_in_memory(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
+        let (old, new) = (self.source(), MemoryFile::default());
+        assemble(pieces, &new, |range, at| copy_range(&*old, range, &new, at))?;
+        match &mut self.place {
+            Place::Memory(memory) => *memory = Arc::new(new),
+            Place::Gzip(memory, _) => *memory = Arc::new(new),
+            Place::Disk(_) => {}
+        }
+        Ok(())
+    }
+
     /// Writes back what is only in memory. `durable`: also what is on disk survives a loss of power.
     pub(crate) fn flush(&mut self, durable: bool) -> Result<()> {
         match &self.place {
@@ -176,7 +181,8 @@ impl Target {
                 file.path().map_or(Ok(()), replacement::sync_directory)
             }
             Place::Gzip(memory, path) if self.changed && self.unnamed.is_none() => {
-                memory.with_bytes(|bytes| gzip_write::replace(path, bytes)).in_file(&path.to_string_lossy())?;
+                let written = memory.with_bytes(|bytes| gzip_write::replace(path, bytes, || engine()?.cpu()));
+                written.in_file(&path.to_string_lossy())?;
                 self.changed = false;
                 Ok(())
             }
@@ -215,3 +221,7 @@ fn replaced(path: &Path, old: &DiskFile, pieces: &[Piece<'_>]) -> Result<DiskFil
     drop(new);
     DiskFile::at(path, replacement.take_place(false)?)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+mod faults;

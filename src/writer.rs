@@ -13,8 +13,8 @@ use crate::file::{OpenFile, Source};
 use crate::format::{DataType, Element, Header};
 use crate::image::{NewImage, NewPixels, Section};
 use crate::image_writer::PixelValues;
-use crate::io::Location;
 use crate::io::location::{display, is_gzip_name, parse, refuse_writing};
+use crate::io::{Location, MemoryFile, abandoned};
 use crate::open;
 use crate::options::OpenOptions;
 use crate::reader::FitsReader;
@@ -149,7 +149,7 @@ impl FitsWriter {
         Op::local(move |watch| {
             let read = OpenOptions { lenient: options.lenient, remote: None };
             let (name, bytes) = open::plain_bytes(bytes, &read, watch)?;
-            let target = Target::new(Place::Memory(Arc::new(bytes.into())), false, false);
+            let target = Target::new(Place::Memory(Arc::new(MemoryFile::from(bytes))), false, false);
             Ok(Changer::writer(open::opened(name, &read, target.source(), None)?, target))
         })
     }
@@ -363,7 +363,7 @@ impl std::fmt::Debug for FitsWriter {
 }
 
 impl Changer {
-    fn writer(file: OpenFile, target: Target) -> FitsWriter {
+    pub(crate) fn writer(file: OpenFile, target: Target) -> FitsWriter {
         let file = Arc::new(file);
         let changer = Self { file: Arc::clone(&file), target: Mutex::new(target), process: std::process::id() };
         let shared = Arc::new(changer);
@@ -550,7 +550,7 @@ fn create(name: &Path, atomic: bool) -> Result<FitsWriter> {
     let location = parse(name)?;
     refuse_writing(&location)?;
     let target = match &location {
-        Location::Memory => Target::new(Place::Memory(Arc::default()), false, false),
+        Location::Memory => Target::new(Place::Memory(Arc::new(MemoryFile::default())), false, false),
         Location::Http(_) | Location::Ftp(_) => return Err(read_only()),
         Location::Path(path) => match (is_gzip_name(&location), atomic) {
             (false, false) => Target::new(Target::create(path)?, false, false),
@@ -559,6 +559,7 @@ fn create(name: &Path, atomic: bool) -> Result<FitsWriter> {
             (true, true) => Target::create_unnamed_gzip(path)?,
         },
     };
+    sweep_beside(&location);
     let file = OpenFile::create(Arc::from(display(&location)), Source::Local(target.source()));
     Ok(Changer::writer(file, target))
 }
@@ -574,5 +575,13 @@ fn open(name: &Path, options: &WriteOptions, watch: &mut Watch<'_>) -> Result<Fi
     };
     let target = Target::new(place, false, options.allow_in_place);
     let file = open::opened(Arc::from(display(&location)), &read, target.source(), None)?;
+    sweep_beside(&location);
     Ok(Changer::writer(file, target))
+}
+
+/// Removes what killed processes left beside the file.
+fn sweep_beside(location: &Location) {
+    if let Location::Path(path) = location {
+        abandoned::sweep(path);
+    }
 }

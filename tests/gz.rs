@@ -5,7 +5,8 @@
 mod common;
 
 use common::*;
-use rustfits::{ErrorKind, FitsReader};
+use ndarray::Array2;
+use rustfits::{ErrorKind, FitsReader, FitsWriter, ImageOptions};
 
 /// Opens a file of this name and content.
 fn open(name: &str, bytes: &[u8]) -> rustfits::Result<FitsReader> {
@@ -138,5 +139,29 @@ fn gzip_within_gzip_ends_somewhere() {
             assert_says(&error, &["gzip within gzip"]);
         }
         bytes = gzip(&bytes);
+    }
+}
+
+#[test]
+fn what_is_written_in_pieces_is_one_member_and_reads_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.fits.gz");
+    // Nothing, less than a piece, many pieces, and more of them than are compressed at once.
+    for side in [1, 100, 1300, 4300] {
+        let image = Array2::from_shape_fn((side, side), |(row, column)| (row * 31 + column * column % 977) as f32);
+        let writer = FitsWriter::create(&path).wait().unwrap();
+        writer.write_image(&image, ImageOptions::default()).wait().unwrap();
+        writer.close().wait().unwrap();
+        let packed = std::fs::read(&path).unwrap();
+        let mut decoder = flate2::read::GzDecoder::new(&packed[..]);
+        let mut plain = Vec::new();
+        std::io::Read::read_to_end(&mut decoder, &mut plain).unwrap();
+        assert!(decoder.into_inner().is_empty(), "one member, with nothing behind it");
+        assert!(plain == one_image(&image.into_dyn()));
+        assert!(packed.len() < plain.len());
+        for fits in [FitsReader::open(&path).wait().unwrap(), FitsReader::from_bytes(packed).wait().unwrap()] {
+            assert!(fits.to_bytes().wait().unwrap() == plain);
+            assert_eq!(fits.warning(), None);
+        }
     }
 }

@@ -196,15 +196,21 @@ fn killed(edit: &str, name: &str, check: impl Fn(&FitsReader)) {
 }
 
 fn look(path: &Path, check: &impl Fn(&FitsReader)) {
-    for entry in std::fs::read_dir(path.parent().unwrap()).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        if entry.path() != *path {
-            assert!(name.starts_with(".rustfits-") && name.ends_with(".tmp"), "{name} is left");
-            std::fs::remove_file(entry.path()).unwrap();
-        }
+    for name in beside(path) {
+        assert!(name.starts_with(".rustfits-") && name.ends_with(".tmp"), "{name} is left");
     }
     check(&FitsReader::open(path).wait().unwrap());
+    FitsWriter::open(path).wait().unwrap().close().wait().unwrap();
+    if cfg!(target_os = "linux") {
+        assert_eq!(beside(path), [""; 0], "left by a dead process when the file was opened to be written");
+    }
+}
+
+/// The names of the other files in the directory.
+fn beside(path: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap());
+    let others = entries.filter(|entry| entry.path() != *path);
+    others.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
 /// Every HDU has the data and the cards that no edit touches.

@@ -1,5 +1,6 @@
 //! Where bytes live: file, memory, http, ftp, gzip. The only protocol code.
 
+pub(crate) mod abandoned;
 pub(crate) mod budget;
 mod disk_sink;
 mod fetched;
@@ -8,6 +9,7 @@ mod file_sink;
 mod ftp;
 pub(crate) mod gunzip;
 mod gunzip_sink;
+mod gzip_index;
 pub(crate) mod gzip_write;
 pub(crate) mod http;
 pub(crate) mod location;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+use super::abandoned;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The file that is being built. Dropping it removes it.
@@ -28,7 +29,8 @@ impl Replacement {
         let target = path.canonicalize()?;
         let metadata = target.metadata()?;
         let directory = target.parent().ok_or_else(|| Error::argument("the path has no directory"))?;
-        let file = Builder::new().prefix(".rustfits-").suffix(".tmp").tempfile_in(directory)?;
+        let prefix = abandoned::prefix();
+        let file = Builder::new().prefix(&prefix).suffix(abandoned::suffix()).tempfile_in(directory)?;
         #[cfg(unix)]
         take_over(&target, &metadata, file.as_file())?;
         Ok(Self { file, target, permissions: Some(metadata.permissions()) })
@@ -45,8 +47,9 @@ impl Replacement {
         }
         let target = std::path::absolute(path)?;
         let directory = target.parent().ok_or_else(|| Error::argument("the path has no directory"))?;
+        let prefix = abandoned::prefix();
         let mut builder = Builder::new();
-        builder.prefix(".rustfits-").suffix(".tmp");
+        builder.prefix(&prefix).suffix(abandoned::suffix());
         // What a new file is given, less the umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

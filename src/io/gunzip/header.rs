@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// How every member starts: two magic bytes and the compression method "deflate".
-pub(super) const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+pub(in crate::io) const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// The longest header that is taken; a longer one (names have no length of their own) is an attempt to exhaust memory.
 pub(super) const LONGEST: usize = 128 << 10;

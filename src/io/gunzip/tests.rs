@@ -36,7 +36,7 @@ fn in_chunks(input: &[u8], size: usize, max_bytes: u64) -> Result<Gunzipped> {
 
 /// Decodes whole and in chunks of several sizes, which all have to agree.
 fn gunzip_every_way(input: &[u8], max_bytes: u64) -> Result<Gunzipped> {
-    let whole = gunzip_whole(input, max_bytes);
+    let whole = gunzip_whole(input, max_bytes, None);
     for size in [1, 7, 1000, input.len().max(1)] {
         match (&whole, in_chunks(input, size, max_bytes)) {
             (Ok(whole), Ok(chunked)) => {
@@ -191,7 +191,7 @@ fn every_optional_field_of_the_header() {
 fn an_endless_header_is_refused() {
     let mut packed = vec![0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0];
     packed.resize(1 << 20, b'x');
-    assert_eq!(gunzip_whole(&packed, NO_LIMIT).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(gunzip_whole(&packed, NO_LIMIT, None).unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(in_chunks(&packed, 1000, NO_LIMIT).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
@@ -256,14 +256,14 @@ fn gunzip_speed() {
         let mut out = vec![0; data.len()];
         libdeflater::Decompressor::new().gzip_decompress(&packed, &mut out).unwrap()
     });
-    rate("gunzip_whole, one member", &|| gunzip_whole(&packed, NO_LIMIT).unwrap().bytes.len());
+    rate("gunzip_whole, one member", &|| gunzip_whole(&packed, NO_LIMIT, None).unwrap().bytes.len());
     rate("flate2 read::MultiGzDecoder", &|| {
         let mut out = Vec::with_capacity(data.len());
         std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(packed.as_slice()), &mut out).unwrap()
     });
     rate("GunzipStream, 64 KiB chunks", &|| in_chunks(&packed, 64 << 10, NO_LIMIT).unwrap().bytes.len());
     let halves = data.chunks(data.len() / 2).flat_map(gzip).collect::<Vec<u8>>();
-    rate("gunzip_whole, two members", &|| gunzip_whole(&halves, NO_LIMIT).unwrap().bytes.len());
+    rate("gunzip_whole, two members", &|| gunzip_whole(&halves, NO_LIMIT, None).unwrap().bytes.len());
     let small = data.chunks(60_000).flat_map(gzip).collect::<Vec<u8>>();
-    rate("gunzip_whole, small members", &|| gunzip_whole(&small, NO_LIMIT).unwrap().bytes.len());
+    rate("gunzip_whole, small members", &|| gunzip_whole(&small, NO_LIMIT, None).unwrap().bytes.len());
 }

@@ -2,12 +2,14 @@
 
 use libdeflater::Decompressor;
 
+use super::parallel::gunzip_pieces;
 use super::{GunzipStream, header};
+use crate::cpu::Cpu;
 use crate::error::Result;
 use crate::memory;
 
 /// No deflate stream decodes to more than this many times its size.
-const MAX_RATIO: u64 = 1032;
+pub(super) const MAX_RATIO: u64 = 1032;
 
 /// How much is reserved at first on a guess.
 const FIRST_ROOM: u64 = 64 << 20;
@@ -21,12 +23,15 @@ pub(crate) struct Gunzipped {
     pub(crate) warning: Option<String>,
 }
 
-/// Gunzips a buffer; its rules are those of [`GunzipStream`].
+/// Gunzips a buffer; its rules are those of [`GunzipStream`]. With `cpu` on all threads, where the buffer says where its pieces are.
 ///
 /// # Errors
 ///
 /// `Corrupt` or `Truncated` where the bytes are damaged or cut off, `TooLarge` where more than `max_bytes` come out.
-pub(crate) fn gunzip_whole(input: &[u8], max_bytes: u64) -> Result<Gunzipped> {
+pub(crate) fn gunzip_whole(input: &[u8], max_bytes: u64, cpu: Option<&Cpu>) -> Result<Gunzipped> {
+    if let Some(bytes) = gunzip_pieces(input, max_bytes, cpu) {
+        return Ok(Gunzipped { bytes, warning: None });
+    }
     if let Some(bytes) = gunzip_one_member(input, max_bytes) {
         return Ok(Gunzipped { bytes, warning: None });
     }
