@@ -9,6 +9,7 @@ use crate::error::{Result, ResultExt};
 use crate::format::{HduLayout, Header};
 use crate::image::empty_primary;
 use crate::source::ReadAt;
+use crate::target::Target;
 use crate::writer::{Changer, FitsWriter};
 
 impl FitsWriter {
@@ -47,10 +48,19 @@ impl Changer {
         before: Option<&HduKey>,
         make: impl FnOnce(bool) -> Result<Vec<NewHdu<'a>>>,
     ) -> Result<usize> {
-        let mut target = self.target()?;
+        self.insert_into(&mut *self.target()?, before, make)
+    }
+
+    /// As [`Changer::insert`], by one who holds what it changes.
+    pub(crate) fn insert_into<'a>(
+        &self,
+        target: &mut Target,
+        before: Option<&HduKey>,
+        make: impl FnOnce(bool) -> Result<Vec<NewHdu<'a>>>,
+    ) -> Result<usize> {
         let index = {
             let mut directory = self.file().directory();
-            self.write_staged(&mut target, &mut directory)?;
+            self.write_staged(target, &mut directory)?;
             let source = target.source();
             let count = directory.count_whole(&*source)?;
             before.map_or(Ok(count), |key| directory.number(key, &*source))?

@@ -22,6 +22,7 @@ pub mod blocking;
 mod checksum_plan;
 mod checksums;
 mod codec;
+mod compression;
 mod copy;
 mod cpu;
 mod directory;
@@ -52,9 +53,11 @@ mod table_values;
 mod table_writer;
 mod target;
 mod tiled;
+mod tiled_writer;
 mod variable_column;
 mod writer;
 
+pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize};
 pub use directory::{HduId, HduKey};
 pub use engine::Op;
 #[doc(hidden)]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{ArrayBase, Data, Dimension};
 
+use crate::compression::{Compression, Quantize};
 use crate::directory::{Directory, HduEntry, HduKey, placed};
 use crate::edit::{Extended, HeaderChange, OldHdu, Pixels, with_headers};
 use crate::engine::{Op, Watch};
@@ -20,6 +21,7 @@ use crate::options::OpenOptions;
 use crate::reader::FitsReader;
 use crate::source::{EditPlan, ReadAt};
 use crate::target::{Place, Target};
+use crate::tiled::NewTiledImage;
 
 /// A FITS file that is made or changed. What was written can be read through [`FitsWriter::reader`] at once.
 ///
@@ -58,6 +60,10 @@ pub struct ImageOptions {
     /// The HDU in front of which the image goes; behind the last one unless given. In front of the primary HDU it becomes the primary one, and the
     /// old one an extension.
     pub before: Option<HduKey>,
+    /// Compresses the image in tiles; it then is an extension, behind an empty primary HDU where the file has none.
+    pub compress: Option<Compression>,
+    /// Makes floats integers before they are compressed.
+    pub quantize: Option<Quantize>,
 }
 
 impl ImageOptions {
@@ -243,6 +249,13 @@ impl FitsWriter {
             blank: options.blank,
             cards: options.header.as_ref(),
         };
+        if let Some(compression) = &options.compress {
+            let image = NewTiledImage::new(image, compression, options.quantize)?;
+            return self.shared.insert_compressed(&image, options.before.as_ref());
+        }
+        if options.quantize.is_some() {
+            return Err(Error::argument("quantize= is for compressed images: give compress, too"));
+        }
         self.shared.insert(options.before.as_ref(), |primary| Ok(vec![image.hdu(primary)?]))
     }
 

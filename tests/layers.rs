@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// From top to bottom: a module may use those of its own line and of the lines above.
 const LAYERS: [&[&str]; 10] = [
-    &["error", "options"],
+    &["error", "options", "compression"],
     &["format"],
     &["codec"],
     &["source"],
@@ -33,6 +33,7 @@ const LAYERS: [&[&str]; 10] = [
         "image_data",
         "image_writer",
         "table_data",
+        "tiled_writer",
         "row_chunks",
         "variable_column",
         "table_values",

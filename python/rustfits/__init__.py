@@ -8,6 +8,7 @@ Names open files as in cfitsio: paths, ``file://``, ``mem://``, ``http(s)://``, 
 """
 
 from rustfits import aio
+from rustfits._compress import Gzip1, Gzip2, Plio1, Quantize, Rice1
 from rustfits._fetch import download_many, fetch_many
 from rustfits._rustfits import (
     FITS,
@@ -39,9 +40,14 @@ __all__ = [
     "Download",
     "DownloadResult",
     "FetchResult",
+    "Gzip1",
+    "Gzip2",
     "Header",
     "ImageHDU",
+    "Plio1",
+    "Quantize",
     "Remote",
+    "Rice1",
     "TableHDU",
     "Timeout",
     "__version__",

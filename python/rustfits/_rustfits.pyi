@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer, TypeVar
 
+from rustfits._compress import Gzip1, Gzip2, Plio1, Quantize, Rice1
+
 __version__: str
 aio: Any
 
@@ -29,6 +31,7 @@ Mode: TypeAlias = Literal["r", "r+", "w+"]
 # A structured array, a dict of arrays, or a list of arrays with names=.
 TableData: TypeAlias = Array | Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]
 Units: TypeAlias = Mapping[str, str | None] | Sequence[str | None]
+Compress: TypeAlias = str | Gzip1 | Gzip2 | Rice1 | Plio1
 HeaderValue: TypeAlias = bool | int | float | complex | str | np.generic | None
 
 class Timeout:
@@ -186,6 +189,9 @@ class Extending(Generic[_Image]):
 class CompressedImageHDU(ImageHDU):
     """An image in compressed tiles."""
 
+    @property
+    def zcmptype(self) -> str: ...
+
 class ColumnSubset:
     """Some columns of a table, read and written by rows."""
 
@@ -331,8 +337,8 @@ class FITS:
         *,
         extname: str | None = None,
         extver: int | None = None,
-        compress: None = None,
-        quantize: None = None,
+        compress: Compress | None = None,
+        quantize: Quantize | None = None,
         blank: int | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | HDU | None = None,
@@ -344,8 +350,8 @@ class FITS:
         *,
         extname: str | None = None,
         extver: int | None = None,
-        compress: None = None,
-        quantize: None = None,
+        compress: Compress | None = None,
+        quantize: Quantize | None = None,
         blank: int | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | HDU | None = None,

@@ -8,12 +8,14 @@ import numpy.typing as npt
 from typing_extensions import Buffer
 
 import rustfits
+from rustfits._compress import Quantize
 from rustfits._fetch import download_many_async as download_many
 from rustfits._fetch import fetch_many_async as fetch_many
 from rustfits._rustfits import (
     Array,
     Column,
     Columns,
+    Compress,
     HduKey,
     Header,
     Integer,
@@ -271,8 +273,8 @@ class FITS:
         *,
         extname: str | None = None,
         extver: int | None = None,
-        compress: None = None,
-        quantize: None = None,
+        compress: Compress | None = None,
+        quantize: Quantize | None = None,
         blank: int | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | rustfits.HDU | None = None,
@@ -284,8 +286,8 @@ class FITS:
         *,
         extname: str | None = None,
         extver: int | None = None,
-        compress: None = None,
-        quantize: None = None,
+        compress: Compress | None = None,
+        quantize: Quantize | None = None,
         blank: int | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | rustfits.HDU | None = None,

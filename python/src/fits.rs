@@ -10,6 +10,7 @@ use pyo3::types::{PyBytes, PyIterator, PyList, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, HduId, HduInfo, HduKey, ImageOptions, Op, WriteOptions};
 
 use crate::array::data_type_of;
+use crate::compress::{CompressArgument, QuantizeArgument};
 use crate::error::OrRaise;
 use crate::hdu::{Hdu, hdu_object};
 use crate::header::CardsArgument;
@@ -176,8 +177,17 @@ pub(crate) fn image_options(
     blank: Option<i128>,
     header: Option<CardsArgument>,
     before: Option<HduKey>,
+    (compress, quantize): (Option<CompressArgument>, Option<QuantizeArgument>),
 ) -> ImageOptions {
-    ImageOptions { name: extname, version: extver, blank, header: header.map(|cards| cards.0), before }
+    ImageOptions {
+        name: extname,
+        version: extver,
+        blank,
+        header: header.map(|cards| cards.0),
+        before,
+        compress: compress.map(|compress| compress.0),
+        quantize: quantize.map(|quantize| quantize.0),
+    }
 }
 
 /// The lengths of axes: one number or several.
@@ -352,8 +362,12 @@ impl Fits {
     /// before : int, str, (str, int) or HDU, optional
     ///     The HDU in front of which the new one goes; behind the last one unless given. In front of the primary HDU it becomes the primary
     ///     one, and the old one an extension.
-    /// compress, quantize : optional
-    ///     Not supported yet.
+    /// compress : str or Gzip1, Gzip2, Rice1, Plio1, optional
+    ///     Compresses the image in tiles, by the name of a compression ('RICE_1', 'gzip_2', ...) or an instance of its class. The image is then
+    ///     an extension, behind an empty primary HDU where the file has none. Floats are lossless with GZIP_1 and GZIP_2; the others need
+    ///     `quantize`.
+    /// quantize : Quantize, optional
+    ///     Makes floats integers before they are compressed, which loses what is below the steps.
     ///
     /// Returns
     /// -------
@@ -367,14 +381,14 @@ impl Fits {
         data: PixelArgument,
         extname: Option<String>,
         extver: Option<i64>,
-        compress: Option<Py<PyAny>>,
-        quantize: Option<Py<PyAny>>,
+        compress: Option<CompressArgument>,
+        quantize: Option<QuantizeArgument>,
         blank: Option<i128>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
-        refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
-        let options = image_options(extname, extver, blank, header, self.place(before)?);
+        let compress = (compress, quantize);
+        let options = image_options(extname, extver, blank, header, self.place(before)?, compress);
         self.added(py, self.writer()?.write_image_values(data.0, options))
     }
 
@@ -397,14 +411,14 @@ impl Fits {
         dims: Dims,
         extname: Option<String>,
         extver: Option<i64>,
-        compress: Option<Py<PyAny>>,
-        quantize: Option<Py<PyAny>>,
+        compress: Option<CompressArgument>,
+        quantize: Option<QuantizeArgument>,
         blank: Option<i128>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
-        refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
-        let options = image_options(extname, extver, blank, header, self.place(before)?);
+        let compress = (compress, quantize);
+        let options = image_options(extname, extver, blank, header, self.place(before)?, compress);
         self.added(py, self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options))
     }
 

@@ -136,7 +136,12 @@ pub(crate) fn writing(
         return options.write_file(filename, append, data);
     }
     let values: PixelArgument = data.extract()?;
-    Ok(FitsWriter::write_file(filename, append, values.0, image_options(extname, None, None, header, None)))
+    Ok(FitsWriter::write_file(
+        filename,
+        append,
+        values.0,
+        image_options(extname, None, None, header, None, (None, None)),
+    ))
 }
 
 /// Whether a keyword describes the structure of the file, so that it is not set by hand.

@@ -302,3 +302,12 @@ impl ImageHdu {
 /// An image in compressed tiles.
 #[pyclass(name = "CompressedImageHDU", extends = ImageHdu, subclass, frozen, module = "rustfits")]
 pub(crate) struct CompressedImageHdu;
+
+#[pymethods]
+impl CompressedImageHdu {
+    /// How its tiles are compressed, such as 'RICE_1'.
+    #[getter]
+    fn zcmptype(slf: PyRef<'_, Self>) -> PyResult<&'static str> {
+        slf.as_super().as_super().info.compression().or_raise()
+    }
+}

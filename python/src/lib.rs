@@ -2,6 +2,7 @@
 
 mod aio;
 mod array;
+mod compress;
 mod download;
 mod error;
 mod fetch;

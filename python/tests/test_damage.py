@@ -101,7 +101,7 @@ def test_shapes_past_all_bounds():
         assert rustfits.FITS.from_bytes(content)[0].size == 0
 
 
-@pytest.mark.parametrize("codec", ["HCOMPRESS_1", "PLIO_1"])
+@pytest.mark.parametrize("codec", ["HCOMPRESS_1"])
 def test_images_of_an_unbuilt_compression_have_a_shape(codec):
     image = np.arange(64, dtype="i2").reshape(8, 8)
     content = hdu_bytes(fits.PrimaryHDU(), fits.CompImageHDU(image, compression_type=codec, tile_shape=(8, 8)))

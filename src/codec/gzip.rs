@@ -1,10 +1,10 @@
-//! Decodes tiles compressed with GZIP_1 and GZIP_2 (FITS 4.0 section 10.4.2): gzip, and bytes sorted by significance.
+//! Tiles compressed with GZIP_1 and GZIP_2 (FITS 4.0 section 10.4.2): gzip, and bytes sorted by significance.
 
 use std::cell::RefCell;
 use std::io::Read;
 
 use flate2::bufread::GzDecoder;
-use libdeflater::{DecompressionError, Decompressor};
+use libdeflater::{CompressionLvl, Compressor, DecompressionError, Decompressor};
 
 use crate::error::{Error, Result};
 
@@ -19,6 +19,49 @@ const RUN: usize = 256;
 thread_local! {
     /// Kept from tile to tile, as its tables are allocated with it.
     static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+    static COMPRESSOR: RefCell<Option<(u8, Compressor)>> = const { RefCell::new(None) };
+}
+
+/// The highest level of compression.
+pub(crate) const HIGHEST_LEVEL: u8 = 12;
+
+/// Appends the bytes as one gzip member to `output`; `level` is from 1, the fastest, to [`HIGHEST_LEVEL`].
+pub(crate) fn encode(bytes: &[u8], level: u8, output: &mut Vec<u8>) -> Result<()> {
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let fresh = kept.take().filter(|(kept, _)| *kept == level).map_or_else(
+            || {
+                let level = CompressionLvl::new(level.into());
+                level.map(Compressor::new).map_err(|_| Error::argument("the level of gzip is from 1 to 12"))
+            },
+            |(_, compressor)| Ok(compressor),
+        );
+        let (_, compressor) = kept.insert((level, fresh?));
+        let start = output.len();
+        output.resize(start.saturating_add(compressor.gzip_compress_bound(bytes.len())), 0);
+        let packed = compressor.gzip_compress(bytes, output.get_mut(start..).unwrap_or_default());
+        let packed = packed.map_err(|_| Error::too_large("the tile is too large for gzip"))?;
+        output.truncate(start.saturating_add(packed));
+        Ok(())
+    })
+}
+
+/// Sorts the bytes of pixels of `width` bytes by significance: the way back of [`unshuffle`].
+pub(crate) fn shuffle(width: usize, input: &[u8], output: &mut [u8]) {
+    let planes = output.chunks_exact_mut((input.len() / width.max(1)).max(1));
+    match width {
+        2 => shuffle_planes(input.as_chunks::<2>().0, planes),
+        4 => shuffle_planes(input.as_chunks::<4>().0, planes),
+        8 => shuffle_planes(input.as_chunks::<8>().0, planes),
+        _ => output.copy_from_slice(input),
+    }
+}
+
+fn shuffle_planes<'a, const WIDTH: usize>(pixels: &[[u8; WIDTH]], planes: impl Iterator<Item = &'a mut [u8]>) {
+    for (position, plane) in planes.enumerate().take(WIDTH) {
+        for (byte, pixel) in plane.iter_mut().zip(pixels) {
+            *byte = pixel.get(position).copied().unwrap_or_default();
+        }
+    }
 }
 
 /// Decodes gzip data into `output` and returns how many bytes they are: fewer than `output` has room for is the caller's
@@ -147,7 +190,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn shuffle(width: usize, pixels: &[u8]) -> Vec<u8> {
+    fn sorted(width: usize, pixels: &[u8]) -> Vec<u8> {
         (0..width).flat_map(|position| pixels.iter().skip(position).step_by(width)).copied().collect()
     }
 
@@ -156,8 +199,23 @@ mod tests {
         fn shuffled_bytes_come_back(bytes in prop::collection::vec(any::<u8>(), 0..9000), width in 1..17_usize) {
             let pixels = &bytes[..bytes.len() / width * width];
             let mut output = vec![0; pixels.len()];
-            unshuffle(width, &shuffle(width, pixels), &mut output).unwrap();
+            unshuffle(width, &sorted(width, pixels), &mut output).unwrap();
             prop_assert_eq!(output, pixels);
+        }
+
+        #[test]
+        fn what_is_packed_comes_back(bytes in prop::collection::vec(any::<u8>(), 0..9000), level in 1..=12_u8) {
+            for width in [1, 2, 4, 8] {
+                let pixels = &bytes[..bytes.len() / width * width];
+                let mut shuffled = vec![0; pixels.len()];
+                shuffle(width, pixels, &mut shuffled);
+                prop_assert_eq!(&shuffled, &sorted(width, pixels));
+                let mut packed = vec![7];
+                encode(&shuffled, level, &mut packed).unwrap();
+                let mut output = vec![0; pixels.len()];
+                prop_assert_eq!(decode(&packed[1..], &mut output).unwrap(), pixels.len());
+                prop_assert_eq!(output, shuffled);
+            }
         }
 
         #[test]

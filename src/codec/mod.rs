@@ -4,5 +4,7 @@
 //! and damage is an error that says what is wrong with the tile; the caller adds which tile it is.
 
 pub(crate) mod gzip;
+mod noise;
+pub(crate) mod plio;
 pub(crate) mod quantize;
 pub(crate) mod rice;

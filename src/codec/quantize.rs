@@ -1,8 +1,12 @@
-//! Turns quantized integers back into floating-point pixels (FITS 4.0 section 10.2 and Appendix I).
+//! Turns quantized integers back into floating-point pixels (FITS 4.0 section 10.2 and Appendix I); `encode` is the way there.
 //!
 //! A tile of real numbers is stored as integers, a scale and a zero point. Where it was dithered, a random number was
 //! added to every pixel before it was rounded, and the same one is subtracted here: the standard prescribes the
 //! sequence, and where in it a tile starts.
+
+mod encode;
+
+pub(crate) use encode::{BLANK_VALUE, Step, quantize};
 
 use crate::error::{Error, Result};
 
@@ -107,22 +111,22 @@ impl Quantization {
         }
     }
 
-    /// Sets every pixel to `restored(its integer, its random number)`.
+    /// Sets every item of `output` to `made(its item of the input, its random number)`.
     ///
     /// The random numbers are those from some place on to the end of the sequence; after that, those from another place
     /// on, and so forth. The places are chosen by random numbers too: by one that belongs to the tile, then by the next.
-    fn for_each_dithered<F>(&self, mut stored: &[i32], mut output: &mut [F], restored: impl Fn(i32, f32) -> F) {
+    fn for_each_dithered<A: Copy, B>(&self, mut input: &[A], mut output: &mut [B], made: impl Fn(A, f32) -> B) {
         let mut chooser = self.first_chooser();
-        while !stored.is_empty() {
+        while !input.is_empty() {
             let start = RANDOM.get(chooser).map_or(0, |random| (random * 500.0) as usize);
             let numbers = RANDOM.get(start..).unwrap_or(&RANDOM);
-            let count = numbers.len().min(stored.len()).min(output.len());
-            let (pixels, later_pixels) = output.split_at_mut(count);
-            let (values, later_values) = stored.split_at(count);
-            for ((value, random), pixel) in values.iter().zip(numbers).zip(pixels) {
-                *pixel = restored(*value, *random);
+            let count = numbers.len().min(input.len()).min(output.len());
+            let (places, later_places) = output.split_at_mut(count);
+            let (items, later_items) = input.split_at(count);
+            for ((item, random), place) in items.iter().zip(numbers).zip(places) {
+                *place = made(*item, *random);
             }
-            (stored, output) = (later_values, later_pixels);
+            (input, output) = (later_items, later_places);
             chooser = (chooser + 1) % RANDOM_COUNT;
         }
     }

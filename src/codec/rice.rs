@@ -1,4 +1,4 @@
-//! Decodes tiles compressed with RICE_1 (FITS 4.0 section 10.4.1).
+//! Tiles compressed with RICE_1 (FITS 4.0 section 10.4.1): the way out; the one in is in `encode`.
 //!
 //! The stream is one bit string, most significant bit first: the first pixel as it is, then the pixels in blocks. Every
 //! pixel, the first one too, is coded as its difference to the one before it (0 for the first), the sign folded into
@@ -9,7 +9,11 @@
 //! - any other number is one more than `split`: a difference is its high part as that many 0 bits and a 1 bit, then its
 //!   lowest `split` bits.
 
+mod encode;
+
 use multiversion::multiversion;
+
+pub(crate) use encode::encode;
 
 use crate::error::{Error, Result};
 
@@ -27,6 +31,9 @@ pub(crate) trait RiceInteger: Copy {
 
     /// The pixel with these lowest bits.
     fn from_low_bits(bits: u32) -> Self;
+
+    /// A number whose lowest bits are the pixel.
+    fn low_bits(self) -> u32;
 }
 
 impl RiceInteger for u8 {
@@ -36,6 +43,10 @@ impl RiceInteger for u8 {
 
     fn from_low_bits(bits: u32) -> Self {
         bits as u8
+    }
+
+    fn low_bits(self) -> u32 {
+        self as u32
     }
 }
 
@@ -47,6 +58,10 @@ impl RiceInteger for i16 {
     fn from_low_bits(bits: u32) -> Self {
         bits as i16
     }
+
+    fn low_bits(self) -> u32 {
+        self as u32
+    }
 }
 
 impl RiceInteger for i32 {
@@ -56,6 +71,10 @@ impl RiceInteger for i32 {
 
     fn from_low_bits(bits: u32) -> Self {
         bits as i32
+    }
+
+    fn low_bits(self) -> u32 {
+        self as u32
     }
 }
 

@@ -43,7 +43,7 @@ impl<'a> NewImage<'a> {
     }
 
     /// How many bytes the pixels take in the file.
-    fn data_len(&self) -> Result<u64> {
+    pub(crate) fn data_len(&self) -> Result<u64> {
         if self.shape.is_empty() {
             return Ok(0);
         }
@@ -74,7 +74,7 @@ impl<'a> NewImage<'a> {
                 Ok(())
             })));
         };
-        let encoding = Encoding::new(self.data_type, self.scaling()?);
+        let encoding = self.encoding()?;
         encoding.check(values, Some(mask), |index| format!("{:?}", element_position(index, self.shape)))?;
         Ok(Some(Box::new(move |span: Range<u64>, output: &mut [u8]| {
             let (start, end) = (span.start as usize, span.end as usize);
@@ -82,6 +82,11 @@ impl<'a> NewImage<'a> {
             encoding.encode(input, mask.get(start / size..end / size), output);
             Ok(())
         })))
+    }
+
+    /// How values become what is stored.
+    pub(crate) fn encoding(&self) -> Result<Encoding> {
+        Ok(Encoding::new(self.data_type, self.scaling()?))
     }
 
     /// How values are stored.
@@ -131,6 +136,12 @@ impl<'a> NewImage<'a> {
             header.set_structural("PCOUNT", 0, "no parameters")?;
             header.set_structural("GCOUNT", 1, "one group")?;
         }
+        self.describe(&mut header)?;
+        Ok(header.to_bytes())
+    }
+
+    /// What a header says of the image beyond its structure.
+    pub(crate) fn describe(&self, header: &mut Header) -> Result<()> {
         if self.data_type.bzero() != "0" {
             let bzero = Value::BigInteger(self.data_type.bzero().to_owned());
             header.set_structural("BSCALE", 1, "")?;
@@ -142,8 +153,7 @@ impl<'a> NewImage<'a> {
         if let Some(cards) = self.cards {
             header.update(cards, true);
         }
-        set_name(&mut header, self.name, self.version)?;
-        Ok(header.to_bytes())
+        set_name(header, self.name, self.version)
     }
 }
 

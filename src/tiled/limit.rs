@@ -3,7 +3,7 @@
 use super::grid::TouchedTile;
 use super::packing::Packing;
 use super::table::{TileEntry, TileStorage};
-use crate::codec::gzip;
+use crate::codec::{gzip, plio};
 use crate::error::{Error, Result};
 use crate::format::DataType;
 
@@ -45,7 +45,8 @@ impl SizeLimit {
 
     /// Tiles may share bytes, but not so that they make more of the file than its length allows.
     pub(super) fn check_total(&self, decoded: u64, file_len: u64) -> Result<()> {
-        if decoded > file_len.saturating_mul(gzip::EXPANSION) {
+        let expansion = self.packing.most_bytes_of().clamp(gzip::EXPANSION, plio::EXPANSION);
+        if decoded > file_len.saturating_mul(expansion) {
             return Err(Error::corrupt(format!(
                 "the tiles decode to {decoded} bytes, which a file of {file_len} bytes can't hold"
             )));

@@ -3,11 +3,13 @@
 //! Such an image is a binary table with one row for each tile. `image_header` reads what the header says of the image, `packing`
 //! how its tiles are compressed and what is peculiar to each compression, `columns` and `table` find the bytes of a tile, `limit`
 //! doubts them, `grid` knows which tiles a section touches and with which pixels, `tile_reader` fetches, `unpack` and `decode`
-//! turn one tile into values, `copy` moves those to their place, and `read` makes a plan of it all.
+//! turn one tile into values, `copy` moves those to their place, and `read` makes a plan of it all. The way
+//! back is in `encode`, for one tile, and `write`, for the image.
 
 mod columns;
 mod copy;
 mod decode;
+mod encode;
 mod grid;
 mod image_header;
 mod limit;
@@ -20,7 +22,9 @@ mod table;
 mod tests;
 mod tile_reader;
 mod unpack;
+mod write;
 
 pub(crate) use image_header::TiledImage;
 pub(crate) use packing::compression;
 pub(crate) use read::TiledPlan;
+pub(crate) use write::{NewTiledImage, PackedTiles, TileRows};

@@ -5,14 +5,14 @@ use bytemuck::Pod;
 
 use super::image_header::{illegal, missing};
 use super::scratch::{Scratch, typed};
-use crate::codec::gzip;
 use crate::codec::quantize::Dither;
 use crate::codec::rice::{self, RiceInteger};
+use crate::codec::{gzip, plio};
 use crate::error::{Error, Result};
 use crate::format::{DataType, Header};
 
-/// The largest RICE_1 block that is taken for one: the standard names 16 and 32.
-const LARGEST_BLOCK_SIZE: i64 = 256;
+/// The largest RICE_1 block that is taken for one: the standard names 16 and 32, and writers may choose others.
+const LARGEST_BLOCK_SIZE: i64 = 1 << 16;
 
 /// How the bytes of a tile are packed (§10.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,9 @@ pub(super) enum Packing {
     ShuffledGzip,
     /// NOCOMPRESS: big-endian pixels as they are.
     Plain,
-    /// PLIO_1 or HCOMPRESS_1, which can't be unpacked yet.
+    /// PLIO_1: line lists of integers that are not negative.
+    Plio,
+    /// HCOMPRESS_1, which can't be unpacked yet.
     Unbuilt(&'static str),
 }
 
@@ -36,6 +38,7 @@ impl Packing {
             "GZIP_1" => Self::Gzip,
             "GZIP_2" => Self::ShuffledGzip,
             "NOCOMPRESS" => Self::Plain,
+            "PLIO_1" => Self::Plio,
             other => Self::Unbuilt(other),
         })
     }
@@ -43,7 +46,7 @@ impl Packing {
     /// Whether a tile is integers of the machine once it is unpacked; else it is big-endian numbers.
     pub(super) fn makes_integers(self) -> bool {
         match self {
-            Self::Rice { .. } | Self::Unbuilt(_) => true,
+            Self::Rice { .. } | Self::Plio | Self::Unbuilt(_) => true,
             Self::Gzip | Self::ShuffledGzip | Self::Plain => false,
         }
     }
@@ -52,6 +55,7 @@ impl Packing {
     pub(super) fn packed_size(self, size: u64) -> u64 {
         match self {
             Self::Rice { pixel_size, .. } => pixel_size as u64,
+            Self::Plio => size_of::<i32>() as u64,
             _ => size,
         }
     }
@@ -64,6 +68,7 @@ impl Packing {
                 (8 * block_size as u64 * pixel_size as u64).div_ceil(if pixel_size == 1 { 3 } else { 4 })
             }
             Self::Gzip | Self::ShuffledGzip => gzip::EXPANSION,
+            Self::Plio => plio::EXPANSION,
             Self::Plain | Self::Unbuilt(_) => 1,
         }
     }
@@ -74,6 +79,7 @@ impl Packing {
             Self::Rice { block_size, pixel_size: 4 } => rice::decode(tile, block_size, integers),
             Self::Rice { block_size, pixel_size: 2 } => unrice::<i16>(tile, block_size, memory, integers),
             Self::Rice { block_size, .. } => unrice::<u8>(tile, block_size, memory, integers),
+            Self::Plio => plio::decode(tile, integers),
             Self::Unbuilt(name) => Err(unbuilt(name)),
             Self::Gzip | Self::ShuffledGzip | Self::Plain => Err(Error::argument("the tiles do not hold integers")),
         }
@@ -82,11 +88,15 @@ impl Packing {
     /// Fills `pixels` with the first pixels of a tile in the image's own type, where that is what the packing makes; returns
     /// whether it is.
     pub(super) fn unpack_pixels(self, tile: &[u8], stored: DataType, pixels: &mut [u8]) -> Result<bool> {
-        let Self::Rice { block_size, pixel_size } = self else { return Ok(false) };
-        match (pixel_size, stored) {
-            (1, DataType::U8) => rice::decode(tile, block_size, pixels)?,
-            (2, DataType::I16) => rice::decode(tile, block_size, typed::<i16>(pixels)?)?,
-            (4, DataType::I32) => rice::decode(tile, block_size, typed::<i32>(pixels)?)?,
+        match (self, stored) {
+            (Self::Rice { block_size, pixel_size: 1 }, DataType::U8) => rice::decode(tile, block_size, pixels)?,
+            (Self::Rice { block_size, pixel_size: 2 }, DataType::I16) => {
+                rice::decode(tile, block_size, typed::<i16>(pixels)?)?;
+            }
+            (Self::Rice { block_size, pixel_size: 4 }, DataType::I32) => {
+                rice::decode(tile, block_size, typed::<i32>(pixels)?)?;
+            }
+            (Self::Plio, DataType::I32) => plio::decode(tile, typed::<i32>(pixels)?)?,
             _ => return Ok(false),
         }
         Ok(true)

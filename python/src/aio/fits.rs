@@ -11,6 +11,7 @@ use rustfits::{FitsReader, FitsWriter, HduKey, Op};
 use super::hdu::AioHdu;
 use super::selector::Selector;
 use crate::array::data_type_of;
+use crate::compress::{CompressArgument, QuantizeArgument};
 use crate::error::{OrRaise, exception};
 use crate::fits::{Dims, Handle, Mode, Opening, copy_of, image_options, open_bytes, refuse_options, warn};
 use crate::hdu::Hdu;
@@ -216,14 +217,14 @@ impl AioFits {
         data: PixelArgument,
         extname: Option<String>,
         extver: Option<i64>,
-        compress: Option<Py<PyAny>>,
-        quantize: Option<Py<PyAny>>,
+        compress: Option<CompressArgument>,
+        quantize: Option<QuantizeArgument>,
         blank: Option<i128>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
-        let options = image_options(extname, extver, blank, header, self.place(before)?);
+        let compress = (compress, quantize);
+        let options = image_options(extname, extver, blank, header, self.place(before)?, compress);
         self.added(py, self.writer()?.write_image_values(data.0, options))
     }
 
@@ -237,14 +238,14 @@ impl AioFits {
         dims: Dims,
         extname: Option<String>,
         extver: Option<i64>,
-        compress: Option<Py<PyAny>>,
-        quantize: Option<Py<PyAny>>,
+        compress: Option<CompressArgument>,
+        quantize: Option<QuantizeArgument>,
         blank: Option<i128>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_options(&[("compress", &compress), ("quantize", &quantize)])?;
-        let options = image_options(extname, extver, blank, header, self.place(before)?);
+        let compress = (compress, quantize);
+        let options = image_options(extname, extver, blank, header, self.place(before)?, compress);
         self.added(py, self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options))
     }
 

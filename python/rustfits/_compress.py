@@ -1,0 +1,111 @@
+"""What ``compress=`` and ``quantize=`` take: how a new image is compressed in tiles (FITS 4.0 section 10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiles:
+    """What all compressions have in common.
+
+    Parameters
+    ----------
+    tile_shape : tuple of int, optional
+        The shape of a tile, slowest axis first; rows of the image unless given. Tiles at the end of an axis are
+        shorter.
+    heap_format : {'P', 'Q'}, optional
+        Descriptors of 32 or of 64 bits; what the size of the image demands unless given.
+    """
+
+    tile_shape: tuple[int, ...] | None = None
+    heap_format: Literal["P", "Q"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gzip1(Tiles):
+    """GZIP_1: any pixels, gzipped.
+
+    Parameters
+    ----------
+    tile_shape, heap_format : optional
+        As for every compression: the shape of a tile, slowest axis first, and the width of descriptors.
+    level : int
+        From 1, the fastest, to 12, the smallest.
+
+    Examples
+    --------
+    >>> import rustfits
+    >>> rustfits.Gzip1(level=6) == rustfits.Gzip1(level=6, tile_shape=None)
+    True
+    """
+
+    level: int = 2
+    name = "GZIP_1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gzip2(Tiles):
+    """GZIP_2: any pixels, their bytes sorted by significance and gzipped; smaller than GZIP_1 for most data.
+
+    Parameters
+    ----------
+    tile_shape, heap_format : optional
+        As for every compression: the shape of a tile, slowest axis first, and the width of descriptors.
+    level : int
+        From 1, the fastest, to 12, the smallest.
+    """
+
+    level: int = 2
+    name = "GZIP_2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rice1(Tiles):
+    """RICE_1: integers of 8, 16 and 32 bits, and floats with ``quantize=``.
+
+    Parameters
+    ----------
+    tile_shape, heap_format : optional
+        As for every compression: the shape of a tile, slowest axis first, and the width of descriptors.
+    blocksize : int
+        How many pixels share a code: 16 or 32 in the standard.
+    """
+
+    blocksize: int = 32
+    name = "RICE_1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plio1(Tiles):
+    """PLIO_1: masks of the dtypes u1, i2 and i4, whose values are from 0 to 2**24 - 1.
+
+    Parameters
+    ----------
+    tile_shape, heap_format : optional
+        As for every compression: the shape of a tile, slowest axis first, and the width of descriptors.
+    """
+
+    name = "PLIO_1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantize:
+    """How floats become integers before they are compressed. What is below a step is lost.
+
+    Parameters
+    ----------
+    level : float
+        Positive: how many steps the noise of a tile (its standard deviation) has. Negative: the width of a step,
+        with its sign changed.
+    method : {'dither1', 'dither2', 'no_dither'}
+        Whether random numbers, which readers take off again, are added before rounding; with 'dither2' pixels of
+        exactly 0 stay so.
+    seed : int
+        Where the sequence of random numbers starts, from 1 to 10000 (ZDITHER0); 0 is 1.
+    """
+
+    level: float = 4.0
+    method: Literal["dither1", "dither2", "no_dither"] = "dither1"
+    seed: int = 0

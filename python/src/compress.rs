@@ -1,0 +1,66 @@
+//! What stands behind `compress=` and `quantize=`.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use rustfits::{Algorithm, Compression, Dithering, HeapFormat, Quantize};
+
+use crate::error::OrRaise;
+
+/// The name of a compression, or an instance of its class.
+pub(crate) struct CompressArgument(pub(crate) Compression);
+
+impl<'py> FromPyObject<'_, 'py> for CompressArgument {
+    type Error = PyErr;
+
+    fn extract(compress: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(name) = compress.cast::<PyString>() {
+            return name.to_cow()?.parse().or_raise().map(Self);
+        }
+        let (Ok(name), Ok(tile_shape)) = (compress.getattr("name"), compress.getattr("tile_shape")) else {
+            let message = "compress= is the name of a compression, such as 'RICE_1', or an instance of Gzip1, Gzip2, Rice1 or Plio1";
+            return Err(PyTypeError::new_err(message));
+        };
+        let mut compression: Compression = name.extract::<String>()?.parse().or_raise()?;
+        match &mut compression.algorithm {
+            Algorithm::Rice1 { block_size } => *block_size = compress.getattr("blocksize")?.extract()?,
+            Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } => *level = compress.getattr("level")?.extract()?,
+            _ => {}
+        }
+        compression.tile_shape = tile_shape.extract()?;
+        compression.heap_format = match compress.getattr("heap_format")?.extract::<Option<String>>()?.as_deref() {
+            None => None,
+            Some("P") => Some(HeapFormat::P),
+            Some("Q") => Some(HeapFormat::Q),
+            Some(other) => return Err(PyValueError::new_err(format!("heap_format '{other}' is not one of 'P', 'Q'"))),
+        };
+        Ok(Self(compression))
+    }
+}
+
+/// A `Quantize`.
+pub(crate) struct QuantizeArgument(pub(crate) Quantize);
+
+impl<'py> FromPyObject<'_, 'py> for QuantizeArgument {
+    type Error = PyErr;
+
+    fn extract(quantize: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let Ok(method) = quantize.getattr("method") else {
+            return Err(PyTypeError::new_err("quantize= is a Quantize"));
+        };
+        let method = match method.extract::<String>()?.as_str() {
+            "dither1" => Dithering::One,
+            "dither2" => Dithering::Two,
+            "no_dither" => Dithering::None,
+            other => {
+                let message = format!("method '{other}' is not one of 'dither1', 'dither2', 'no_dither'");
+                return Err(PyValueError::new_err(message));
+            }
+        };
+        let level = quantize.getattr("level")?.extract()?;
+        let seed: i64 = quantize.getattr("seed")?.extract()?;
+        let seed =
+            u16::try_from(seed).map_err(|_| PyValueError::new_err(format!("seed {seed} is not from 0 to 10000")))?;
+        Ok(Self(Quantize { level, method, seed }))
+    }
+}

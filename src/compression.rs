@@ -1,0 +1,146 @@
+//! How a new image is compressed in tiles (FITS 4.0 §10).
+
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// How the tiles of a new image are compressed.
+///
+/// # Examples
+///
+/// ```
+/// use rustfits::{Algorithm, Compression};
+///
+/// let compression: Compression = "rice_1".parse()?;
+/// assert_eq!(compression.algorithm, Algorithm::Rice1 { block_size: 32 });
+/// let tiles = Compression { tile_shape: Some(vec![100, 100]), ..Compression::of(Algorithm::Gzip2 { level: 5 }) };
+/// # Ok::<(), rustfits::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compression {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The shape of a tile, slowest axis first; rows of the image unless given. Tiles at the end of an axis are shorter.
+    pub tile_shape: Option<Vec<usize>>,
+    /// The width of the descriptors of tiles; what the size of the image demands unless given.
+    pub heap_format: Option<HeapFormat>,
+}
+
+/// The algorithm that packs a tile (§10.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// RICE_1: integers of 8, 16 and 32 bits, and quantized floats.
+    Rice1 {
+        /// How many pixels share a code: 16 or 32 in the standard.
+        block_size: usize,
+    },
+    /// GZIP_1: any pixels.
+    Gzip1 {
+        /// From 1, the fastest, to 12, the smallest.
+        level: u8,
+    },
+    /// GZIP_2: any pixels, their bytes sorted by significance before, which makes most data smaller.
+    Gzip2 {
+        /// From 1, the fastest, to 12, the smallest.
+        level: u8,
+    },
+    /// PLIO_1: masks, whose integers are from 0 to 2^24 - 1.
+    Plio1,
+}
+
+/// The descriptors of variable-length arrays (§7.3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeapFormat {
+    /// P: of 32 bits, for heaps below 2 GiB.
+    P,
+    /// Q: of 64 bits.
+    Q,
+}
+
+/// How the floats of a new image are made integers before they are compressed (§10.2). This loses what is below the steps.
+///
+/// # Examples
+///
+/// ```
+/// use ndarray::Array2;
+/// use rustfits::{FitsWriter, ImageOptions, Quantize};
+///
+/// let data = Array2::from_shape_fn((100, 100), |(y, x)| ((y * 7919 + x * 104_729) % 1009) as f32);
+/// let fits = FitsWriter::create("mem://").wait()?;
+/// let options = ImageOptions { compress: Some("RICE_1".parse()?), quantize: Some(Quantize::default()), ..ImageOptions::default() };
+/// let index = fits.write_image(&data, options).wait()?;
+/// assert_eq!(fits.reader().hdu(index).wait()?.quantization()?, Some("SUBTRACTIVE_DITHER_1"));
+/// # Ok::<(), rustfits::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantize {
+    /// Where positive, how many steps the noise of a tile (its standard deviation) has; where negative, the width of a step with its sign changed.
+    pub level: f64,
+    /// Whether random numbers, which readers take off again, are added before rounding.
+    pub method: Dithering,
+    /// Where in the sequence of random numbers the image starts (ZDITHER0): from 1 to 10,000; 0 is 1.
+    pub seed: u16,
+}
+
+/// How pixels are dithered (§10.2, ZQUANTIZ).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dithering {
+    /// NO_DITHER: not at all.
+    None,
+    /// SUBTRACTIVE_DITHER_1.
+    One,
+    /// SUBTRACTIVE_DITHER_2: pixels of exactly 0 stay so.
+    Two,
+}
+
+/// The level of gzip unless another is asked for: about the size that zlib's fastest levels reach, in less time.
+pub(crate) const GZIP_LEVEL: u8 = 2;
+/// The usual block of RICE_1.
+const RICE_BLOCK: usize = 32;
+
+impl Compression {
+    /// With tiles that are rows.
+    pub fn of(algorithm: Algorithm) -> Self {
+        Self { algorithm, tile_shape: None, heap_format: None }
+    }
+}
+
+impl FromStr for Compression {
+    type Err = Error;
+
+    /// Takes a name of the standard, in any case.
+    fn from_str(name: &str) -> Result<Self> {
+        let algorithm = match name.trim().to_ascii_uppercase().as_str() {
+            "RICE_1" => Algorithm::Rice1 { block_size: RICE_BLOCK },
+            "GZIP_1" => Algorithm::Gzip1 { level: GZIP_LEVEL },
+            "GZIP_2" => Algorithm::Gzip2 { level: GZIP_LEVEL },
+            "PLIO_1" => Algorithm::Plio1,
+            "HCOMPRESS_1" => return Err(Error::unsupported("HCOMPRESS_1 can't be written yet: use RICE_1 or GZIP_2")),
+            _ => {
+                return Err(Error::argument(format!(
+                    "'{name}' is no compression of images: there are RICE_1, GZIP_1, GZIP_2 and PLIO_1"
+                )));
+            }
+        };
+        Ok(Self::of(algorithm))
+    }
+}
+
+impl Algorithm {
+    /// The standard's name for it: ZCMPTYPE.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rice1 { .. } => "RICE_1",
+            Self::Gzip1 { .. } => "GZIP_1",
+            Self::Gzip2 { .. } => "GZIP_2",
+            Self::Plio1 => "PLIO_1",
+        }
+    }
+}
+
+impl Default for Quantize {
+    fn default() -> Self {
+        Self { level: 4.0, method: Dithering::One, seed: 0 }
+    }
+}

@@ -1,0 +1,139 @@
+//! One tile in, its bytes out: quantizes floats, and packs (FITS 4.0 §10.1.3, §10.2, §10.4).
+
+use super::scratch::{Scratch, typed};
+use super::table::TileStorage;
+use crate::codec::quantize::{self, Dither, Step};
+use crate::codec::{gzip, plio, rice};
+use crate::compression::{Algorithm, Dithering, Quantize};
+use crate::error::Result;
+use crate::format::DataType;
+use crate::format::endian::swap_in_place;
+
+/// The level of gzip for tiles that can't be quantized.
+const FALLBACK_LEVEL: u8 = crate::compression::GZIP_LEVEL;
+
+/// What all tiles of an image have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packer {
+    pub(super) algorithm: Algorithm,
+    /// The type of the pixels as they are stored.
+    pub(super) stored: DataType,
+    pub(super) quantize: Option<Quantize>,
+}
+
+/// A tile, packed.
+#[derive(Debug)]
+pub(super) struct NewTile {
+    pub(super) storage: TileStorage,
+    pub(super) bytes: Vec<u8>,
+    pub(super) scale: f64,
+    pub(super) zero: f64,
+}
+
+/// Packs tiles one after the other with the same memory.
+#[derive(Debug)]
+pub(super) struct TileEncoder {
+    packer: Packer,
+    integers: Vec<i32>,
+    sorted: Vec<u8>,
+}
+
+/// How floats are made integers.
+pub(super) fn dither(quantize: Quantize) -> Dither {
+    match quantize.method {
+        Dithering::None => Dither::None,
+        Dithering::One => Dither::One,
+        Dithering::Two => Dither::Two,
+    }
+}
+
+/// ZDITHER0.
+pub(super) fn seed(quantize: Quantize) -> i64 {
+    i64::from(quantize.seed.max(1))
+}
+
+impl TileEncoder {
+    pub(super) fn new(packer: Packer) -> Self {
+        Self { packer, integers: Vec::new(), sorted: Vec::new() }
+    }
+
+    /// Packs a tile of `len` bytes of big-endian pixels, which are lost; its rows have `row_len` pixels. `number` counts from 1.
+    pub(super) fn pack(&mut self, tile: &mut Scratch, len: usize, row_len: usize, number: u64) -> Result<NewTile> {
+        let pixels = tile.bytes(len)?;
+        let mut new = NewTile { storage: TileStorage::Packed, bytes: Vec::new(), scale: 1.0, zero: 0.0 };
+        let Some(quantize) = self.packer.quantize else {
+            self.pack_pixels(pixels, &mut new.bytes)?;
+            return Ok(new);
+        };
+        let size = self.packer.stored.size();
+        swap_in_place(size, false, pixels);
+        let step = if quantize.level > 0.0 { Step::OfNoise(quantize.level) } else { Step::Width(-quantize.level) };
+        let place = (dither(quantize), seed(quantize), number);
+        let how = match self.packer.stored {
+            DataType::F32 => quantize::quantize(typed::<f32>(pixels)?, row_len, step, place, &mut self.integers),
+            _ => quantize::quantize(typed::<f64>(pixels)?, row_len, step, place, &mut self.integers),
+        };
+        match how {
+            Some(how) => {
+                (new.scale, new.zero) = (how.scale, how.zero);
+                self.pack_integers(&mut new.bytes)?;
+            }
+            None => {
+                swap_in_place(size, false, pixels);
+                new.storage = TileStorage::Gzipped;
+                gzip::encode(pixels, FALLBACK_LEVEL, &mut new.bytes)?;
+            }
+        }
+        Ok(new)
+    }
+
+    /// Packs big-endian pixels as they are.
+    fn pack_pixels(&mut self, pixels: &mut [u8], output: &mut Vec<u8>) -> Result<()> {
+        let size = self.packer.stored.size();
+        match self.packer.algorithm {
+            Algorithm::Gzip1 { level } => return gzip::encode(pixels, level, output),
+            Algorithm::Gzip2 { level } => {
+                self.sorted.resize(pixels.len(), 0);
+                gzip::shuffle(size, pixels, &mut self.sorted);
+                return gzip::encode(&self.sorted, level, output);
+            }
+            Algorithm::Rice1 { .. } | Algorithm::Plio1 => swap_in_place(size, false, pixels),
+        }
+        match (self.packer.algorithm, self.packer.stored) {
+            (Algorithm::Rice1 { block_size }, DataType::U8) => rice::encode(pixels, block_size, output),
+            (Algorithm::Rice1 { block_size }, DataType::I16) => rice::encode(typed::<i16>(pixels)?, block_size, output),
+            (Algorithm::Rice1 { block_size }, _) => rice::encode(typed::<i32>(pixels)?, block_size, output),
+            (_, DataType::I32) => plio::encode(typed::<i32>(pixels)?, output)?,
+            (_, stored) => {
+                self.integers.clear();
+                if stored == DataType::I16 {
+                    self.integers.extend(typed::<i16>(pixels)?.iter().map(|&pixel| i32::from(pixel)));
+                } else {
+                    self.integers.extend(pixels.iter().map(|&pixel| i32::from(pixel)));
+                }
+                plio::encode(&self.integers, output)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Packs what floats were quantized to.
+    fn pack_integers(&mut self, output: &mut Vec<u8>) -> Result<()> {
+        let level = match self.packer.algorithm {
+            Algorithm::Rice1 { block_size } => {
+                rice::encode(&self.integers, block_size, output);
+                return Ok(());
+            }
+            Algorithm::Plio1 => return plio::encode(&self.integers, output),
+            Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } => level,
+        };
+        let integers = bytemuck::cast_slice_mut::<i32, u8>(&mut self.integers);
+        swap_in_place(size_of::<i32>(), false, integers);
+        if matches!(self.packer.algorithm, Algorithm::Gzip1 { .. }) {
+            return gzip::encode(integers, level, output);
+        }
+        self.sorted.resize(integers.len(), 0);
+        gzip::shuffle(size_of::<i32>(), integers, &mut self.sorted);
+        gzip::encode(&self.sorted, level, output)
+    }
+}
