@@ -169,6 +169,18 @@ def test_floats_are_lossless_without_quantize(tmp_path, dtype, codec):
     assert rustfits.read(path).tobytes() == data.tobytes()
 
 
+def test_tiles_without_any_number(tmp_path):
+    data = floats()
+    data[4] = np.nan
+    for level in (4.0, -0.5):
+        path = tmp_path / "floats.fits"
+        with rustfits.FITS(path, "w+") as file:
+            file.write_image(data, compress="RICE_1", quantize=rustfits.Quantize(level=level))
+        back = rustfits.read(path)
+        assert np.array_equal(np.isnan(back), np.isnan(data))
+        readers(path, back)
+
+
 def test_infinities_keep_their_tile_lossless(tmp_path):
     data = floats()
     data[4, 4] = np.inf

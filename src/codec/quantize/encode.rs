@@ -42,7 +42,7 @@ pub(crate) fn quantize<F: Float + Into<f64>>(
     };
     let span = (high - low) / scale;
     // Also false for NaN.
-    if !(scale.is_normal() && scale > 0.0 && span < LARGEST_SPAN) {
+    if !(scale.is_normal() && scale > 0.0 && (0.0..LARGEST_SPAN).contains(&span)) {
         return None;
     }
     let reserved = undefined || dither == Dither::Two;

@@ -48,16 +48,14 @@ fn headers_are_understood() {
 
 #[test]
 fn images_of_an_unbuilt_compression_have_a_shape() {
-    for name in ["PLIO_1", "HCOMPRESS_1"] {
-        let card = format!("ZCMPTYPE= '{name}'");
-        let cards = [card.as_str(), "ZBITPIX = 16", "ZNAXIS  = 1", "ZNAXIS1 = 9"];
-        let source = Recorder::new(Table::of_tiles(&cards, &[]).file());
-        let hdu = table_hdu(&source).unwrap();
-        assert_eq!(TiledImage::new(&hdu, false).unwrap().shape(), [9]);
-        assert_eq!(compression(&hdu.header).unwrap(), name);
-        let error = locate(&source, None).unwrap_err();
-        assert_eq!((error.kind(), error.to_string().contains(name)), (ErrorKind::Unsupported, true), "{error}");
-    }
+    let name = "HCOMPRESS_1";
+    let cards = ["ZCMPTYPE= 'HCOMPRESS_1'", "ZBITPIX = 16", "ZNAXIS  = 1", "ZNAXIS1 = 9"];
+    let source = Recorder::new(Table::of_tiles(&cards, &[]).file());
+    let hdu = table_hdu(&source).unwrap();
+    assert_eq!(TiledImage::new(&hdu, false).unwrap().shape(), [9]);
+    assert_eq!(compression(&hdu.header).unwrap(), name);
+    let error = locate(&source, None).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().contains(name)), (ErrorKind::Unsupported, true), "{error}");
 }
 
 #[test]
