@@ -22,7 +22,7 @@ pub(crate) fn reduce_file<'py>(py: Python<'py>, reader: &FitsReader) -> PyResult
     };
     let remote = opening.options.remote.as_ref().map(PyRemote::from);
     let reopened = py.import("rustfits._rustfits")?.getattr("_reopened")?;
-    let arguments = (opening.name.to_string_lossy(), opening.options.lenient, remote).into_pyobject(py)?;
+    let arguments = (opening.name.as_os_str(), opening.options.lenient, remote).into_pyobject(py)?;
     Ok((reopened, arguments))
 }
 

@@ -408,3 +408,11 @@ def test_a_program_that_ends_at_once_ends_well(loopback):
     # A thread of the engine may still be within Python when the interpreter ends.
     for _ in range(20):
         subprocess.run([sys.executable, "-c", SHORT, str(loopback.root / "a.fits")], timeout=60, check=True)
+
+
+async def test_chunks_of_a_table_that_has_grown(tmp_path):
+    async with aio.FITS(tmp_path / "a.fits", "w+") as file:
+        table = await file.write_table({"a": np.arange(5)})
+        await table.append({"a": np.arange(5, 12)})
+        chunks = [chunk["a"].tolist() async for chunk in table.iter(chunksize=4)]
+    assert chunks == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]

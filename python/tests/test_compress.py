@@ -120,6 +120,19 @@ def test_a_wide_empty_mask_of_other_software(tmp_path):
     same(rustfits.read(tmp_path / "mask.fits"), data)
 
 
+def test_funpack_unpacks_the_same_pixels(tmp_path):
+    """In the tests above funpack reads along where it is installed; here it is seen where it is not."""
+    funpack = shutil.which("funpack")
+    if not funpack:
+        pytest.skip("funpack is not installed")
+    data = np.arange(6000, dtype="i2").reshape(60, 100)
+    with rustfits.FITS(tmp_path / "packed.fits", "w+") as file:
+        file.write_image(data, compress="RICE_1")
+    subprocess.run([funpack, "-O", tmp_path / "plain.fits", tmp_path / "packed.fits"], check=True)
+    with fits.open(tmp_path / "plain.fits") as file:
+        same(next(hdu.data for hdu in file if hdu.data is not None), data)
+
+
 def test_line_lists_of_fpack(tmp_path):
     fpack = shutil.which("fpack")
     if not fpack:

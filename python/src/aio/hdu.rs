@@ -173,7 +173,8 @@ macro_rules! awaitable_table {
                 scale: bool,
             ) -> PyResult<ChunkStream> {
                 let hdu = slf.as_super().as_super().as_super();
-                let chunks = hdu.info.row_chunks(chunksize.map(|size| size.0)).or_raise()?;
+                let rows_each = chunksize.map(|size| size.0);
+                let chunks = hdu.described(slf.py(), |now| now.row_chunks(rows_each)).or_raise()?;
                 let table = selector(&hdu.reader, hdu.info.id(), None, columns, scale, false);
                 Ok(ChunkStream::new(table.stream(chunks)))
             }
