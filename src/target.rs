@@ -237,6 +237,7 @@ impl Target {
 fn replaced(path: &Path, old: &DiskFile, pieces: &[Piece<'_>]) -> Result<DiskFile> {
     replacement::refuse_other_names(path)?;
     let replacement = Replacement::beside(path)?;
+    replacement.reserve(pieces.iter().map(Piece::len).sum())?;
     let new = DiskFile::new(replacement.file().try_clone()?)?;
     assemble(pieces, &new, |range, at| replacement.copy_from(old.file(), range, at))?;
     drop(new);
