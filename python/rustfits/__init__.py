@@ -8,7 +8,7 @@ Names open files as in cfitsio: paths, ``file://``, ``mem://``, ``http(s)://``, 
 """
 
 from rustfits import aio
-from rustfits._compress import Gzip1, Gzip2, Plio1, Quantize, Rice1
+from rustfits._compress import Gzip1, Gzip2, Hcompress1, NoCompress, Plio1, Quantize, Rice1
 from rustfits._fetch import download_many, fetch_many
 from rustfits._rustfits import (
     FITS,
@@ -42,8 +42,10 @@ __all__ = [
     "FetchResult",
     "Gzip1",
     "Gzip2",
+    "Hcompress1",
     "Header",
     "ImageHDU",
+    "NoCompress",
     "Plio1",
     "Quantize",
     "Remote",

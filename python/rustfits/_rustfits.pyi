@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer, TypeVar
 
-from rustfits._compress import Gzip1, Gzip2, Plio1, Quantize, Rice1
+from rustfits._compress import Gzip1, Gzip2, Hcompress1, NoCompress, Plio1, Quantize, Rice1
 
 __version__: str
 aio: Any
@@ -31,7 +31,7 @@ Mode: TypeAlias = Literal["r", "r+", "w+"]
 # A structured array, a dict of arrays, or a list of arrays with names=.
 TableData: TypeAlias = Array | Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]
 Units: TypeAlias = Mapping[str, str | None] | Sequence[str | None]
-Compress: TypeAlias = str | Gzip1 | Gzip2 | Rice1 | Plio1
+Compress: TypeAlias = str | Gzip1 | Gzip2 | Rice1 | Plio1 | Hcompress1 | NoCompress
 HeaderValue: TypeAlias = bool | int | float | complex | str | np.generic | None
 
 class Timeout:

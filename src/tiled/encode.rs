@@ -2,10 +2,10 @@
 
 use super::scratch::{Scratch, typed};
 use super::table::TileStorage;
-use crate::codec::quantize::{self, Dither, Step};
-use crate::codec::{gzip, plio, rice};
+use crate::codec::quantize::{self, BLANK_VALUE, Dither, Step};
+use crate::codec::{gzip, hcompress, noise, plio, rice};
 use crate::compression::{Algorithm, Dithering, Quantize};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::DataType;
 use crate::format::endian::swap_in_place;
 
@@ -19,6 +19,16 @@ pub(super) struct Packer {
     /// The type of the pixels as they are stored.
     pub(super) stored: DataType,
     pub(super) quantize: Option<Quantize>,
+    /// The stored number that stands for no value.
+    pub(super) blank: Option<i64>,
+}
+
+impl Packer {
+    /// Whether tiles go to UNCOMPRESSED_DATA. CFITSIO reads those of NOCOMPRESS nowhere else; it has none of 64-bit integers, and astropy reads
+    /// them elsewhere only.
+    pub(super) fn is_plain(self) -> bool {
+        self.algorithm == Algorithm::NoCompress && self.stored != DataType::I64
+    }
 }
 
 /// A tile, packed.
@@ -60,9 +70,10 @@ impl TileEncoder {
     /// Packs a tile of `len` bytes of big-endian pixels, which are lost; its rows have `row_len` pixels. `number` counts from 1.
     pub(super) fn pack(&mut self, tile: &mut Scratch, len: usize, row_len: usize, number: u64) -> Result<NewTile> {
         let pixels = tile.bytes(len)?;
-        let mut new = NewTile { storage: TileStorage::Packed, bytes: Vec::new(), scale: 1.0, zero: 0.0 };
+        let storage = if self.packer.is_plain() { TileStorage::Plain } else { TileStorage::Packed };
+        let mut new = NewTile { storage, bytes: Vec::new(), scale: 1.0, zero: 0.0 };
         let Some(quantize) = self.packer.quantize else {
-            self.pack_pixels(pixels, &mut new.bytes)?;
+            self.pack_pixels(pixels, row_len, &mut new.bytes)?;
             return Ok(new);
         };
         let size = self.packer.stored.size();
@@ -76,7 +87,7 @@ impl TileEncoder {
         match how {
             Some(how) => {
                 (new.scale, new.zero) = (how.scale, how.zero);
-                self.pack_integers(&mut new.bytes)?;
+                self.pack_integers(row_len, &mut new.bytes)?;
             }
             None => {
                 swap_in_place(size, false, pixels);
@@ -88,7 +99,7 @@ impl TileEncoder {
     }
 
     /// Packs big-endian pixels as they are.
-    fn pack_pixels(&mut self, pixels: &mut [u8], output: &mut Vec<u8>) -> Result<()> {
+    fn pack_pixels(&mut self, pixels: &mut [u8], row_len: usize, output: &mut Vec<u8>) -> Result<()> {
         let size = self.packer.stored.size();
         match self.packer.algorithm {
             Algorithm::Gzip1 { level } => return gzip::encode(pixels, level, output),
@@ -97,19 +108,30 @@ impl TileEncoder {
                 gzip::shuffle(size, pixels, &mut self.sorted);
                 return gzip::encode(&self.sorted, level, output);
             }
-            Algorithm::Rice1 { .. } | Algorithm::Plio1 => swap_in_place(size, false, pixels),
+            Algorithm::NoCompress => {
+                output.extend_from_slice(pixels);
+                return Ok(());
+            }
+            Algorithm::Rice1 { .. } | Algorithm::Plio1 | Algorithm::Hcompress1 { .. } => {
+                swap_in_place(size, false, pixels);
+            }
         }
         match (self.packer.algorithm, self.packer.stored) {
             (Algorithm::Rice1 { block_size }, DataType::U8) => rice::encode(pixels, block_size, output),
             (Algorithm::Rice1 { block_size }, DataType::I16) => rice::encode(typed::<i16>(pixels)?, block_size, output),
             (Algorithm::Rice1 { block_size }, _) => rice::encode(typed::<i32>(pixels)?, block_size, output),
-            (_, DataType::I32) => plio::encode(typed::<i32>(pixels)?, output)?,
-            (_, stored) => {
+            (Algorithm::Plio1, DataType::I32) => plio::encode(typed::<i32>(pixels)?, output)?,
+            (algorithm, stored) => {
                 self.integers.clear();
-                if stored == DataType::I16 {
-                    self.integers.extend(typed::<i16>(pixels)?.iter().map(|&pixel| i32::from(pixel)));
-                } else {
-                    self.integers.extend(pixels.iter().map(|&pixel| i32::from(pixel)));
+                match stored {
+                    DataType::I16 => self.integers.extend(typed::<i16>(pixels)?.iter().map(|&pixel| i32::from(pixel))),
+                    DataType::I32 => self.integers.extend_from_slice(typed::<i32>(pixels)?),
+                    _ => self.integers.extend(pixels.iter().map(|&pixel| i32::from(pixel))),
+                }
+                if let Algorithm::Hcompress1 { scale, .. } = algorithm {
+                    let blank = self.packer.blank.and_then(|blank| i32::try_from(blank).ok());
+                    let lossless = blank.is_some_and(|blank| self.integers.contains(&blank));
+                    return self.hcompress(if lossless { 0.0 } else { scale }, row_len, output);
                 }
                 plio::encode(&self.integers, output)?;
             }
@@ -117,15 +139,27 @@ impl TileEncoder {
         Ok(())
     }
 
+    fn hcompress(&self, scale: f64, row_len: usize, output: &mut Vec<u8>) -> Result<()> {
+        let scale = if scale > 0.0 { noise::sigma(&self.integers, row_len) * scale } else { -scale };
+        hcompress::encode(&self.integers, row_len, scale.round().min(hcompress::LARGEST_SCALE) as u32, output)
+    }
+
     /// Packs what floats were quantized to.
-    fn pack_integers(&mut self, output: &mut Vec<u8>) -> Result<()> {
+    fn pack_integers(&mut self, row_len: usize, output: &mut Vec<u8>) -> Result<()> {
         let level = match self.packer.algorithm {
             Algorithm::Rice1 { block_size } => {
                 rice::encode(&self.integers, block_size, output);
                 return Ok(());
             }
             Algorithm::Plio1 => return plio::encode(&self.integers, output),
+            Algorithm::Hcompress1 { scale, .. } => {
+                // Numbers with a meaning of their own must come back as they are, and others must not become such.
+                let method = self.packer.quantize.map(|quantize| quantize.method);
+                let lossless = method == Some(Dithering::Two) || self.integers.contains(&BLANK_VALUE);
+                return self.hcompress(if lossless { 0.0 } else { scale }, row_len, output);
+            }
             Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } => level,
+            Algorithm::NoCompress => return Err(Error::argument("NOCOMPRESS keeps pixels as they are")),
         };
         let integers = bytemuck::cast_slice_mut::<i32, u8>(&mut self.integers);
         swap_in_place(size_of::<i32>(), false, integers);

@@ -7,7 +7,7 @@ use super::image_header::{illegal, missing};
 use super::scratch::{Scratch, typed};
 use crate::codec::quantize::Dither;
 use crate::codec::rice::{self, RiceInteger};
-use crate::codec::{gzip, plio};
+use crate::codec::{gzip, hcompress, plio};
 use crate::error::{Error, Result};
 use crate::format::{DataType, Header};
 
@@ -27,8 +27,8 @@ pub(super) enum Packing {
     Plain,
     /// PLIO_1: line lists of integers that are not negative.
     Plio,
-    /// HCOMPRESS_1, which can't be unpacked yet.
-    Unbuilt(&'static str),
+    /// HCOMPRESS_1 with its parameter SMOOTH; SCALE is in the tiles.
+    Hcompress { smooth: bool },
 }
 
 impl Packing {
@@ -39,14 +39,14 @@ impl Packing {
             "GZIP_2" => Self::ShuffledGzip,
             "NOCOMPRESS" => Self::Plain,
             "PLIO_1" => Self::Plio,
-            other => Self::Unbuilt(other),
+            _ => Self::Hcompress { smooth: parameter(header, "SMOOTH")?.unwrap_or(0) != 0 },
         })
     }
 
     /// Whether a tile is integers of the machine once it is unpacked; else it is big-endian numbers.
     pub(super) fn makes_integers(self) -> bool {
         match self {
-            Self::Rice { .. } | Self::Plio | Self::Unbuilt(_) => true,
+            Self::Rice { .. } | Self::Plio | Self::Hcompress { .. } => true,
             Self::Gzip | Self::ShuffledGzip | Self::Plain => false,
         }
     }
@@ -55,7 +55,7 @@ impl Packing {
     pub(super) fn packed_size(self, size: u64) -> u64 {
         match self {
             Self::Rice { pixel_size, .. } => pixel_size as u64,
-            Self::Plio => size_of::<i32>() as u64,
+            Self::Plio | Self::Hcompress { .. } => size_of::<i32>() as u64,
             _ => size,
         }
     }
@@ -69,25 +69,39 @@ impl Packing {
             }
             Self::Gzip | Self::ShuffledGzip => gzip::EXPANSION,
             Self::Plio => plio::EXPANSION,
-            Self::Plain | Self::Unbuilt(_) => 1,
+            Self::Hcompress { .. } => hcompress::EXPANSION,
+            Self::Plain => 1,
         }
     }
 
-    /// Fills `integers` with the first integers of a tile; for packings that make such.
-    pub(super) fn unpack(self, tile: &[u8], memory: &mut Scratch, integers: &mut [i32]) -> Result<()> {
+    /// How many bytes of pixels a tile may have whatever its own bytes.
+    pub(super) fn always_possible(self) -> u64 {
+        if matches!(self, Self::Hcompress { .. }) { hcompress::LARGEST_BLANK } else { 0 }
+    }
+
+    /// The most bytes of pixels that one byte of a file makes, where tiles may share bytes.
+    pub(super) fn most_of_file(self) -> u64 {
+        match self {
+            Self::Hcompress { .. } => hcompress::MOST_OF_FILE,
+            _ => self.most_bytes_of().clamp(gzip::EXPANSION, plio::EXPANSION),
+        }
+    }
+
+    /// Fills `integers` with the first integers of a tile, which has `pixels` in all; for packings that make such.
+    pub(super) fn unpack(self, tile: &[u8], pixels: usize, memory: &mut Scratch, integers: &mut [i32]) -> Result<()> {
         match self {
             Self::Rice { block_size, pixel_size: 4 } => rice::decode(tile, block_size, integers),
             Self::Rice { block_size, pixel_size: 2 } => unrice::<i16>(tile, block_size, memory, integers),
             Self::Rice { block_size, .. } => unrice::<u8>(tile, block_size, memory, integers),
             Self::Plio => plio::decode(tile, integers),
-            Self::Unbuilt(name) => Err(unbuilt(name)),
+            Self::Hcompress { smooth } => hcompress::decode(tile, pixels, smooth, integers),
             Self::Gzip | Self::ShuffledGzip | Self::Plain => Err(Error::argument("the tiles do not hold integers")),
         }
     }
 
     /// Fills `pixels` with the first pixels of a tile in the image's own type, where that is what the packing makes; returns
-    /// whether it is.
-    pub(super) fn unpack_pixels(self, tile: &[u8], stored: DataType, pixels: &mut [u8]) -> Result<bool> {
+    /// whether it is. The tile has `count` pixels in all.
+    pub(super) fn unpack_pixels(self, tile: &[u8], count: usize, stored: DataType, pixels: &mut [u8]) -> Result<bool> {
         match (self, stored) {
             (Self::Rice { block_size, pixel_size: 1 }, DataType::U8) => rice::decode(tile, block_size, pixels)?,
             (Self::Rice { block_size, pixel_size: 2 }, DataType::I16) => {
@@ -97,6 +111,13 @@ impl Packing {
                 rice::decode(tile, block_size, typed::<i32>(pixels)?)?;
             }
             (Self::Plio, DataType::I32) => plio::decode(tile, typed::<i32>(pixels)?)?,
+            (Self::Hcompress { smooth }, DataType::U8) => hcompress::decode(tile, count, smooth, pixels)?,
+            (Self::Hcompress { smooth }, DataType::I16) => {
+                hcompress::decode(tile, count, smooth, typed::<i16>(pixels)?)?;
+            }
+            (Self::Hcompress { smooth }, DataType::I32) => {
+                hcompress::decode(tile, count, smooth, typed::<i32>(pixels)?)?;
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -116,10 +137,6 @@ where
     Ok(())
 }
 
-fn unbuilt(name: &str) -> Error {
-    Error::unsupported(format!("images compressed with {name} can't be read yet"))
-}
-
 /// The compression of an image, as its header has it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compression {
@@ -134,14 +151,6 @@ impl Compression {
     pub(super) fn new(header: &Header) -> Result<Self> {
         let seed = header.integer("ZDITHER0")?.unwrap_or(1);
         Ok(Self { packing: Packing::new(header)?, dither: dither(header)?, seed })
-    }
-
-    /// An error where the tiles can't be unpacked.
-    pub(super) fn check_readable(self) -> Result<Self> {
-        match self.packing {
-            Packing::Unbuilt(name) => Err(unbuilt(name)),
-            _ => Ok(self),
-        }
     }
 
     /// How the floats of an image of this type were made integers; `None` for integers, and for floats that are packed as they
