@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 /// A float below this has an exact `i128`, and no integer type reaches it.
 const BEYOND_INTEGERS: f64 = (1u128 << 70) as f64;
 
+/// From here on messages show numbers with an exponent.
+const LONGEST_SHOWN: f64 = 1e16;
+
 /// The way from values of one type to stored numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Encoding {
@@ -59,6 +62,8 @@ impl std::fmt::Display for Given {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Integer(value) => value.fmt(f),
+            // Not three hundred zeros.
+            Self::Real(value) if value.is_finite() && value.abs() >= LONGEST_SHOWN => write!(f, "{value:e}"),
             Self::Real(value) => value.fmt(f),
         }
     }

@@ -24,7 +24,7 @@ pub(super) struct CellEncoder<'a> {
     way: Way,
     given: Spread<'a>,
     /// The size of a cell in memory.
-    size: usize,
+    pub(super) size: usize,
     swapped: bool,
     /// What fills strings up, and what stands for nothing: NUL, or a blank in ASCII tables.
     blank: u8,

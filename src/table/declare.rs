@@ -44,6 +44,8 @@ pub(crate) struct NewColumn {
     pub(crate) bits: bool,
     /// TNULL: the stored number that stands for no value.
     pub(crate) null: Option<i64>,
+    /// TNULL of a column of an ASCII table.
+    pub(crate) null_text: Option<&'static str>,
     /// For a variable-length column, whose elements are those of the arrays.
     pub(crate) arrays: Option<NewArrays>,
     /// For a column of an ASCII table: its field.
@@ -72,6 +74,7 @@ impl NewColumn {
             unit,
             bits,
             null: None,
+            null_text: None,
             arrays,
             field,
         })
@@ -157,6 +160,9 @@ impl NewColumn {
             }
             if let Some(null) = self.null {
                 header.set_structural(&key("TNULL"), null, "stored number of cells without a value")?;
+            }
+            if let Some(null) = self.null_text {
+                header.set_structural(&key("TNULL"), null, "stands for no value")?;
             }
             Ok(())
         })();

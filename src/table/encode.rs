@@ -66,6 +66,23 @@ impl<'a> RowEncoder<'a> {
         Ok(Self { columns, arrays, rows, row_len, blank, span: start..end, fills })
     }
 
+    /// Whether some of the columns are variable-length ones.
+    pub(crate) fn has_arrays(&self) -> bool {
+        !self.arrays.is_empty()
+    }
+
+    /// Where the descriptors lie in a row, if they are all that is written.
+    pub(crate) fn descriptors(&self) -> Option<Vec<Range<usize>>> {
+        let mut places: Vec<_> = self.arrays.iter().map(|arrays| arrays.place.clone()).collect();
+        places.sort_by_key(|place| place.start);
+        self.columns.is_empty().then_some(places)
+    }
+
+    /// How many bytes the rows take.
+    pub(crate) fn rows_len(&self) -> u64 {
+        self.rows.saturating_mul(self.row_len as u64)
+    }
+
     /// How many bytes the arrays take in the heap.
     pub(crate) fn heap_len(&self) -> u64 {
         self.arrays.iter().fold(0, |sum, arrays| sum.saturating_add(arrays.len()))

@@ -138,7 +138,7 @@ pub(crate) fn changeable(hdu: &HduEntry) -> Result<&TableLayout> {
 }
 
 /// The bytes of encoded rows, piece by piece.
-pub(crate) fn row_bytes(encoder: RowEncoder<'_>) -> Box<Producer<'_>> {
+pub(crate) fn row_bytes(encoder: Arc<RowEncoder<'_>>) -> Box<Producer<'_>> {
     Box::new(move |span: Range<u64>, output: &mut [u8]| encoder.encode_bytes(span, output))
 }
 
