@@ -55,6 +55,9 @@ impl<'a> ArrayEncoder<'a> {
             return Err(error.clone().in_item(|| format!("column '{}'", column.name)));
         }
         let elements = Elements::new(values, rows)?;
+        if column.width == 0 && elements.count() > 0 {
+            return Err(values.refuse("are arrays, and the column has no room to say where they are (its repeat count is 0); nothing was written"));
+        }
         let way = Way::new(variable.cell, values, as_stored, elements.count())?;
         let mut encoder = Self {
             name: values.name,
@@ -194,7 +197,7 @@ impl<'a> ArrayEncoder<'a> {
     pub(super) fn describe(&self, rows: Range<u64>, output: &mut [u8], row_len: usize, start: usize) {
         let place = self.place.start - start..self.place.end - start;
         for (row, output) in rows.zip(output.chunks_mut(row_len)) {
-            let Some(place) = output.get_mut(place.clone()) else { continue };
+            let Some(place) = output.get_mut(place.clone()).filter(|place| !place.is_empty()) else { continue };
             let length = self.elements(row) as u64;
             // An empty array is nowhere.
             let offset = if length == 0 { 0 } else { self.heap_start + self.start(row) };
@@ -404,4 +407,91 @@ fn without_fill(given: &GivenColumn<'_>, values: &[u8], offsets: &mut Vec<usize>
         offsets.push(texts.len() / unit);
     }
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::encode::RowEncoder;
+    use super::super::{Declared, NewColumn};
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::format::DataType;
+
+    fn given<'a>(element: GivenType, bytes: &'a [u8], shape: &'a [usize], offsets: Option<&'a [usize]>) -> GivenColumn<'a> {
+        let stride = bytes.len() / shape.first().copied().unwrap_or(1).max(1);
+        let (start, swapped, mask) = (0, false, None);
+        GivenColumn { name: "c", element, shape, bytes, start, stride, swapped, mask, offsets, array_shape: &[] }
+    }
+
+    /// The rows and the heap of a table of one column, made in pieces of `step` bytes.
+    fn encoded(column: &NewColumn, values: &GivenColumn<'_>, rows: u64, start: u64, step: usize) -> (Vec<u8>, Vec<u8>) {
+        let mut encoder =
+            RowEncoder::new(&column.layout(rows).unwrap(), std::slice::from_ref(values), rows, false).unwrap();
+        encoder.check().unwrap();
+        encoder.place_heap(start).unwrap();
+        let mut cells = vec![0xaa; encoder.rows_len() as usize];
+        encoder.encode_bytes(0..cells.len() as u64, &mut cells).unwrap();
+        let mut heap = vec![0xaa; encoder.heap_len() as usize];
+        for (number, piece) in heap.chunks_mut(step).enumerate() {
+            let from = (number * step) as u64;
+            encoder.encode_heap(from..from + piece.len() as u64, piece).unwrap();
+        }
+        (cells, heap)
+    }
+
+    #[test]
+    fn pieces_of_any_size_are_the_whole() {
+        let numbers: Vec<u8> = (1..=5i16).flat_map(i16::to_ne_bytes).collect();
+        let flags = [1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1];
+        for step in [1, 2, 3, 7, 100] {
+            let values = given(GivenType::Number(DataType::I16), &numbers, &[3], Some(&[0, 2, 2, 5]));
+            let column = NewColumn::of(&values, Declared::default()).unwrap();
+            let (cells, heap) = encoded(&column, &values, 3, 100, step);
+            assert_eq!(heap, [0, 1, 0, 2, 0, 3, 0, 4, 0, 5]);
+            assert_eq!(cells, [[2, 100], [0, 0], [3, 104]].as_flattened().iter().flat_map(|n: &u32| n.to_be_bytes()).collect::<Vec<_>>());
+            let bits = given(GivenType::Logical, &flags, &[3], Some(&[0, 9, 9, 12]));
+            let column = NewColumn::of(&bits, Declared { bits: true, wide: true, ..Declared::default() }).unwrap();
+            let (cells, heap) = encoded(&column, &bits, 3, 0, step);
+            assert_eq!(heap, [0b1011_0000, 0b1000_0000, 0b1010_0000]);
+            assert_eq!(cells, [[9u64, 0], [0, 0], [3, 2]].as_flattened().iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>());
+            // One array for all rows lies there for each.
+            let one = given(GivenType::Number(DataType::I16), &numbers[..4], &[1, 2], None);
+            let declared = || Declared { array: Some(one.element), ..Declared::default() };
+            let column = NewColumn::new("c", one.element, &[], declared()).unwrap();
+            let (_, heap) = encoded(&column, &one, 3, 0, step);
+            assert_eq!(heap, [0, 1, 0, 2].repeat(3));
+        }
+    }
+
+    #[test]
+    fn a_heap_past_2_gib_has_descriptors_of_64_bits() {
+        const LARGE: usize = 1 << 30;
+        // Zeros that are never looked at take no memory.
+        let bytes = vec![0u8; LARGE];
+        let values = given(GivenType::Number(DataType::U8), &bytes, &[1, LARGE], None);
+        let declared = Declared { array: Some(values.element), ..Declared::default() };
+        let column = NewColumn::new("c", values.element, &[], declared).unwrap();
+        let table = |heap_format| super::super::NewTable {
+            columns: vec![column.clone()],
+            rows: 3,
+            values: Some(std::slice::from_ref(&values)),
+            name: None,
+            version: None,
+            ascii: false,
+            heap_format,
+            cards: None,
+        };
+        let hdu = table(None).hdu().unwrap();
+        let header = String::from_utf8(hdu.header).unwrap();
+        assert!(header.contains("'1QB(1073741824)'") && header.contains("3221225472"), "{header}");
+        assert_eq!(hdu.data_len, 48 + 3 * LARGE as u64);
+        let Some(crate::source::Content::Made { producer, .. }) = hdu.data else { panic!("no data") };
+        let mut rows = [0xaa; 50];
+        producer(0..50, &mut rows).unwrap();
+        let number = |at: usize| u64::from_be_bytes(*rows[at..].first_chunk().unwrap());
+        assert_eq!([number(0), number(8), number(32), number(40)], [LARGE as u64, 0, LARGE as u64, 2 * LARGE as u64]);
+        let refused = table(Some(crate::compression::HeapFormat::P)).hdu().err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge);
+        assert!(refused.to_string().contains("heap_format='Q'"), "{refused}");
+    }
 }
