@@ -173,7 +173,8 @@ impl ColumnValues {
     /// # Ok::<(), rustfits::Error>(())
     /// ```
     pub fn from_texts<S: AsRef<str>>(name: impl Into<String>, texts: &[S]) -> Self {
-        let characters: Vec<Vec<u32>> = texts.iter().map(|text| text.as_ref().chars().map(u32::from).collect()).collect();
+        let characters: Vec<Vec<u32>> =
+            texts.iter().map(|text| text.as_ref().chars().map(u32::from).collect()).collect();
         let values = Self::from_cells(name, &characters);
         Self { element: GivenType::Characters { width: 1 }, ..values }
     }

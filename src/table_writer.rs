@@ -10,7 +10,8 @@ use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::Header;
 use crate::image::empty_primary;
 use crate::table::{
-    Cell, Column, ColumnKey, Declared, GivenColumn, GivenType, NewColumn, NewTable, TableLayout, TableRequest, changeable, find_column,
+    Cell, Column, ColumnKey, Declared, GivenColumn, GivenType, NewColumn, NewTable, TableLayout, TableRequest,
+    changeable, find_column,
 };
 use crate::table_data::{Field, TableSelector};
 use crate::table_values::{ColumnValues, given_type};
@@ -242,7 +243,9 @@ fn new_column(field: &Field, declared: Declared) -> Result<NewColumn> {
     let Field { name, code, shape } = field;
     let made = match (code.as_str(), declared.array) {
         ("O" | "|O", Some(array)) => NewColumn::new(name, array, &[], declared),
-        ("O" | "|O", None) => Err(Error::argument("a column of objects is a variable-length one: say the type of its arrays in var_dtypes")),
+        ("O" | "|O", None) => Err(Error::argument(
+            "a column of objects is a variable-length one: say the type of its arrays in var_dtypes",
+        )),
         _ => given_type(code).and_then(|(element, _)| NewColumn::new(name, element, shape, declared)),
     };
     made.in_item(|| format!("column '{name}'"))
@@ -459,8 +462,10 @@ fn check_chosen(table: &TableLayout, request: &TableRequest, given: &[GivenColum
     let is_other = |values: &&GivenColumn<'_>| !selected.iter().any(|name| is_called(name, values.name));
     match given.iter().find(is_other) {
         None => Ok(()),
-        Some(other) => Err(other
-            .refuse(&format!("are for none of the columns that were chosen, {selected:?}; nothing was written"))),
+        Some(other) => {
+            Err(other
+                .refuse(&format!("are for none of the columns that were chosen, {selected:?}; nothing was written")))
+        }
     }
 }
 
@@ -475,7 +480,11 @@ fn needs_null_text(column: &Column, values: &GivenColumn<'_>) -> bool {
 }
 
 /// The columns and their header with TNULL for those that get their first field without a value.
-fn with_null_texts(table: &TableLayout, given: &[GivenColumn<'_>], mut header: Header) -> Result<(TableLayout, Header)> {
+fn with_null_texts(
+    table: &TableLayout,
+    given: &[GivenColumn<'_>],
+    mut header: Header,
+) -> Result<(TableLayout, Header)> {
     let mut table = table.clone();
     for values in given {
         let Some(number) = table.find(values.name) else { continue };

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use common::*;
 use ndarray::{Array1, Array2, ArrayD, arr0};
 use rustfits::{
-    ColumnData, ColumnOptions, ColumnPlace, ColumnValues, DataType, ErrorKind, FitsReader, FitsWriter, Header, ImageOptions,
-    PixelValues, Result, TableOptions, TableSelector, WriteOptions,
+    ColumnData, ColumnOptions, ColumnPlace, ColumnValues, DataType, ErrorKind, FitsReader, FitsWriter, Header,
+    ImageOptions, PixelValues, Result, TableOptions, TableSelector, WriteOptions,
 };
 
 /// The kills of each kind of edit, unless `RUSTFITS_KILLS` says more, and the time that they may take.

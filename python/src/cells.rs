@@ -46,7 +46,8 @@ pub(crate) fn object_values(name: &str, data: &Bound<'_, PyAny>, kind: ColumnKin
     let array = py.import("numpy")?.call_method1("asarray", (data,))?;
     let shape: Vec<usize> = array.getattr("shape")?.extract()?;
     let objects = array.call_method1("reshape", (-1,))?.call_method0("tolist")?;
-    let is_masked = |index: usize| mask.as_ref().is_some_and(|mask| mask.as_ref().get(index).is_some_and(|&flag| flag != 0));
+    let is_masked =
+        |index: usize| mask.as_ref().is_some_and(|mask| mask.as_ref().get(index).is_some_and(|&flag| flag != 0));
     let cells: Cells<'_> = objects
         .try_iter()?
         .enumerate()
@@ -86,7 +87,8 @@ fn fixed_texts(
 ) -> PyResult<ColumnValues> {
     let bytes = cells.iter().flatten().any(|cell| cell.is_instance_of::<PyBytes>());
     let numpy = array.py().import("numpy")?;
-    let empty = || if bytes { PyBytes::new(array.py(), b"").into_any() } else { PyString::new(array.py(), "").into_any() };
+    let empty =
+        || if bytes { PyBytes::new(array.py(), b"").into_any() } else { PyString::new(array.py(), "").into_any() };
     let filled = cells.iter().map(|cell| cell.clone().unwrap_or_else(empty));
     let filled = PyList::new(array.py(), filled)?;
     let texts = numpy.call_method1("array", (filled, if bytes { "S" } else { "U" }))?;
@@ -116,16 +118,12 @@ fn texts(name: &str, cells: &Cells<'_>) -> PyResult<ColumnValues> {
         }
         offsets.push(if bytes { characters.len() } else { characters.len() / 4 });
     }
-    ColumnValues::from_offsets(name, if bytes { "S1" } else { "U1" }, offsets, Arc::new(characters), Vec::new()).or_raise()
+    ColumnValues::from_offsets(name, if bytes { "S1" } else { "U1" }, offsets, Arc::new(characters), Vec::new())
+        .or_raise()
 }
 
 /// Arrays of lengths of their own, which are of one type.
-fn arrays(
-    name: &str,
-    cells: &Cells<'_>,
-    kind: ColumnKind,
-    refuse: &dyn Fn(String) -> PyErr,
-) -> PyResult<ColumnValues> {
+fn arrays(name: &str, cells: &Cells<'_>, kind: ColumnKind, refuse: &dyn Fn(String) -> PyErr) -> PyResult<ColumnValues> {
     let Some(py) = cells.iter().flatten().next().map(Bound::py) else {
         let nothing = Arc::new(Vec::<u8>::new());
         return ColumnValues::from_offsets(name, "f8", vec![0; cells.len() + 1], nothing, Vec::new()).or_raise();
@@ -150,7 +148,10 @@ fn arrays(
     let masked = pieces.iter().any(|piece| piece.hasattr("mask").unwrap_or(false));
     if found.only_single && kind == ColumnKind::There && pieces.len() == cells.len() {
         // Objects that are numbers.
-        return crate::table_values::column_values(name, &numpy.call_method1("concatenate", (PyList::new(py, pieces)?,))?);
+        return crate::table_values::column_values(
+            name,
+            &numpy.call_method1("concatenate", (PyList::new(py, pieces)?,))?,
+        );
     }
     let module = if masked { py.import("numpy.ma")? } else { numpy.clone() };
     let all = match pieces.is_empty() {
@@ -211,7 +212,10 @@ impl<'py> Found<'py> {
         let dtype = array.getattr("dtype")?;
         let kind: char = dtype.getattr("kind")?.extract()?;
         if !"biufc".contains(kind) {
-            return Err(refuse(format!("row {row} holds {}, of which no variable-length column is made", dtype.str()?)));
+            return Err(refuse(format!(
+                "row {row} holds {}, of which no variable-length column is made",
+                dtype.str()?
+            )));
         }
         // A list without entries is of no type.
         let from_list = !cell.hasattr("dtype")?;
@@ -221,7 +225,8 @@ impl<'py> Found<'py> {
         match &self.dtype {
             Some(known) if known.is(&dtype) => {}
             Some(known) if !known.eq(&dtype)? => {
-                let same = known.call_method1("newbyteorder", ("=",))?.eq(dtype.call_method1("newbyteorder", ("=",))?)?;
+                let same =
+                    known.call_method1("newbyteorder", ("=",))?.eq(dtype.call_method1("newbyteorder", ("=",))?)?;
                 let known_kind: char = known.getattr("kind")?.extract()?;
                 let numbers = known_kind != 'b' && kind != 'b';
                 if !same && length > 0 && !((column != ColumnKind::New || (from_list && self.from_list)) && numbers) {

@@ -379,7 +379,7 @@ impl AnyTable {
         heap_format: Option<HeapFormatArgument>,
         bit_packed: bool,
     ) -> PyResult<()> {
-            let py = slf.py();
+        let py = slf.py();
         let insertion = Insertion { position, after, before, unit, bits: bit_packed, inner_dtype, heap_format };
         wait(py, insert_column(slf.as_super(), name, data, insertion)?)
     }

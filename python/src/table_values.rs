@@ -166,7 +166,9 @@ pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, kind: ColumnK
         },
     };
     match array.getattr("dtype")?.getattr("kind")?.extract::<char>()? {
-        'O' if array.getattr("ndim")?.extract::<usize>()? > 0 => return object_values(name, data_or(data, &array)?, kind),
+        'O' if array.getattr("ndim")?.extract::<usize>()? > 0 => {
+            return object_values(name, data_or(data, &array)?, kind);
+        }
         'T' => array = array.call_method1("astype", ("U",))?,
         _ => {}
     }

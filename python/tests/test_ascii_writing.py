@@ -101,7 +101,9 @@ def test_every_dtype():
 
 
 def test_formats_are_kept(tmp_path):
-    model = np.array([(1.25, 7, -3.5, "ab"), (-100.0625, -42, 2.5e-7, "")], [("a", "f8"), ("n", "i2"), ("e", "f4"), ("s", "U4")])
+    model = np.array(
+        [(1.25, 7, -3.5, "ab"), (-100.0625, -42, 2.5e-7, "")], [("a", "f8"), ("n", "i2"), ("e", "f4"), ("s", "U4")]
+    )
     with rustfits.FITS("mem://", "w+") as fits:
         formats = {"a": "F12.4", "n": "I4", "e": "E10.2", "s": "A9"}
         hdu = filled(fits, model, extname="CAT", formats=formats)
@@ -114,7 +116,9 @@ def test_formats_are_kept(tmp_path):
 
 def test_decimals_are_those_of_the_format():
     with rustfits.FITS("mem://", "w+") as fits:
-        hdu = fits.create_ascii_table_hdu([("f", "f8"), ("e", "f8"), ("d", "f4")], 1, formats={"f": "F8.2", "e": "E20.4", "d": "D14.5"})
+        hdu = fits.create_ascii_table_hdu(
+            [("f", "f8"), ("e", "f8"), ("d", "f4")], 1, formats={"f": "F8.2", "e": "E20.4", "d": "D14.5"}
+        )
         hdu[0] = (np.pi, -np.pi * 1e-5, np.pi)
         assert fits.to_bytes()[5760 : 5760 + 44] == b"    3.14          -3.1416E-05    3.14159D+00"
 
@@ -227,7 +231,14 @@ REFUSED = [
     (lambda hdu: hdu["s"].__setitem__(0, 5), "column 's'.*strings"),
     (lambda hdu: hdu["i"].__setitem__(0, [1, 2]), "shape"),
     (lambda hdu: hdu.append({"i": [1]}), "column 'b'"),
-    (lambda hdu: hdu.append(np.zeros(1, [*DTYPE[:-1], ("s", "U9")]) if False else {"i": [1], "b": [1], "f": [np.inf], "d": [1], "s": ["a"]}), "inf"),
+    (
+        lambda hdu: hdu.append(
+            np.zeros(1, [*DTYPE[:-1], ("s", "U9")])
+            if False
+            else {"i": [1], "b": [1], "f": [np.inf], "d": [1], "s": ["a"]}
+        ),
+        "inf",
+    ),
     (lambda hdu: hdu.insert_column("x", np.zeros((6, 2))), "one value"),
     (lambda hdu: hdu.insert_column("x", [[1], [2, 3]] * 3), "column 'x'"),
     (lambda hdu: hdu.insert_column("x", np.full(6, np.nan)), "NaN"),
@@ -247,9 +258,17 @@ def test_what_does_not_fit_writes_nothing(table, edit, says):
 
 def test_a_number_wider_than_its_format_never_reaches_its_neighbour():
     with rustfits.FITS("mem://", "w+") as fits:
-        hdu = fits.create_ascii_table_hdu([("a", "i4"), ("f", "f8"), ("n", "i4")], 2, formats={"a": "I3", "f": "F6.2", "n": "I3"})
+        hdu = fits.create_ascii_table_hdu(
+            [("a", "i4"), ("f", "f8"), ("n", "i4")], 2, formats={"a": "I3", "f": "F6.2", "n": "I3"}
+        )
         hdu["n"] = 123
-        for column, value, says in [("a", 1000, "I3"), ("a", -100, "I3"), ("f", 1000, r"F6\.2"), ("f", -100.0, r"F6\.2"), ("f", 999.999, r"F6\.2")]:
+        for column, value, says in [
+            ("a", 1000, "I3"),
+            ("a", -100, "I3"),
+            ("f", 1000, r"F6\.2"),
+            ("f", -100.0, r"F6\.2"),
+            ("f", 999.999, r"F6\.2"),
+        ]:
             with pytest.raises(ValueError, match=f"column '{column}'.*{says}"):
                 hdu[column] = value
         hdu[0] = (999, 999.99, 1)
@@ -285,7 +304,16 @@ def test_masked_values_become_tnull(table, tmp_path):
 
 def odd_table() -> bytes:
     """Unordered and overlapping fields, gaps, TNULL, TSCAL and text that is not ours to change."""
-    cards = ["XTENSION= 'TABLE   '", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 20", "NAXIS2  = 2", "PCOUNT  = 0", "GCOUNT  = 1", "TFIELDS = 5"]
+    cards = [
+        "XTENSION= 'TABLE   '",
+        "BITPIX  = 8",
+        "NAXIS   = 2",
+        "NAXIS1  = 20",
+        "NAXIS2  = 2",
+        "PCOUNT  = 0",
+        "GCOUNT  = 1",
+        "TFIELDS = 5",
+    ]
     cards += ["TTYPE1  = 'num'", "TBCOL1  = 11", "TFORM1  = 'I4'", "TNULL1  = '--'"]
     cards += ["TTYPE2  = 'txt'", "TBCOL2  = 1", "TFORM2  = 'A6'"]
     cards += ["TTYPE3  = 'sub'", "TBCOL3  = 3", "TFORM3  = 'A2'"]
@@ -366,7 +394,9 @@ def test_exponents_of_d_are_written_as_d():
 def test_asyncio(tmp_path):
     async def run():
         async with aio.FITS(tmp_path / "a.fits", "w+") as fits:
-            hdu = await fits.create_ascii_table_hdu(DTYPE, 6, extname="CAT", units=["a", None, None, None, None], formats={"s": "A9"})
+            hdu = await fits.create_ascii_table_hdu(
+                DTYPE, 6, extname="CAT", units=["a", None, None, None, None], formats={"s": "A9"}
+            )
             await hdu.write(example())
             await hdu.set(0, example()[5])
             await fits["CAT"].set("f", 1.5)

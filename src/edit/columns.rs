@@ -90,9 +90,8 @@ impl Place {
             return Self { at: next.unwrap_or_else(end), width, field: 0 };
         }
         // Fields may overlap and stand in any order: none is torn apart.
-        let torn = |at: usize| {
-            table.columns.iter().any(|column| column.offset < at && at < column.offset + column.width)
-        };
+        let torn =
+            |at: usize| table.columns.iter().any(|column| column.offset < at && at < column.offset + column.width);
         match next.filter(|&at| !torn(at)) {
             Some(at) => Self { at, width: width + 1, field: 0 },
             None if table.row_len == 0 => Self { at: 0, width, field: 0 },

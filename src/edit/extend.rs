@@ -92,7 +92,9 @@ pub(super) fn lengthened<'p>(
     let plan = match header_steps {
         Some(steps) if at == data_end && (old.last || layout.end() == before.end()) => {
             let mut contents = contents;
-            contents.extend(Some(padding).filter(|padding| padding.first().is_some_and(|&fill| fill != 0)).map(Content::Bytes));
+            contents.extend(
+                Some(padding).filter(|padding| padding.first().is_some_and(|&fill| fill != 0)).map(Content::Bytes),
+            );
             EditPlan::InPlace(in_place(contents, data_end, old.last.then(|| [before.end(), layout.end()]), steps))
         }
         _ => {

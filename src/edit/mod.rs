@@ -13,6 +13,7 @@ mod pixel_runs;
 mod pixels;
 mod rows;
 
+pub(crate) use arrays::{heap_columns, write_arrays};
 pub(crate) use columns::{delete_column, insert_column};
 pub(crate) use copied::as_extension;
 pub(crate) use extend::{Extended, OldHdu, extend_image, set_count};
@@ -21,5 +22,4 @@ pub(crate) use header::{HeaderChange, header_change, with_headers};
 pub(crate) use heap::{Cells, HeapChange, HeapColumn, LARGEST_P, change_heap, repack_heap, used_heap};
 pub(crate) use insert::{Demoted, NewHdu, append_hdus, delete_hdu, insert_hdus};
 pub(crate) use pixels::{Meaning, PixelPlace, Pixels, write_pixels};
-pub(crate) use arrays::{heap_columns, write_arrays};
 pub(crate) use rows::{append_rows, write_rows};

@@ -417,7 +417,12 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::format::DataType;
 
-    fn given<'a>(element: GivenType, bytes: &'a [u8], shape: &'a [usize], offsets: Option<&'a [usize]>) -> GivenColumn<'a> {
+    fn given<'a>(
+        element: GivenType,
+        bytes: &'a [u8],
+        shape: &'a [usize],
+        offsets: Option<&'a [usize]>,
+    ) -> GivenColumn<'a> {
         let stride = bytes.len() / shape.first().copied().unwrap_or(1).max(1);
         let (start, swapped, mask) = (0, false, None);
         GivenColumn { name: "c", element, shape, bytes, start, stride, swapped, mask, offsets, array_shape: &[] }
@@ -448,12 +453,22 @@ mod tests {
             let column = NewColumn::of(&values, Declared::default()).unwrap();
             let (cells, heap) = encoded(&column, &values, 3, 100, step);
             assert_eq!(heap, [0, 1, 0, 2, 0, 3, 0, 4, 0, 5]);
-            assert_eq!(cells, [[2, 100], [0, 0], [3, 104]].as_flattened().iter().flat_map(|n: &u32| n.to_be_bytes()).collect::<Vec<_>>());
+            assert_eq!(
+                cells,
+                [[2, 100], [0, 0], [3, 104]]
+                    .as_flattened()
+                    .iter()
+                    .flat_map(|n: &u32| n.to_be_bytes())
+                    .collect::<Vec<_>>()
+            );
             let bits = given(GivenType::Logical, &flags, &[3], Some(&[0, 9, 9, 12]));
             let column = NewColumn::of(&bits, Declared { bits: true, wide: true, ..Declared::default() }).unwrap();
             let (cells, heap) = encoded(&column, &bits, 3, 0, step);
             assert_eq!(heap, [0b1011_0000, 0b1000_0000, 0b1010_0000]);
-            assert_eq!(cells, [[9u64, 0], [0, 0], [3, 2]].as_flattened().iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>());
+            assert_eq!(
+                cells,
+                [[9u64, 0], [0, 0], [3, 2]].as_flattened().iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>()
+            );
             // One array for all rows lies there for each.
             let one = given(GivenType::Number(DataType::I16), &numbers[..4], &[1, 2], None);
             let declared = || Declared { array: Some(one.element), ..Declared::default() };

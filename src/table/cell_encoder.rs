@@ -319,7 +319,9 @@ impl<'a> CellEncoder<'a> {
             GivenType::Complex(_) => [f64::NAN.to_be_bytes(); 2].concat(),
             _ => {
                 let mut null = vec![self.blank; self.place.len().checked_div(elements).unwrap_or(0)];
-                null.iter_mut().zip(self.null_text.iter().flat_map(|text| text.bytes())).for_each(|(to, from)| *to = from);
+                null.iter_mut()
+                    .zip(self.null_text.iter().flat_map(|text| text.bytes()))
+                    .for_each(|(to, from)| *to = from);
                 null
             }
         };
@@ -459,4 +461,3 @@ impl Way {
         })
     }
 }
-

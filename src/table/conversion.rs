@@ -78,8 +78,7 @@ impl ComplexEncoding {
         let is_masked = |index: usize| mask.and_then(|mask| mask.get(index)).is_some_and(|&flag| flag != 0);
         values.chunks_exact(2 * size).enumerate().filter(|(index, _)| !is_masked(*index)).find_map(|(index, pair)| {
             let (real, imaginary) = pair.split_at(size);
-            let misfit =
-                self.real.first_misfit(real, None).or_else(|| self.imaginary.first_misfit(imaginary, None))?;
+            let misfit = self.real.first_misfit(real, None).or_else(|| self.imaginary.first_misfit(imaginary, None))?;
             Some(match misfit {
                 Misfit::Masked(_) => Misfit::Masked(index),
                 Misfit::Value(_, value) => Misfit::Value(index, value),

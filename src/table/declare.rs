@@ -105,13 +105,18 @@ impl NewColumn {
         }
         let is_text = matches!(values.element, GivenType::Bytes { .. } | GivenType::Characters { .. });
         let is_array = declared.array.is_some() && !is_text && values.offsets.is_none();
-        let new = Self::new(values.name, values.element, shape, declared)
-            .in_item(|| format!("column '{}'", values.name))?;
+        let new =
+            Self::new(values.name, values.element, shape, declared).in_item(|| format!("column '{}'", values.name))?;
         if is_array && shape.is_empty() && !values.shape.is_empty() {
-            return Err(values.refuse("are single values: a variable-length column has an array for each row; nothing was written"));
+            return Err(values
+                .refuse("are single values: a variable-length column has an array for each row; nothing was written"));
         }
         // A null is looked for among values of the type that is stored; in a field of text any text is one that is no number.
-        let null = if new.field.is_some() || new.element.single() != values.element.single() { None } else { null_value(values)? };
+        let null = if new.field.is_some() || new.element.single() != values.element.single() {
+            None
+        } else {
+            null_value(values)?
+        };
         let shape = if new.arrays.is_some() { values.array_shape.to_vec() } else { new.shape.clone() };
         Ok(Self { null, shape, ..new })
     }

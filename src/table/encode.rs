@@ -202,4 +202,3 @@ pub(crate) fn no_column(table: &TableLayout, name: &str) -> Error {
     let names: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
     Error::new(ErrorKind::Key, format!("the table has no column '{name}'; there are {names:?}"))
 }
-

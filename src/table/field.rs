@@ -67,8 +67,7 @@ impl FieldEncoding {
                 None => false,
             };
             if !fits {
-                misfit =
-                    Some(if is_masked { Misfit::Masked(index) } else { Misfit::Value(index, given.to_string()) });
+                misfit = Some(if is_masked { Misfit::Masked(index) } else { Misfit::Value(index, given.to_string()) });
             }
             index += 1;
         });
@@ -193,7 +192,10 @@ mod tests {
         assert_eq!(real('E', 15, 7, f64::NAN).unwrap_err(), value("NaN"));
         assert_eq!(real('F', 5, 4_000_000_000, 1.0).unwrap_err(), value("1"));
         assert_eq!(field('I', 2, 0, DataType::I16, &100i16.to_ne_bytes()).unwrap_err(), value("100"));
-        assert_eq!(field('I', 20, 0, DataType::U64, &u64::MAX.to_ne_bytes()).unwrap_err(), value("18446744073709551615"));
+        assert_eq!(
+            field('I', 20, 0, DataType::U64, &u64::MAX.to_ne_bytes()).unwrap_err(),
+            value("18446744073709551615")
+        );
     }
 
     #[test]

@@ -130,7 +130,9 @@ impl<'a> GivenColumn<'a> {
     /// The values for so many rows with cells of this shape: one for each, or one cell or one element for all.
     pub(super) fn spread(&self, rows: u64, cell: &[usize]) -> Result<Spread<'a>> {
         if self.offsets.is_some() {
-            return Err(self.refuse("are arrays of variable length, the column has cells of one size; nothing was written"));
+            return Err(
+                self.refuse("are arrays of variable length, the column has cells of one size; nothing was written")
+            );
         }
         let own = self.shape.iter().rev().copied();
         let wanted = || std::iter::once(usize::try_from(rows).unwrap_or(usize::MAX)).chain(cell.iter().copied());

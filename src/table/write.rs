@@ -66,7 +66,10 @@ impl<'a> NewTable<'a> {
         }
         match encoder.place_heap(0) {
             Err(_) if self.heap_format.is_none() && !self.is_wide() => {
-                self.columns.iter_mut().filter_map(|column| column.arrays.as_mut()).for_each(|arrays| arrays.wide = true);
+                self.columns
+                    .iter_mut()
+                    .filter_map(|column| column.arrays.as_mut())
+                    .for_each(|arrays| arrays.wide = true);
                 self.encoder(values)
             }
             placed => placed.map(|()| encoder),
@@ -145,7 +148,10 @@ pub(crate) fn row_bytes(encoder: Arc<RowEncoder<'_>>) -> Box<Producer<'_>> {
 /// The bytes of encoded arrays, piece by piece.
 pub(crate) fn heap_bytes(encoder: Arc<RowEncoder<'_>>) -> Content<'_> {
     let len = encoder.heap_len();
-    Content::Made { len, producer: Box::new(move |span: Range<u64>, output: &mut [u8]| encoder.encode_heap(span, output)) }
+    Content::Made {
+        len,
+        producer: Box::new(move |span: Range<u64>, output: &mut [u8]| encoder.encode_heap(span, output)),
+    }
 }
 
 /// The bytes of encoded rows, which take `rows_len` of them, and of the heap behind them.

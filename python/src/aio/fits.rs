@@ -288,8 +288,7 @@ impl AioFits {
         refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
         let before = self.place(before)?;
         let formats = None;
-        let table =
-            NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
+        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
         self.added(py, table.write(&self.writer()?, data, names)?)
     }
 
@@ -315,8 +314,7 @@ impl AioFits {
         refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
         let before = self.place(before)?;
         let formats = None;
-        let table =
-            NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
+        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
         self.added(py, table.create(&self.writer()?, dtype, nrows)?)
     }
 
