@@ -147,6 +147,9 @@ def read_with_fitsio(path: str, options: dict[str, Any]) -> Any:
 
 @pytest.fixture(scope="session")
 def fitsio_apart() -> Iterator[Callable[..., Any]]:
-    """`fitsio.read` in a process of its own: where astropy has read variable-length columns, its reads of such bring memory out of order."""
+    """`fitsio.read` in a process of its own.
+
+    Where astropy has read variable-length columns, its reads of such bring memory out of order.
+    """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         yield lambda path, **options: pool.apply(read_with_fitsio, (str(path), options))

@@ -1,4 +1,4 @@
-"""Random tables, binary and ASCII, and random edits against a model in numpy, read back by astropy and fitsio at the end.
+"""Random tables, binary and ASCII, and random edits against a model in numpy, read back by astropy and fitsio.
 
 `RUSTFITS_TABLE_SEEDS` sets how many sequences of edits are tried.
 """

@@ -566,7 +566,7 @@ def test_tables_of_fitsio_are_edited(tmp_path, fitsio_apart):
 
 
 def test_the_first_bytes_of_a_large_heap_stay(tmp_path):
-    """A cell that is rewritten behind the last HDU touches its descriptor, the header and the end of the heap, nothing else."""
+    """A cell that is rewritten in the last HDU touches its descriptor, the header and the end of the heap."""
     path = tmp_path / "h.fits"
     rustfits.write(path, {"c": objects([np.arange(50_000.0), np.arange(3.0)])})
     before = path.read_bytes()
