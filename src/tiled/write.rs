@@ -8,6 +8,7 @@ use super::table::TileStorage;
 use crate::codec::quantize::{BLANK_VALUE, Dither};
 use crate::codec::{gzip, plio};
 use crate::compression::{Algorithm, Compression, HeapFormat, Quantize};
+use crate::edit::LARGEST_P;
 use crate::error::{Error, Result, ResultExt};
 use crate::format::{DataType, Encoding, Header};
 use crate::image::{NewImage, NewPixels, element_position};
@@ -16,8 +17,6 @@ use crate::image::{NewImage, NewPixels, element_position};
 const JOB_BYTES: usize = 512 << 10;
 /// The largest image whose heap certainly has offsets that fit descriptors of 32 bits.
 const LARGEST_P_IMAGE: u64 = 1 << 30;
-/// The largest offset and length of a descriptor of 32 bits: readers take them for signed.
-const LARGEST_P: u64 = i32::MAX as u64;
 
 /// A compressed image that is to be written; everything that can be wrong with it is checked.
 pub(crate) struct NewTiledImage<'a> {
@@ -78,7 +77,15 @@ impl<'a> NewTiledImage<'a> {
         if algorithm == Algorithm::Plio1 {
             check_mask_values(&image, &encoding)?;
         }
-        Ok(Self { image, packer: Packer { algorithm, stored, quantize }, encoding, tile_shape, counts, tiles, wide })
+        Ok(Self {
+            image,
+            packer: Packer { algorithm, stored, quantize, rice_size: None, as_is: false },
+            encoding,
+            tile_shape,
+            counts,
+            tiles,
+            wide,
+        })
     }
 
     /// How many jobs pack the image.
