@@ -9,7 +9,7 @@ use rustfits::ColumnValues;
 
 use crate::error::OrRaise;
 use crate::pixels::mask_of;
-use crate::table_values::memory_of;
+use crate::table_values::{column_values, memory_of};
 
 /// The cells of a column; `None` where nothing is.
 type Cells<'py> = Vec<Option<Bound<'py, PyAny>>>;
@@ -69,7 +69,7 @@ pub(crate) fn object_values(name: &str, data: &Bound<'_, PyAny>, kind: ColumnKin
         if plain.getattr("dtype")?.getattr("kind")?.extract::<char>()? == 'O' || mask.is_some() {
             return Err(refuse(format!("an array of objects has one axis, its rows; this one has shape {shape:?}")));
         }
-        return crate::table_values::column_values(name, &plain);
+        return column_values(name, &plain);
     }
     match text {
         Some(_) => texts(name, &cells),
@@ -93,7 +93,7 @@ fn fixed_texts(
     let filled = PyList::new(array.py(), filled)?;
     let texts = numpy.call_method1("array", (filled, if bytes { "S" } else { "U" }))?;
     let texts = texts.call_method1("reshape", (PyTuple::new(array.py(), shape)?,))?;
-    let values = crate::table_values::column_values(name, &texts)?;
+    let values = column_values(name, &texts)?;
     match masked.map(mask_of).transpose()?.flatten() {
         Some(mask) => values.masked(mask.as_ref().to_vec()).or_raise(),
         None => Ok(values),
@@ -148,10 +148,7 @@ fn arrays(name: &str, cells: &Cells<'_>, kind: ColumnKind, refuse: &dyn Fn(Strin
     let masked = pieces.iter().any(|piece| piece.hasattr("mask").unwrap_or(false));
     if found.only_single && kind == ColumnKind::There && pieces.len() == cells.len() {
         // Objects that are numbers.
-        return crate::table_values::column_values(
-            name,
-            &numpy.call_method1("concatenate", (PyList::new(py, pieces)?,))?,
-        );
+        return column_values(name, &numpy.call_method1("concatenate", (PyList::new(py, pieces)?,))?);
     }
     let module = if masked { py.import("numpy.ma")? } else { numpy.clone() };
     let all = match pieces.is_empty() {
