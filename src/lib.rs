@@ -53,6 +53,7 @@ mod table_values;
 mod table_writer;
 mod target;
 mod tiled;
+mod tiled_editor;
 mod tiled_writer;
 mod variable_column;
 mod writer;

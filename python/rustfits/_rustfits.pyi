@@ -254,11 +254,12 @@ class _Table(HDU):
         after: Column | None = None,
         before: Column | None = None,
         unit: str | None = None,
-        inner_dtype: None = None,
-        heap_format: None = None,
+        inner_dtype: npt.DTypeLike | None = None,
+        heap_format: str | None = None,
         bit_packed: bool = False,
     ) -> None: ...
     def delete_column(self, name: Column) -> None: ...
+    def repack(self) -> None: ...
     def __iter__(self) -> RowIterator: ...
     def iter(
         self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
@@ -328,6 +329,17 @@ class FITS:
     @property
     def hdus(self) -> list[Any]: ...
     def close(self) -> None: ...
+    def create_ascii_table_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        nrows: int = 0,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        formats: Mapping[str, str] | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> AsciiTableHDU: ...
     def copy(self, hdu: HDU, *, before: HduKey | HDU | None = None) -> HDU: ...
     def __delitem__(self, key: HduKey | HDU, /) -> None: ...
     def sync(self) -> None: ...
@@ -364,9 +376,9 @@ class FITS:
         extname: str | None = None,
         extver: int | None = None,
         units: Units | None = None,
-        var_dtypes: None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
-        heap_format: None = None,
+        heap_format: str | None = None,
         compress: None = None,
         ztilelen: None = None,
         header: Header | dict[str, Any] | None = None,
@@ -380,9 +392,9 @@ class FITS:
         extname: str | None = None,
         extver: int | None = None,
         units: Units | None = None,
-        var_dtypes: None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
-        heap_format: None = None,
+        heap_format: str | None = None,
         compress: None = None,
         ztilelen: None = None,
         header: Header | dict[str, Any] | None = None,

@@ -2,6 +2,7 @@
 
 mod aio;
 mod array;
+mod cells;
 mod compress;
 mod download;
 mod error;

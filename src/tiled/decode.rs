@@ -38,6 +38,11 @@ impl TileDecoder {
         Self { decoding, unpacker, integers: Vec::new(), pixels: Scratch::default() }
     }
 
+    /// The integers that the pixels of the last tile were restored from, if they were.
+    pub(super) fn integers(&self) -> &[i32] {
+        &self.integers
+    }
+
     /// Decodes the first pixels of a tile: as many as `values` has room for. `mask` has a byte for each of them.
     /// `values` must lie as its type demands.
     pub(super) fn decode(&mut self, tile: &PackedTile<'_>, values: &mut [u8], mask: Option<&mut [u8]>) -> Result<()> {

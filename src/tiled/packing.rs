@@ -3,11 +3,14 @@
 
 use bytemuck::Pod;
 
+use super::encode::Packer;
 use super::image_header::{illegal, missing};
 use super::scratch::{Scratch, typed};
+use super::table::TileStorage;
 use crate::codec::quantize::Dither;
 use crate::codec::rice::{self, RiceInteger};
 use crate::codec::{gzip, hcompress, plio};
+use crate::compression::{Algorithm, GZIP_LEVEL, Quantize};
 use crate::error::{Error, Result};
 use crate::format::{DataType, Header};
 
@@ -153,6 +156,30 @@ impl Compression {
         Ok(Self { packing: Packing::new(header)?, dither: dither(header)?, seed })
     }
 
+    /// What packs tiles as those of the image are; `has_plain`: the table has a column for tiles that are not packed.
+    pub(super) fn packer(self, stored: DataType, quantized: bool, has_plain: bool) -> Packer {
+        let number_size = if quantized { size_of::<i32>() } else { stored.size() };
+        let (mut rice_size, mut storage) = (None, TileStorage::Packed);
+        let algorithm = match self.packing {
+            Packing::Rice { block_size, pixel_size } => {
+                rice_size = Some(pixel_size).filter(|&size| size != number_size);
+                Algorithm::Rice1 { block_size }
+            }
+            Packing::Plain => {
+                if has_plain && !quantized {
+                    storage = TileStorage::Plain;
+                }
+                Algorithm::NoCompress
+            }
+            Packing::Gzip => Algorithm::Gzip1 { level: GZIP_LEVEL },
+            Packing::ShuffledGzip => Algorithm::Gzip2 { level: GZIP_LEVEL },
+            Packing::Plio => Algorithm::Plio1,
+            // Without a scale, so that pixels which stay come back as they were.
+            Packing::Hcompress { smooth } => Algorithm::Hcompress1 { scale: 0.0, smooth },
+        };
+        Packer { algorithm, stored, quantize: None, blank: None, rice_size, storage }
+    }
+
     /// How the floats of an image of this type were made integers; `None` for integers, and for floats that are packed as they
     /// are. `has_scales` is whether the table has a ZSCALE and a ZZERO.
     pub(super) fn quantized(self, stored: DataType, has_scales: bool) -> Result<Option<Dither>> {
@@ -166,6 +193,13 @@ impl Compression {
             dither => Ok(dither.filter(|_| has_scales)),
         }
     }
+}
+
+/// How many steps the noise of a tile has, as other programs note it, too; the usual number unless the header has one.
+pub(super) fn noise_level(header: &Header) -> f64 {
+    let usual = Quantize::default().level;
+    let given = parameter_card(header, "NOISEBIT").ok().flatten().and_then(|card| header.real(&card).ok().flatten());
+    given.filter(|level| level.is_finite() && *level != 0.0).unwrap_or(usual)
 }
 
 /// ZCMPTYPE, by the name that the standard has for it.
@@ -200,10 +234,15 @@ fn pixel_size(header: &Header) -> Result<usize> {
 
 /// The parameter of the compression with this name: ZVALn where ZNAMEn is the name.
 fn parameter(header: &Header, name: &str) -> Result<Option<i64>> {
+    parameter_card(header, name)?.map_or(Ok(None), |card| header.integer(&card))
+}
+
+/// The keyword of the parameter with this name.
+fn parameter_card(header: &Header, name: &str) -> Result<Option<String>> {
     for number in 1.. {
         match header.text(&format!("ZNAME{number}"))? {
             None => break,
-            Some(own) if own.trim().eq_ignore_ascii_case(name) => return header.integer(&format!("ZVAL{number}")),
+            Some(own) if own.trim().eq_ignore_ascii_case(name) => return Ok(Some(format!("ZVAL{number}"))),
             Some(_) => {}
         }
     }

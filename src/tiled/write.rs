@@ -9,6 +9,7 @@ use super::table::TileStorage;
 use crate::codec::quantize::{BLANK_VALUE, Dither};
 use crate::codec::{gzip, hcompress, plio};
 use crate::compression::{Algorithm, Compression, HeapFormat, Quantize};
+use crate::edit::LARGEST_P;
 use crate::error::{Error, Result, ResultExt};
 use crate::format::{DataType, Encoding, Header};
 use crate::image::{NewImage, NewPixels, element_position};
@@ -17,8 +18,6 @@ use crate::image::{NewImage, NewPixels, element_position};
 const JOB_BYTES: usize = 512 << 10;
 /// The largest image whose heap certainly has offsets that fit descriptors of 32 bits.
 const LARGEST_P_IMAGE: u64 = 1 << 30;
-/// The largest offset and length of a descriptor of 32 bits: readers take them for signed.
-const LARGEST_P: u64 = i32::MAX as u64;
 
 /// A compressed image that is to be written; everything that can be wrong with it is checked.
 pub(crate) struct NewTiledImage<'a> {
@@ -83,7 +82,10 @@ impl<'a> NewTiledImage<'a> {
         if algorithm == Algorithm::Plio1 {
             check_mask_values(&image, &encoding)?;
         }
-        let packer = Packer { algorithm, stored, quantize, blank: encoding.blank() };
+        // CFITSIO reads tiles of NOCOMPRESS nowhere but in UNCOMPRESSED_DATA; it has none of 64-bit integers, and astropy reads them elsewhere only.
+        let is_plain = algorithm == Algorithm::NoCompress && stored != DataType::I64;
+        let storage = if is_plain { TileStorage::Plain } else { TileStorage::Packed };
+        let packer = Packer { algorithm, stored, quantize, blank: encoding.blank(), rice_size: None, storage };
         Ok(Self { image, packer, encoding, tile_shape, counts, tiles, wide })
     }
 
