@@ -9,7 +9,7 @@ Names open files as in cfitsio: paths, ``file://``, ``mem://``, ``http(s)://``, 
 
 from rustfits import aio
 from rustfits._compress import Gzip1, Gzip2, Plio1, Quantize, Rice1
-from rustfits._fetch import download_many, fetch_many
+from rustfits._fetch import Fetch, download_many, fetch_many
 from rustfits._rustfits import (
     FITS,
     HDU,
@@ -19,8 +19,11 @@ from rustfits._rustfits import (
     Download,
     DownloadResult,
     FetchResult,
+    FetchStatistics,
     Header,
+    HostStatistics,
     ImageHDU,
+    LatencyStatistics,
     Remote,
     TableHDU,
     Timeout,
@@ -39,11 +42,15 @@ __all__ = [
     "CompressedTableHDU",
     "Download",
     "DownloadResult",
+    "Fetch",
     "FetchResult",
+    "FetchStatistics",
     "Gzip1",
     "Gzip2",
     "Header",
+    "HostStatistics",
     "ImageHDU",
+    "LatencyStatistics",
     "Plio1",
     "Quantize",
     "Remote",

@@ -21,6 +21,7 @@ mod segments;
 mod sink;
 pub(crate) mod sniff;
 mod tls;
+pub(crate) mod traffic;
 mod whole;
 
 pub(crate) use disk_sink::DiskSink;
