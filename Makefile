@@ -67,6 +67,7 @@ demo: python $(LOOPBACK)
 bench: python $(LOOPBACK)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
 	$(BIN)/python benches/peers/run.py
+	$(BIN)/python benches/peers/remote.py
 
 # On a stable toolchain: no sanitizer, but overflow checks and debug assertions are on.
 SECONDS ?= 60

@@ -9,6 +9,7 @@ from typing_extensions import Buffer
 
 import rustfits
 from rustfits._compress import Quantize
+from rustfits._fetch import AsyncFetch as Fetch
 from rustfits._fetch import download_many_async as download_many
 from rustfits._fetch import fetch_many_async as fetch_many
 from rustfits._rustfits import (
@@ -33,6 +34,7 @@ from rustfits._rustfits import (
 __all__ = [
     "FITS",
     "CompressedImageHDU",
+    "Fetch",
     "ImageHDU",
     "TableHDU",
     "download_many",
