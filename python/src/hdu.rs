@@ -55,6 +55,11 @@ impl Hdu {
         if self.awaited { await_op(py, op, |value| value) } else { wait(py, op)?.into_bound_py_any(py) }
     }
 
+    /// Whether an `extending()` is open.
+    pub(crate) fn is_collecting(&self) -> bool {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Keeps rows for the end of an open `extending()`; gives them back where there is none.
     pub(crate) fn collect<T>(&self, rows: T, own: impl FnOnce(T) -> Extension) -> Option<T> {
         match &mut *self.collected.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -2,6 +2,7 @@
 
 mod aio;
 mod array;
+mod arrow;
 mod compress;
 mod download;
 mod error;

@@ -5,26 +5,30 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyNotImplementedError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
-use rustfits::{ColumnValues, Field};
+use rustfits::{ColumnValues, Field, TableValues};
 
 use crate::array::Lent;
+use crate::arrow::{offered, offers};
 use crate::error::OrRaise;
 use crate::pixels::mask_of;
 
-const ACCEPTED: &str =
-    "the data of a table is a structured array, a dict of arrays by column name, or a list of arrays with names=";
+const ACCEPTED: &str = "the data of a table is a structured array, a dict of arrays by column name, a list of arrays with names=, or what offers Arrow's \
+     __arrow_c_stream__, such as a data frame";
 
 /// The memory of an array, as all of its columns share it.
 type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// The columns that data of a table consist of.
-pub(crate) fn table_values(data: &Bound<'_, PyAny>, names: Option<&[String]>) -> PyResult<Vec<ColumnValues>> {
+pub(crate) fn table_values(data: &Bound<'_, PyAny>, names: Option<&[String]>) -> PyResult<TableValues> {
+    if let Some(batches) = offered(data)? {
+        return Ok(chosen(batches, names));
+    }
     if let Ok(columns) = data.cast::<PyDict>() {
         let columns = columns.iter().map(|(name, values)| column_values(&name.extract::<String>()?, &values));
-        return columns.collect::<PyResult<Vec<_>>>().and_then(|columns| chosen(columns, names));
+        return Ok(chosen(columns.collect::<PyResult<Vec<_>>>()?.into(), names));
     }
     if field_names(data)?.is_some() {
-        return chosen(structured_values(data)?, names);
+        return Ok(chosen(structured_values(data)?.into(), names));
     }
     let is_list = data.is_instance_of::<PyList>() || data.is_instance_of::<PyTuple>();
     match names {
@@ -34,23 +38,22 @@ pub(crate) fn table_values(data: &Bound<'_, PyAny>, names: Option<&[String]>) ->
 }
 
 /// Arrays that are columns by their order.
-pub(crate) fn named_values(names: &[String], arrays: &Bound<'_, PyAny>) -> PyResult<Vec<ColumnValues>> {
+pub(crate) fn named_values(names: &[String], arrays: &Bound<'_, PyAny>) -> PyResult<TableValues> {
     let arrays = arrays.try_iter()?.collect::<PyResult<Vec<_>>>()?;
     if arrays.len() != names.len() {
         let message = format!("there are {} columns and values for {}: {names:?}", names.len(), arrays.len());
         return Err(PyValueError::new_err(message));
     }
-    names.iter().zip(&arrays).map(|(name, values)| column_values(name, values)).collect()
+    let columns = names.iter().zip(&arrays).map(|(name, values)| column_values(name, values));
+    columns.collect::<PyResult<Vec<_>>>().map(TableValues::from)
 }
 
 /// Of columns that have names only those that are named, in that order.
-fn chosen(columns: Vec<ColumnValues>, names: Option<&[String]>) -> PyResult<Vec<ColumnValues>> {
-    let Some(names) = names else { return Ok(columns) };
-    let found = names.iter().map(|name| {
-        let column = columns.iter().find(|column| column.name() == name);
-        column.cloned().ok_or_else(|| PyValueError::new_err(format!("names= has '{name}', which the data have not")))
-    });
-    found.collect()
+fn chosen(values: TableValues, names: Option<&[String]>) -> TableValues {
+    match names {
+        Some(names) => values.only(names.to_vec()),
+        None => values,
+    }
 }
 
 /// The names of the fields of a structured array or record; `None` for anything else.
@@ -63,6 +66,11 @@ fn field_names(data: &Bound<'_, PyAny>) -> PyResult<Option<Vec<String>>> {
 
 /// Whether data can only be a table.
 pub(crate) fn is_table(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(has_fields(data)? || offers(data)?)
+}
+
+/// Whether data are columns with names, of numpy or in a dict.
+pub(crate) fn has_fields(data: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(data.is_instance_of::<PyDict>() || field_names(data)?.is_some())
 }
 

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use rustfits::{ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, Op, Rows, TableOptions, TableSelector};
+use rustfits::{
+    ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, Op, Rows, TableOptions, TableSelector, TableValues,
+};
 
 use crate::error::OrRaise;
 use crate::hdu::{Extension, Hdu};
 use crate::header::CardsArgument;
 use crate::table::{RowsArgument, TableKey, column_argument};
-use crate::table_values::{column_values, fields_of, is_table, named_values, table_values};
+use crate::table_values::{column_values, fields_of, has_fields, is_table, named_values, table_values};
 
 /// The units of a new table: by name, or one for each column.
 #[derive(FromPyObject)]
@@ -40,7 +42,7 @@ impl NewTable<'_> {
         names: Option<Vec<String>>,
     ) -> PyResult<Op<usize>> {
         let columns = table_values(data, names.as_deref())?;
-        let options = self.options(columns.iter().map(ColumnValues::name))?;
+        let options = self.options(columns.names().iter().map(String::as_str))?;
         Ok(writer.write_table(columns, options))
     }
 
@@ -54,7 +56,7 @@ impl NewTable<'_> {
     /// What `rustfits.write(filename, data)` does.
     pub(crate) fn write_file(self, name: PathBuf, append: bool, data: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
         let columns = table_values(data, None)?;
-        let options = self.options(columns.iter().map(ColumnValues::name))?;
+        let options = self.options(columns.names().iter().map(String::as_str))?;
         Ok(FitsWriter::write_table_file(name, append, columns, options))
     }
 
@@ -112,7 +114,7 @@ pub(crate) fn assign_columns(
 ) -> PyResult<Op<()>> {
     let table = table.clone().rows(rows);
     match names {
-        [name] if single && !is_table(value)? => Ok(table.write(vec![column_values(name, value)?])),
+        [name] if single && !has_fields(value)? => Ok(table.write(vec![column_values(name, value)?])),
         names => Ok(table.write(values_of(value, names, one_row)?)),
     }
 }
@@ -124,7 +126,7 @@ fn names(hdu: &Hdu) -> PyResult<Vec<String>> {
 
 /// Values for these columns: a structured array or record, a dict, or as many values as there are columns. `one_row`: each is a cell; else each is
 /// for all rows, and a list of tuples is rows.
-fn values_of(value: &Bound<'_, PyAny>, names: &[String], one_row: bool) -> PyResult<Vec<ColumnValues>> {
+fn values_of(value: &Bound<'_, PyAny>, names: &[String], one_row: bool) -> PyResult<TableValues> {
     if is_table(value)? {
         return table_values(value, None);
     }
@@ -154,6 +156,10 @@ pub(crate) fn write_columns(hdu: &Hdu, data: &Bound<'_, PyAny>, names: Option<Ve
 /// What `hdu.append(data)` does; `None` where the rows were collected.
 pub(crate) fn append(hdu: &Hdu, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<Option<Op<()>>> {
     let rows = table_values(data, names.as_deref())?;
+    if !hdu.is_collecting() {
+        return Ok(Some(whole(hdu).append(rows)));
+    }
+    let rows = data.py().detach(|| rows.into_columns()).or_raise()?;
     // Whoever collects rows often fills one array again and again.
     let rows = hdu.collect(rows, |rows| Extension::Rows(rows.into_iter().map(ColumnValues::into_owned).collect()));
     Ok(rows.map(|rows| whole(hdu).append(rows)))

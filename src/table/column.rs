@@ -65,6 +65,16 @@ impl Column {
     pub(crate) fn elements(&self) -> usize {
         self.shape.iter().product()
     }
+
+    /// Whether a value in the rows can be null: not a number without TNULL, and no text of a binary table.
+    pub(crate) fn can_be_null(&self) -> bool {
+        match self.cell {
+            Cell::Logical => true,
+            Cell::Number(scaling) => scaling.blank.is_some(),
+            Cell::Decimal(_) | Cell::Text { .. } => self.null_text.is_some(),
+            Cell::Bits | Cell::Complex(_) | Cell::Variable => false,
+        }
+    }
 }
 
 /// The columns of a table, its rows, and where they are.
