@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -127,7 +128,7 @@ fn numbers_lie_where_they_were_decoded() {
 
 #[test]
 fn batches_are_written_and_come_back() {
-    let metadata = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    let metadata = |key: &str, value: &str| HashMap::from([(key.to_owned(), value.to_owned())]);
     let cube = Array3::from_shape_fn((3, 2, 2), |(row, y, x)| (4 * row + 2 * y + x) as f32);
     let schema = Arc::new(Schema::new(vec![
         Field::new("id", DataType::UInt16, true),

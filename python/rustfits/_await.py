@@ -1,4 +1,4 @@
-"""What is easier said in Python for asyncio: an operation as a coroutine, which begins when it is awaited, and rows out of chunks."""
+"""What is easier said in Python for asyncio: operations as coroutines, which begin when awaited; rows of chunks."""
 
 from __future__ import annotations
 

@@ -87,8 +87,7 @@ impl TableSelector {
                 let heap = if is_variable { heap(&hdu)? } else { 0..0 };
                 let heap = heap.end - heap.start;
                 let axis = table.request.rows.resolve(layout.rows)?;
-                let own_heap = heap.checked_div(layout.rows).unwrap_or(0);
-                let chunks = RowChunks::new(axis.count(), (layout.row_len as u64).saturating_add(own_heap), rows)?;
+                let chunks = RowChunks::new(axis.count(), layout.row_bytes(hdu.layout.data_len), rows)?;
                 let TableRequest { unscaled, lenient, .. } = table.request;
                 let form = CellForm { unscaled, text: TextForm::Bytes, lenient };
                 let schema = schema(&columns, Extent { form, rows: chunks.rows_each().min(axis.count()), heap })?;

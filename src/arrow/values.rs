@@ -199,20 +199,22 @@ fn foreign(error: ArrowError) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 mod tests {
+    use std::collections::HashMap;
+
     use arrow_array::{DictionaryArray, Float32Array, StringArray};
 
     use super::*;
 
     fn shown(array: ArrayRef, element: &str) -> (String, Vec<usize>) {
         let field = Field::new("a", array.data_type().clone(), true)
-            .with_metadata([(ELEMENT.to_owned(), element.to_owned())].into());
+            .with_metadata(HashMap::from([(ELEMENT.to_owned(), element.to_owned())]));
         let values = column_values(&field, &array).unwrap();
         (format!("{values:?}"), values.shape().to_vec())
     }
 
     #[test]
     fn lists_of_two_are_complex_where_the_field_says_so() {
-        let item = super::super::schema::item(ArrowType::Float32);
+        let item = crate::arrow::schema::item(ArrowType::Float32);
         let parts: ArrayRef = Arc::new(Float32Array::from(vec![1.0, 2.0, 3.0, 4.0]));
         let list: ArrayRef = Arc::new(FixedSizeListArray::try_new(item, 2, parts, None).unwrap());
         assert_eq!(shown(ArrayRef::clone(&list), COMPLEX), ("ColumnValues('a' c8 [2])".to_owned(), vec![2]));
