@@ -1,6 +1,6 @@
 //! What a read has decoded, as Arrow arrays. Numbers stay in the memory that they were decoded into.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::types::{
     Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
@@ -14,11 +14,16 @@ use arrow_schema::{ArrowError, DataType as ArrowType, SchemaRef};
 use bytes::Bytes;
 
 use super::schema::{Extent, item, list_size, schema};
-use crate::engine::Buffer;
+use crate::engine::{Buffer, in_order};
 use crate::error::{Error, Result, ResultExt};
 use crate::format::DataType;
 use crate::memory;
 use crate::table::{Cell, Column, TablePlan, significant};
+
+/// Below this many bytes, starting threads costs more than it gains.
+const SMALL: usize = 256 << 10;
+/// How many bytes of a text are copied at a stroke.
+const SHORT: usize = 16;
 
 /// The batch that the buffers of a read are; of the schema that is given, or of its own.
 pub(super) fn record_batch(plan: TablePlan, buffers: Vec<Buffer>, given: Option<SchemaRef>) -> Result<RecordBatch> {
@@ -29,69 +34,83 @@ pub(super) fn record_batch(plan: TablePlan, buffers: Vec<Buffer>, given: Option<
         None => schema(&plan.columns, Extent { form, rows: rows as u64, heap: plan.heap_bytes })?,
     };
     let fixed = plan.rows.columns.len();
+    let size: usize = buffers.iter().map(|buffer| buffer.bytes().len()).sum();
     let mut values = buffers;
     let mut arrays = values.split_off((2 * fixed).min(values.len())).into_iter();
     let mut masks = values.split_off(fixed.min(values.len())).into_iter();
     let mut values = values.into_iter();
     let mut heaps = plan.arrays.into_iter();
-    let columns = plan.columns.iter().zip(schema.fields()).map(|(column, field)| {
-        let array = match &column.variable {
-            None => {
-                let elements = rows.saturating_mul(column.elements());
-                let nulls = null_buffer(masks.next().ok_or_else(lacking)?);
-                let decoded = Decoded { elements, values: values.next().ok_or_else(lacking)?, nulls };
-                fixed_column(column, field.data_type(), rows, decoded, form.lenient)
-            }
-            Some(variable) => {
-                let offsets = heaps.next().ok_or_else(lacking)?.offsets;
-                let values = arrays.next().ok_or_else(lacking)?;
-                let nulls = null_buffer(arrays.next().ok_or_else(lacking)?);
-                let elements = offsets.last().copied().unwrap_or(0);
-                let decoded = Decoded { elements, values, nulls };
-                variable_column(variable.cell, field.data_type(), &offsets, decoded, form.lenient)
-            }
+    let decoded = plan.columns.iter().map(|column| {
+        let (values, mask, offsets) = if column.variable.is_some() {
+            (arrays.next(), arrays.next(), heaps.next().map(|plan| plan.offsets))
+        } else {
+            (values.next(), masks.next(), None)
         };
-        array.in_item(|| format!("column '{}'", column.name))
+        match (values, mask) {
+            (Some(values), Some(mask)) => Ok(Mutex::new(Some(Decoded { values, mask, offsets }))),
+            _ => Err(lacking()),
+        }
     });
-    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let decoded = decoded.collect::<Result<Vec<_>>>()?;
+    let column = |number: usize| {
+        let taken = decoded.get(number).and_then(|decoded| lock(decoded).take());
+        let parts = taken.zip(plan.columns.get(number)).zip(schema.fields().get(number));
+        let ((decoded, column), field) = parts.ok_or_else(lacking)?;
+        let array = decoded.into_array(column, field.data_type(), rows, form.lenient);
+        array.in_item(|| format!("column '{}'", column.name))
+    };
+    let mut columns = Vec::with_capacity(decoded.len());
+    if size < SMALL {
+        columns = (0..decoded.len()).map(column).collect::<Result<_>>()?;
+    } else {
+        in_order(decoded.len(), column, |array| {
+            columns.push(array);
+            Ok(())
+        })?;
+    }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema, columns, &options).map_err(defect)
 }
 
-/// The values of a column, flat.
+/// What was decoded of one column.
 struct Decoded {
-    elements: usize,
     values: Buffer,
-    nulls: Option<NullBuffer>,
+    /// A byte for each value that is not 0 where it is null; empty where none can be.
+    mask: Buffer,
+    /// Where the values of each row begin, of a variable-length column.
+    offsets: Option<Vec<usize>>,
+}
+
+impl Decoded {
+    fn into_array(self, column: &Column, data_type: &ArrowType, rows: usize, lenient: bool) -> Result<ArrayRef> {
+        let Self { values, mask, offsets } = self;
+        let nulls = null_buffer(mask);
+        match (&column.variable, offsets) {
+            (Some(variable), Some(offsets)) => lists_of(variable.cell, data_type, &offsets, values, nulls, lenient),
+            _ => fixed_column(column, data_type, rows, values, nulls, lenient),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn fixed_column(
     column: &Column,
     data_type: &ArrowType,
     rows: usize,
-    decoded: Decoded,
+    values: Buffer,
+    nulls: Option<NullBuffer>,
     lenient: bool,
 ) -> Result<ArrayRef> {
-    let leaf = match column.cell {
-        Cell::Text { width } => {
-            let bytes = decoded.values.bytes();
-            let width = width.max(1);
-            let cells = (0..decoded.elements).map(|index| {
-                let cell = bytes.get(index * width..(index + 1) * width).unwrap_or_default();
-                cell.get(..filled_length(cell)).unwrap_or_default()
-            });
-            let array = if is_large_text(data_type) {
-                texts::<i64>(cells, decoded.nulls, lenient)?
-            } else {
-                texts::<i32>(cells, decoded.nulls, lenient)?
-            };
-            decoded.values.recycle();
-            array
-        }
-        cell => elements(cell, decoded)?,
-    };
+    let count = rows.saturating_mul(column.elements());
     // From the fastest axis outwards: so many lists are within those around them.
-    let mut array = leaf;
+    let mut array = match column.cell {
+        Cell::Text { width } if is_large_text(data_type) => padded_texts::<i64>(values, width, nulls, lenient)?,
+        Cell::Text { width } => padded_texts::<i32>(values, width, nulls, lenient)?,
+        cell => elements(cell, count, values, nulls)?,
+    };
     for (axis, &length) in column.shape.iter().enumerate().rev() {
         let lists = column.shape.get(..axis).unwrap_or_default().iter().product::<usize>().saturating_mul(rows);
         array = fixed_lists(array, length, lists)?;
@@ -99,43 +118,37 @@ fn fixed_column(
     Ok(array)
 }
 
-fn variable_column(
+fn lists_of(
     cell: Cell,
     data_type: &ArrowType,
     offsets: &[usize],
-    decoded: Decoded,
+    values: Buffer,
+    nulls: Option<NullBuffer>,
     lenient: bool,
 ) -> Result<ArrayRef> {
-    if let Cell::Text { .. } = cell {
-        let bytes = decoded.values.bytes();
-        let cells = offsets.windows(2).map(|ends| match ends {
-            [start, end] => significant(bytes.get(*start..*end).unwrap_or_default()),
-            _ => &[],
-        });
-        return if is_large_text(data_type) {
-            texts::<i64>(cells, None, lenient)
-        } else {
-            texts::<i32>(cells, None, lenient)
-        };
-    }
-    let values = elements(cell, decoded)?;
-    if matches!(data_type, ArrowType::LargeList(_)) {
-        lists::<i64>(offsets, values)
-    } else {
-        lists::<i32>(offsets, values)
+    match (cell, data_type) {
+        (Cell::Text { .. }, ArrowType::LargeUtf8) => heap_texts::<i64>(offsets, values.bytes(), lenient),
+        (Cell::Text { .. }, _) => heap_texts::<i32>(offsets, values.bytes(), lenient),
+        (cell, data_type) => {
+            let count = offsets.last().copied().unwrap_or(0);
+            let values = elements(cell, count, values, nulls)?;
+            match data_type {
+                ArrowType::LargeList(_) => lists::<i64>(offsets, values),
+                _ => lists::<i32>(offsets, values),
+            }
+        }
     }
 }
 
 /// An array of elements that are no text.
-fn elements(cell: Cell, decoded: Decoded) -> Result<ArrayRef> {
-    let Decoded { elements, values, nulls } = decoded;
+fn elements(cell: Cell, count: usize, values: Buffer, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
     match (cell, values) {
         (Cell::Logical | Cell::Bits, Buffer::U8(flags)) => {
             let array = BooleanArray::new(packed(&flags, |flag| flag != 0), nulls);
             memory::keep(flags);
             Ok(Arc::new(array))
         }
-        (Cell::Complex(_), parts) => fixed_lists(numbers(parts, None), 2, elements),
+        (Cell::Complex(_), parts) => fixed_lists(numbers(parts, None), 2, count),
         (_, values) => Ok(numbers(values, nulls)),
     }
 }
@@ -190,32 +203,78 @@ fn lists<O: OffsetSizeTrait>(offsets: &[usize], values: ArrayRef) -> Result<Arra
     Ok(Arc::new(GenericListArray::try_new(item, offsets, values, None).map_err(defect)?))
 }
 
-/// Texts, joined. They are to be UTF-8; where the file is read leniently, what is not reads as `_`.
-fn texts<'a, O: OffsetSizeTrait>(
-    cells: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+/// Texts of `width` bytes each, filled up with NUL, joined.
+fn padded_texts<O: OffsetSizeTrait>(
+    values: Buffer,
+    width: usize,
     nulls: Option<NullBuffer>,
     lenient: bool,
 ) -> Result<ArrayRef> {
-    let total = cells.clone().fold(0usize, |sum, cell| sum.saturating_add(cell.len()));
-    let mut offsets = Vec::with_capacity(cells.len() + 1);
-    let mut joined = Vec::with_capacity(total);
-    offsets.push(O::default());
-    for cell in cells.clone() {
-        joined.extend_from_slice(cell);
-        offsets.push(O::from_usize(joined.len()).ok_or_else(too_many)?);
+    let bytes = values.bytes();
+    let width = width.max(1);
+    let lengths = bytes.chunks_exact(width).map(filled_length);
+    let offsets = ends::<O>(lengths)?;
+    let total = offsets.last().map_or(0, |end| end.as_usize());
+    // Short texts are copied with what is behind them, which the next one is written over.
+    let mut joined = vec![0u8; total.saturating_add(SHORT)];
+    for (number, (cell, ends)) in bytes.chunks_exact(width).zip(offsets.windows(2)).enumerate() {
+        let [start, end] = ends else { continue };
+        let rest = joined.get_mut(start.as_usize()..).unwrap_or_default();
+        let behind = bytes.get(number * width..).and_then(<[u8]>::first_chunk::<SHORT>);
+        match (behind, rest.first_chunk_mut::<SHORT>()) {
+            (Some(from), Some(to)) if width <= SHORT => *to = *from,
+            _ => {
+                let length = end.as_usize() - start.as_usize();
+                rest.iter_mut().zip(cell).take(length).for_each(|(to, from)| *to = *from);
+            }
+        }
     }
+    joined.truncate(total);
+    values.recycle();
+    texts(offsets, joined, nulls, lenient)
+}
+
+/// The texts of a variable-length column, without trailing blanks, joined.
+fn heap_texts<O: OffsetSizeTrait>(offsets: &[usize], bytes: &[u8], lenient: bool) -> Result<ArrayRef> {
+    let cells = offsets.windows(2).map(|ends| match ends {
+        [start, end] => significant(bytes.get(*start..*end).unwrap_or_default()),
+        _ => &[],
+    });
+    let joined = cells.clone().flatten().copied().collect();
+    texts(ends::<O>(cells.map(<[u8]>::len))?, joined, None, lenient)
+}
+
+/// Where each of some texts that lie one behind the other begins, and at the end where the last one ends.
+fn ends<O: OffsetSizeTrait>(lengths: impl ExactSizeIterator<Item = usize>) -> Result<Vec<O>> {
+    let mut offsets = Vec::with_capacity(lengths.len() + 1);
+    let mut end = 0usize;
+    offsets.push(O::default());
+    for length in lengths {
+        end = end.saturating_add(length);
+        offsets.push(O::from_usize(end).ok_or_else(too_many)?);
+    }
+    Ok(offsets)
+}
+
+/// Joined texts. They are to be UTF-8; where the file is read leniently, what is not reads as `_`.
+fn texts<O: OffsetSizeTrait>(
+    offsets: Vec<O>,
+    mut joined: Vec<u8>,
+    nulls: Option<NullBuffer>,
+    lenient: bool,
+) -> Result<ArrayRef> {
     if !joined.is_ascii() {
-        for (row, cell) in cells.enumerate() {
-            let Err(error) = std::str::from_utf8(cell) else { continue };
+        for (row, ends) in offsets.windows(2).enumerate() {
+            let [start, end] = ends else { continue };
+            let text = joined.get_mut(start.as_usize()..end.as_usize()).unwrap_or_default();
+            let Err(error) = std::str::from_utf8(text) else { continue };
             if !lenient {
                 return Err(Error::illegal(format!(
                     "text number {row} of the batch, '{}', is not UTF-8 ({error}): read it with read_column(name, as_bytes=True), or open \
                      with lenient=True",
-                    cell.escape_ascii()
+                    text.escape_ascii()
                 )));
             }
-            let range = offsets.get(row).zip(offsets.get(row + 1)).map(|(start, end)| start.as_usize()..end.as_usize());
-            let text = range.and_then(|range| joined.get_mut(range)).unwrap_or_default();
             text.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'_');
         }
     }
