@@ -38,13 +38,14 @@ python: setup
 lint: setup
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --release --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) clippy --release -p rustfits --quiet -- -D warnings
 	$(BIN)/ruff check python
 	$(BIN)/ruff format --check python
 	cd python && $(BIN)/mypy
 	if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo deny is not installed: advisories and licences not checked"; fi
 
 test-rust:
-	$(CARGO) test --release --workspace --exclude rustfits-python --quiet
+	$(CARGO) test --release --workspace --exclude rustfits-python --features rustfits/arrow --quiet
 
 $(LOOPBACK): $(wildcard tests/support/src/*.rs tests/support/src/*/*.rs)
 	$(CARGO) build --release --quiet -p rustfits-loopback
@@ -80,7 +81,7 @@ fuzz:
 	done
 
 docs:
-	$(CARGO) doc --no-deps -p rustfits
+	$(CARGO) doc --no-deps -p rustfits --features arrow
 
 clean:
 	rm -rf $(VENV) target $(TARGET) demo-output fuzz/target

@@ -17,7 +17,7 @@ use crate::image_writer::PixelValues;
 use crate::options::OpenOptions;
 use crate::table::{ColumnKey, Rows};
 use crate::table_data::{Columns, Field, Records};
-use crate::table_values::ColumnValues;
+use crate::table_values::{ColumnValues, TableValues};
 use crate::table_writer::{ColumnOptions, TableOptions};
 use crate::writer::{ImageOptions, WriteOptions};
 
@@ -181,12 +181,24 @@ impl TableSelector {
         TableSelector;
         waited fn read() -> Columns;
         waited fn read_records() -> Records;
-        waited fn write(columns: Vec<ColumnValues>) -> ();
-        waited fn append(rows: Vec<ColumnValues>) -> ();
+        waited fn write(columns: impl Into<TableValues>) -> ();
+        waited fn append(rows: impl Into<TableValues>) -> ();
         waited fn repack() -> ();
         waited fn append_all(groups: Vec<Vec<ColumnValues>>) -> ();
         waited fn insert_column(values: ColumnValues, options: ColumnOptions) -> ();
         waited fn delete_column(column: impl Into<ColumnKey>) -> ();
+    }
+
+    /// See [`crate::TableSelector::read_batch`].
+    #[cfg(feature = "arrow")]
+    pub fn read_batch(&self) -> Result<arrow_array::RecordBatch> {
+        self.0.read_batch().wait()
+    }
+
+    /// See [`crate::TableSelector::batches`].
+    #[cfg(feature = "arrow")]
+    pub fn batches(&self, rows: Option<u64>) -> Result<crate::BatchReader> {
+        self.0.batches(rows).wait()
     }
 }
 
@@ -258,7 +270,7 @@ impl FitsWriter {
             values: impl AsRef<[u8]> + Send + 'static,
             options: ImageOptions
         ) -> usize;
-        waited fn write_table(columns: Vec<ColumnValues>, options: TableOptions) -> usize;
+        waited fn write_table(columns: impl Into<TableValues>, options: TableOptions) -> usize;
         waited fn create_table(fields: Vec<Field>, rows: u64, options: TableOptions) -> usize;
         waited fn create_ascii_table(fields: Vec<Field>, rows: u64, options: TableOptions) -> usize;
         waited fn edit_header(key: impl Into<HduKey>, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> ();

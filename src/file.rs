@@ -190,7 +190,6 @@ impl OpenFile {
                 let hdu = locate_remote(&fetched, |fetched| file.find(&key, fetched)).await?;
                 let result = async {
                     let plan = locate_remote(&fetched, |fetched| locate(&hdu, fetched)).await?;
-                    fetched.keep_only(&[]);
                     let (plan, buffers) = run_remote(plan, &fetched).await?;
                     computed(move || finish(plan, buffers)).await
                 };

@@ -10,7 +10,7 @@ use crate::io::Location;
 use crate::io::location::parse;
 use crate::io::replacement::refuse_other_names;
 use crate::reader::FitsReader;
-use crate::table_values::ColumnValues;
+use crate::table_values::TableValues;
 use crate::table_writer::TableOptions;
 use crate::writer::{FitsWriter, ImageOptions};
 
@@ -72,9 +72,10 @@ impl FitsWriter {
     pub fn write_table_file(
         name: impl AsRef<Path>,
         append: bool,
-        columns: Vec<ColumnValues>,
+        columns: impl Into<TableValues>,
         options: TableOptions,
     ) -> Op<()> {
+        let columns = columns.into();
         written(name.as_ref(), append, move |writer| writer.write_table(columns, options))
     }
 }

@@ -165,14 +165,15 @@ impl HduInfo {
         Ok(columns.filter_map(|column| Some((column.name.clone(), column.unit.clone()?))).collect())
     }
 
-    /// The rows of a table in ranges of at most `rows` each; of about 8 MiB unless given. To be read one after the other.
+    /// The rows of a table in ranges of at most `rows` each; of about 8 MiB unless given, in the file with their share of the heap or as records,
+    /// whichever is more. To be read one after the other.
     ///
     /// # Errors
     ///
     /// As [`HduInfo::rows`]; [`ErrorKind::Argument`](crate::ErrorKind::Argument) for chunks of 0 rows.
     pub fn row_chunks(&self, rows: Option<u64>) -> Result<RowChunks> {
         let table = self.table()?;
-        self.placed(RowChunks::new(table.rows, table.row_len as u64, rows))
+        self.placed(RowChunks::new(table.rows, table.row_bytes(self.entry.layout.data_len), rows))
     }
 
     /// TFORM of each column of a table, as the file has them, with its name.

@@ -18,6 +18,8 @@
 //! # Ok::<(), rustfits::Error>(())
 //! ```
 
+#[cfg(feature = "arrow")]
+mod arrow;
 pub mod blocking;
 mod checksum_plan;
 mod checksums;
@@ -58,6 +60,8 @@ mod tiled_writer;
 mod variable_column;
 mod writer;
 
+#[cfg(feature = "arrow")]
+pub use arrow::BatchReader;
 pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize};
 pub use directory::{HduId, HduKey};
 pub use engine::Op;
@@ -78,10 +82,10 @@ pub use image_writer::PixelValues;
 pub use live_header::LiveHeader;
 pub use options::{Auth, ClientCertificate, OpenOptions, Remote, RemoteMode, Timeout};
 pub use reader::{FitsReader, ImageSelector};
-pub use row_chunks::{RecordStream, RowChunks};
+pub use row_chunks::{RecordStream, RowChunks, RowStream};
 pub use table::{ColumnKey, Rows};
-pub use table_data::{ColumnData, ColumnElement, Columns, Field, Records, TableSelector};
-pub use table_values::{ColumnValue, ColumnValues};
+pub use table_data::{ColumnData, ColumnElement, Columns, Field, Records, TableSelector, distinct_names};
+pub use table_values::{ColumnValue, ColumnValues, TableValues};
 pub use table_writer::{ColumnOptions, ColumnPlace, TableOptions};
 pub use variable_column::{ArrayElement, VariableColumn};
 pub use writer::{FitsWriter, ImageOptions, WriteOptions};

@@ -11,7 +11,7 @@ use tokio::sync::oneshot::{Receiver, channel};
 
 use crate::engine::{Op, spawn};
 use crate::error::{Error, ErrorKind, Result};
-use crate::table_data::{Records, TableSelector};
+use crate::table_data::Records;
 
 /// How many bytes of rows a chunk has unless told otherwise.
 const CHUNK_BYTES: u64 = 8 << 20;
@@ -47,6 +47,12 @@ impl RowChunks {
         }
         Ok(Self { next: 0, rows, chunk })
     }
+
+    /// How many rows a chunk has at most.
+    #[cfg_attr(not(feature = "arrow"), allow(dead_code, reason = "only record batches have to know"))]
+    pub(crate) fn rows_each(&self) -> u64 {
+        self.chunk
+    }
 }
 
 impl Iterator for RowChunks {
@@ -62,25 +68,27 @@ impl Iterator for RowChunks {
     }
 }
 
-/// The chunks of a table as a stream that reads ahead: while one is worked on, the next one is read. See [`TableSelector::stream`].
-pub struct RecordStream {
-    table: TableSelector,
-    chunks: RowChunks,
+/// What chunks of rows were read as, one after the other: a stream that reads ahead. While one is worked on, the next one is read.
+pub struct RowStream<T> {
+    /// Makes the read of the next chunk.
+    next: Box<dyn FnMut() -> Option<Op<T>> + Send>,
     /// The read of the next chunk, which runs whether anyone waits for it or not.
-    ahead: Option<Receiver<Result<Records>>>,
+    ahead: Option<Receiver<Result<T>>>,
 }
 
-impl RecordStream {
-    pub(crate) fn new(table: TableSelector, chunks: RowChunks) -> Self {
-        Self { table, chunks, ahead: None }
+/// The chunks of a table as records. See [`TableSelector::stream`](crate::TableSelector::stream).
+pub type RecordStream = RowStream<Records>;
+
+impl<T: Send + 'static> RowStream<T> {
+    pub(crate) fn new(next: impl FnMut() -> Option<Op<T>> + Send + 'static) -> Self {
+        Self { next: Box::new(next), ahead: None }
     }
 
     /// Begins to read the next chunk, if there is one.
     fn begin(&mut self) -> Result<()> {
-        self.ahead = match self.chunks.next() {
+        self.ahead = match (self.next)() {
             None => None,
-            Some(rows) => {
-                let read: Op<Records> = self.table.clone().rows(rows).read_records();
+            Some(read) => {
                 let (mut sender, result) = channel();
                 spawn(async move {
                     // Where nobody waits any more, the read is dropped, which stops its transfer.
@@ -97,8 +105,8 @@ impl RecordStream {
     }
 }
 
-impl Stream for RecordStream {
-    type Item = Result<Records>;
+impl<T: Send + 'static> Stream for RowStream<T> {
+    type Item = Result<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.ahead.is_none()
@@ -111,6 +119,12 @@ impl Stream for RecordStream {
         let result = result.unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "the read ended without a result")));
         let begun = self.begin();
         Poll::Ready(Some(result.and_then(|records| begun.map(|()| records))))
+    }
+}
+
+impl<T> std::fmt::Debug for RowStream<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowStream").field("reading", &self.ahead.is_some()).finish_non_exhaustive()
     }
 }
 

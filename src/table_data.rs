@@ -1,5 +1,7 @@
 //! The result of reading a table: columns by name, or rows as records.
 
+use std::collections::HashSet;
+
 use ndarray::{ArrayD, IxDyn};
 
 use crate::directory::HduKey;
@@ -141,10 +143,11 @@ impl TableSelector {
     /// # }
     /// ```
     pub fn stream(&self, chunks: RowChunks) -> RecordStream {
-        RecordStream::new(self.clone(), chunks)
+        let (table, mut chunks) = (self.clone(), chunks);
+        RecordStream::new(move || Some(table.clone().rows(chunks.next()?).read_records()))
     }
 
-    fn run<T: Send + 'static>(
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         request: TableRequest,
         finish: impl FnOnce(TablePlan, Vec<Buffer>) -> Result<T> + Send + 'static,
@@ -360,6 +363,30 @@ impl Field {
     pub(crate) fn of(column: &Column) -> Self {
         Self::new(column, CellForm { unscaled: false, text: TextForm::Unicode, lenient: false })
     }
+}
+
+/// The names of columns, each of its own: one that came before gets a number behind it that makes a name which no column has.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(rustfits::distinct_names(["x", "y", "x"]), ["x", "y", "x_3"]);
+/// ```
+pub fn distinct_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut taken: HashSet<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut seen = HashSet::new();
+    let mut distinct = Vec::with_capacity(names.len());
+    for (number, &name) in names.iter().enumerate() {
+        let mut own = name.to_owned();
+        if !seen.insert(name) {
+            let free = (number + 1..).map(|number| format!("{name}_{number}")).find(|name| !taken.contains(name));
+            own = free.unwrap_or(own);
+            taken.insert(own.clone());
+        }
+        distinct.push(own);
+    }
+    distinct
 }
 
 fn numpy_code(column: &Column, form: CellForm) -> String {

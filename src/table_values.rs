@@ -7,6 +7,7 @@ use ndarray::{ArrayBase, CowArray, Data, Dimension};
 use crate::error::{Error, Result};
 use crate::format::Element;
 use crate::table::{GivenColumn, GivenType};
+use crate::table_writer::TableOptions;
 use crate::variable_column::ArrayElement;
 
 /// The values of one column: an array whose first axis is the rows, or one cell or one element for all rows.
@@ -352,6 +353,131 @@ impl ColumnValues {
             array_shape: &self.array_shape,
         }
     }
+}
+
+/// What a table is written from: the values of its columns; with the feature `arrow` also record batches.
+pub struct TableValues {
+    source: Source,
+    /// Only these columns, in this order.
+    names: Option<Vec<String>>,
+}
+
+enum Source {
+    Columns(Vec<ColumnValues>),
+    #[cfg(feature = "arrow")]
+    Batches(Box<dyn arrow_array::RecordBatchReader + Send>),
+}
+
+impl From<Vec<ColumnValues>> for TableValues {
+    fn from(columns: Vec<ColumnValues>) -> Self {
+        Self { source: Source::Columns(columns), names: None }
+    }
+}
+
+#[cfg(feature = "arrow")]
+impl From<arrow_array::RecordBatch> for TableValues {
+    fn from(batch: arrow_array::RecordBatch) -> Self {
+        let schema = batch.schema();
+        Self::from_batches(arrow_array::RecordBatchIterator::new([Ok(batch)], schema))
+    }
+}
+
+impl TableValues {
+    /// Arrow record batches (feature `arrow`), which are read when the table is written; [`RecordBatch`](arrow_array::RecordBatch) can be given as it is.
+    ///
+    /// Nulls are masked values: TNULL among integers, NaN among floats, the empty string, 0 among logicals. The `unit` in a field's metadata is the
+    /// column's unit. Texts and dictionaries of them take as many bytes as the longest, `FixedSizeList` is an array in each cell. What FITS has not, such as
+    /// time stamps, is refused by the name of the column: cast it before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use arrow_array::{Float64Array, RecordBatch, StringArray};
+    /// use rustfits::{FitsWriter, TableOptions};
+    ///
+    /// let name = Arc::new(StringArray::from(vec![Some("Vega"), None]));
+    /// let ra = Arc::new(Float64Array::from(vec![279.23, 310.36]));
+    /// let batch = RecordBatch::try_from_iter([("name", name as _), ("ra", ra as _)])?;
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// fits.write_table(batch, TableOptions::named("CAT")).wait()?;
+    /// assert_eq!(fits.reader().table("CAT").read().wait()?.array::<f64>("ra")?.as_slice(), Some(&[279.23, 310.36][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "arrow")]
+    pub fn from_batches(batches: impl arrow_array::RecordBatchReader + Send + 'static) -> Self {
+        Self { source: Source::Batches(Box::new(batches)), names: None }
+    }
+
+    /// Of the columns only these, in this order.
+    #[must_use]
+    pub fn only(self, names: Vec<String>) -> Self {
+        Self { names: Some(names), ..self }
+    }
+
+    /// The names of the columns.
+    pub fn names(&self) -> Vec<String> {
+        match (&self.names, &self.source) {
+            (Some(names), _) => names.clone(),
+            (None, Source::Columns(columns)) => columns.iter().map(|column| column.name.clone()).collect(),
+            #[cfg(feature = "arrow")]
+            (None, Source::Batches(batches)) => {
+                batches.schema().fields().iter().map(|field| field.name().clone()).collect()
+            }
+        }
+    }
+
+    /// The values of all columns, in memory: reads the record batches to their end.
+    ///
+    /// # Errors
+    ///
+    /// What the batches fail with; [`ErrorKind::Type`](crate::ErrorKind::Type) for columns that FITS can't hold, [`ErrorKind::Key`](crate::ErrorKind::Key) where a chosen
+    /// column is not there.
+    pub fn into_columns(self) -> Result<Vec<ColumnValues>> {
+        Ok(self.resolve(TableOptions::default())?.0)
+    }
+
+    /// The values, and the options with what is said about the columns beside them.
+    pub(crate) fn resolve(self, options: TableOptions) -> Result<(Vec<ColumnValues>, TableOptions)> {
+        let (columns, options) = match self.source {
+            Source::Columns(columns) => (columns, options),
+            #[cfg(feature = "arrow")]
+            Source::Batches(batches) => {
+                use crate::arrow::{columns_of, options_of};
+                let schema = batches.schema();
+                let schema = match &self.names {
+                    Some(names) => only_fields(&schema, names)?,
+                    None => (*schema).clone(),
+                };
+                let names: Vec<usize> =
+                    schema.fields().iter().filter_map(|field| batches.schema().index_of(field.name()).ok()).collect();
+                let batches = batches.map(|batch| batch.and_then(|batch| batch.project(&names)));
+                let batches = batches.collect::<std::result::Result<Vec<_>, _>>();
+                let batches = batches.map_err(|error| Error::argument(format!("the record batches fail: {error}")))?;
+                return Ok((columns_of(&schema, &batches)?, options_of(&schema, options)));
+            }
+        };
+        let Some(names) = self.names else { return Ok((columns, options)) };
+        let chosen = names.iter().map(|name| {
+            let column = columns.iter().find(|column| &column.name == name);
+            column.cloned().ok_or_else(|| not_given(name))
+        });
+        Ok((chosen.collect::<Result<_>>()?, options))
+    }
+}
+
+fn not_given(name: &str) -> Error {
+    Error::argument(format!("names= has '{name}', which the data have not"))
+}
+
+#[cfg(feature = "arrow")]
+fn only_fields(schema: &arrow_schema::Schema, names: &[String]) -> Result<arrow_schema::Schema> {
+    let fields = names.iter().map(|name| match schema.field_with_name(name) {
+        Ok(field) => Ok(field.clone()),
+        Err(_) => Err(not_given(name)),
+    });
+    Ok(arrow_schema::Schema::new(fields.collect::<Result<Vec<_>>>()?))
 }
 
 /// The type that numpy's type string names.

@@ -14,7 +14,7 @@ use crate::table::{
     changeable, find_column,
 };
 use crate::table_data::{Field, TableSelector};
-use crate::table_values::{ColumnValues, given_type};
+use crate::table_values::{ColumnValues, TableValues, given_type};
 use crate::writer::FitsWriter;
 
 /// What a new table is called, and what its header has.
@@ -91,10 +91,11 @@ impl FitsWriter {
     /// assert_eq!(table.array::<u16>("counts")?.as_slice(), Some(&[1, 65535][..]));
     /// # Ok::<(), rustfits::Error>(())
     /// ```
-    pub fn write_table(&self, columns: Vec<ColumnValues>, options: TableOptions) -> Op<usize> {
-        let writer = self.clone();
+    pub fn write_table(&self, columns: impl Into<TableValues>, options: TableOptions) -> Op<usize> {
+        let (writer, columns) = (self.clone(), columns.into());
         Op::edit(move || {
             let written = (|| {
+                let (columns, options) = columns.resolve(options)?;
                 let given: Vec<_> = columns.iter().map(ColumnValues::lend).collect();
                 let mut rows = None;
                 let mut new = Vec::with_capacity(given.len());
@@ -277,7 +278,27 @@ impl TableSelector {
     /// assert_eq!(table.read().wait()?.array::<i16>("a")?.as_slice(), Some(&[10, 20, 30][..]));
     /// # Ok::<(), rustfits::Error>(())
     /// ```
-    pub fn write(&self, columns: Vec<ColumnValues>) -> Op<()> {
+    pub fn write(&self, columns: impl Into<TableValues>) -> Op<()> {
+        self.resolved(columns.into(), |table, columns| table.write_columns(columns))
+    }
+
+    /// Has the values read to their end before the file is touched: they may come out of it.
+    fn resolved(
+        &self,
+        values: TableValues,
+        change: impl FnOnce(&Self, Vec<ColumnValues>) -> Op<()> + Send + 'static,
+    ) -> Op<()> {
+        let table = self.clone();
+        if let Err(error) = self.reader.changer() {
+            return Op::failed(error);
+        }
+        Op::edit(move || {
+            let columns = values.into_columns().in_file(table.reader.name())?;
+            change(&table, columns).wait()
+        })
+    }
+
+    fn write_columns(&self, columns: Vec<ColumnValues>) -> Op<()> {
         let changer = match self.reader.changer() {
             Ok(changer) => changer,
             Err(error) => return Op::failed(error),
@@ -330,8 +351,8 @@ impl TableSelector {
     /// assert_eq!(fits.reader().hdu("CAT").wait()?.rows()?, 3);
     /// # Ok::<(), rustfits::Error>(())
     /// ```
-    pub fn append(&self, rows: Vec<ColumnValues>) -> Op<()> {
-        self.append_all(vec![rows])
+    pub fn append(&self, rows: impl Into<TableValues>) -> Op<()> {
+        self.resolved(rows.into(), |table, rows| table.append_all(vec![rows]))
     }
 
     /// As [`TableSelector::append`] for several groups of rows, one behind the other, in one change.

@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 10] = [
     &["io"],
     &["engine"],
     &[
+        "arrow",
         "file",
         "open",
         "target",

@@ -107,6 +107,46 @@ fn a_whole_image_is_fetched_once() {
 }
 
 #[test]
+fn rows_with_arrays_of_variable_length_are_fetched_once() {
+    const TABLE_ROWS: usize = 30_000;
+    const PADDING: usize = 392;
+    let mut data = Vec::new();
+    for row in 0..TABLE_ROWS {
+        data.extend((row as i32 * 2).to_be_bytes());
+        data.resize(data.len() + PADDING - 4, 0);
+        data.extend(1i32.to_be_bytes());
+        data.extend((4 * row as i32).to_be_bytes());
+    }
+    (0..TABLE_ROWS).for_each(|row| data.extend((row as i32).to_be_bytes()));
+    let cards = [
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        "NAXIS   = 2",
+        "NAXIS1  = 400",
+        "NAXIS2  = 30000",
+        "PCOUNT  = 120000",
+        "GCOUNT  = 1",
+        "TFIELDS = 3",
+        "TTYPE1  = 'N'",
+        "TFORM1  = 'J'",
+        "TFORM2  = '388B'",
+        "TTYPE3  = 'V'",
+        "TFORM3  = 'PJ(1)'",
+    ];
+    let mut file = [empty_primary(), header(&cards), data].concat();
+    file.resize(file.len().next_multiple_of(BLOCK), 0);
+    let length = file.len() as u64;
+    let server = serving(file);
+    // A cache that does not hold the rows, which are more than are fetched together.
+    let fits = open_with(&server, |remote| remote.cache_bytes = 1 << 20);
+    let table = fits.table(1).read().wait().unwrap();
+    assert_eq!(table.array::<i32>("N").unwrap()[TABLE_ROWS - 1], 2 * (TABLE_ROWS as i32 - 1));
+    let Some(rustfits::ColumnData::Variable(arrays)) = table.get("V") else { panic!("not variable") };
+    assert!((0..TABLE_ROWS).all(|row| arrays.cell::<i32>(row).unwrap()[0] == row as i32));
+    assert!(sent(&server) <= length, "{} of {length} bytes", sent(&server));
+}
+
+#[test]
 fn a_cube_is_cut_across_all_axes() {
     let cube = Array3::from_shape_fn((30, 100, 100), |(plane, row, column)| (plane * 1000 + row * 100 + column) as i32);
     let server = serving(one_image(&cube.clone().into_dyn()));

@@ -154,6 +154,19 @@ class Data:
 
         return self._make(f"ascii-{rows}.fits", write)
 
+    def text(self, cells: int) -> str:
+        """A column of strings of up to 12 characters."""
+        cells //= self.scale
+
+        def write(path: str) -> None:
+            numbers = np.arange(cells, dtype="u8") ** 2 % 10**12
+            table = np.zeros(cells, [("S", "S12")])
+            table["S"] = numbers.astype("S12")
+            with fitsio.FITS(path, "rw") as f:
+                f.write(table, extname="T")
+
+        return self._make(f"text-{cells}.fits", write)
+
     def many(self, count: int) -> list[str]:
         directory = self.root / "many"
         directory.mkdir(exist_ok=True)

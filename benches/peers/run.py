@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import tables
 import works
 import writing
 from data import Data
@@ -68,6 +69,7 @@ def all_works(data: Data, servers: Servers, quick: bool) -> Iterator[Work]:
     yield from writing.writing(data)
     yield from works.tables(data)
     yield from works.other_tables(data)
+    yield from tables.more_tables(data)
     yield from works.compressed(data)
     yield from works.remote(data, servers)
     yield from works.bulk(data, servers, 100 if quick else 500)

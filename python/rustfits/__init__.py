@@ -7,6 +7,8 @@ Names open files as in cfitsio: paths, ``file://``, ``mem://``, ``http(s)://``, 
 ...     stamp = fits["SCI"][100:200, 50:150]
 """
 
+import sys as _sys
+
 from rustfits import aio
 from rustfits._compress import Gzip1, Gzip2, Hcompress1, NoCompress, Plio1, Quantize, Rice1
 from rustfits._fetch import Fetch, download_many, fetch_many
@@ -68,3 +70,7 @@ __all__ = [
     "read_header",
     "write",
 ]
+
+# Where astropy is in use its tables learn the format "rustfits"; it is not imported for that.
+if "astropy.table" in _sys.modules:
+    from rustfits import astropy as astropy  # noqa: F401

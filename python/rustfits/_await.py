@@ -1,11 +1,18 @@
-"""Makes a coroutine of an operation, so that it can become a task; like any coroutine it begins when it is awaited."""
+"""What is easier said in Python for asyncio: operations as coroutines, which begin when awaited; rows of chunks."""
 
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Any
 
 
 async def operation(start: Callable[[], Future[Any]]) -> Any:
     return await start()
+
+
+async def rows(chunks: AsyncIterable[Iterable[Any]]) -> AsyncIterator[Any]:
+    """The rows of a table, one by one, from its chunks."""
+    async for chunk in chunks:
+        for row in chunk:
+            yield row

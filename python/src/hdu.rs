@@ -75,6 +75,11 @@ impl Hdu {
         if self.awaited { await_op(py, op, |value| value) } else { wait(py, op)?.into_bound_py_any(py) }
     }
 
+    /// Whether an `extending()` is open.
+    pub(crate) fn is_collecting(&self) -> bool {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Keeps rows for the end of an open `extending()`; `size` is how many bytes they take.
     pub(crate) fn collect<T>(&self, rows: T, size: usize, own: impl FnOnce(T) -> Extension) -> Collection<T> {
         match &mut *self.collected.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -2,6 +2,7 @@
 
 mod aio;
 mod array;
+mod arrow;
 mod cells;
 mod compress;
 mod download;

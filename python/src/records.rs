@@ -1,12 +1,10 @@
 //! Rows of tables as numpy arrays: the memory of the rows is adopted; variable-length cells are views of one array a column.
 
-use std::collections::HashSet;
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PySlice, PyString, PyTuple};
-use rustfits::{Field, Records, VariableColumn};
+use rustfits::{Field, Records, VariableColumn, distinct_names};
 
 use crate::array::{masked, ndarray};
 use crate::error::OrRaise;
@@ -114,22 +112,11 @@ impl NumpyField {
     }
 }
 
-/// numpy wants every field to have a name of its own, so a repeated name gets a number behind it that no other column has.
+/// numpy wants every field to have a name of its own.
 fn numpy_fields(fields: &[Field]) -> Vec<NumpyField> {
-    let mut taken: HashSet<String> = fields.iter().map(|field| field.name.clone()).collect();
-    let mut seen = HashSet::new();
-    let mut named = Vec::with_capacity(fields.len());
-    for (number, field) in fields.iter().enumerate() {
-        let mut name = field.name.clone();
-        if !seen.insert(&field.name) {
-            let free =
-                (number + 1..).map(|number| format!("{}_{number}", field.name)).find(|name| !taken.contains(name));
-            name = free.unwrap_or(name);
-            taken.insert(name.clone());
-        }
-        named.push(NumpyField { name, code: field.code.clone(), shape: field.shape.clone() });
-    }
-    named
+    let names = distinct_names(fields.iter().map(|field| field.name.as_str()));
+    let named = fields.iter().zip(names);
+    named.map(|(field, name)| NumpyField { name, code: field.code.clone(), shape: field.shape.clone() }).collect()
 }
 
 fn dtype<'py>(py: Python<'py>, fields: &[NumpyField]) -> PyResult<Bound<'py, PyAny>> {

@@ -43,6 +43,25 @@ pub(crate) fn watched<T: Send>(
     }
 }
 
+/// Waits for an operation on a thread that may have the GIL or not: it is released meanwhile. `None` where the interpreter has ended. Ctrl-C stops
+/// the operation, and is raised where Python code runs next, as what waits here can't raise it.
+pub(crate) fn wait_apart<T: Send + 'static>(op: Op<T>) -> Option<rustfits::Result<T>> {
+    Python::try_attach(|py| {
+        let mut interrupted = false;
+        let result = py.detach(|| {
+            op.wait_until(|| {
+                interrupted = matches!(Python::try_attach(|py| py.check_signals()), Some(Err(_)));
+                interrupted
+            })
+        });
+        if interrupted {
+            // Without it the interruption would be lost; that it can't be repeated is no reason to fail otherwise.
+            let _ = py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main"));
+        }
+        result
+    })
+}
+
 /// The engine's runtime, as the bridge to asyncio wants it.
 pub(crate) struct EngineRuntime;
 

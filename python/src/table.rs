@@ -2,9 +2,10 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PySlice, PyTuple};
+use pyo3::types::{PyCapsule, PyDict, PySlice, PyTuple};
 use rustfits::{ColumnKey, FitsReader, HduId, HduInfo, Op, Records, Rows, TableSelector};
 
+use crate::arrow;
 use crate::error::OrRaise;
 use crate::hdu::Hdu;
 use crate::keys::{integer, integer_array, integer_list, integers, slice_parts, text, unsupported};
@@ -163,6 +164,16 @@ pub(crate) fn column_op(table: TableSelector, name: ColumnKey, as_bytes: bool) -
 }
 
 impl AnyTable {
+    /// The whole table, to be read as Arrow batches.
+    fn for_arrow(slf: &PyRef<'_, Self>) -> PyResult<TableSelector> {
+        let hdu = slf.as_super();
+        if hdu.awaited {
+            let message = "an Arrow stream of a table of rustfits.aio would block the event loop: await read(), or open the file with rustfits.FITS";
+            return Err(PyTypeError::new_err(message));
+        }
+        Ok(hdu.reader.table(hdu.info.id()))
+    }
+
     /// What describes the table, as it is now.
     fn now<T: Send>(slf: &PyRef<'_, Self>, describe: impl FnOnce(&HduInfo) -> T + Send) -> T {
         slf.as_super().described(slf.py(), describe)
@@ -396,8 +407,34 @@ impl AnyTable {
         wait(py, repack(slf.as_super()))
     }
 
+    /// The table as a stream of Arrow record batches, for what takes one: `polars.DataFrame(hdu)`, `pyarrow.table(hdu)`. Batches are read
+    /// when they are asked for, in memory that does not grow with the table. Nulls are null, units in the metadata of the fields.
+    ///
+    /// Parameters
+    /// ----------
+    /// requested_schema : optional
+    ///     Not looked at, as the interface allows.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        slf: PyRef<'py, Self>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let _ = requested_schema;
+        arrow::stream(slf.py(), &Self::for_arrow(&slf)?)
+    }
+
+    /// The schema of `__arrow_c_stream__`.
+    fn __arrow_c_schema__<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::schema(slf.py(), &Self::for_arrow(&slf)?)
+    }
+
     fn __iter__(slf: PyRef<'_, Self>) -> PyResult<RowIterator> {
         let hdu = slf.as_super();
+        if hdu.awaited {
+            let message = "a table of rustfits.aio can't be iterated over with `for`, which would block the event loop: use `async for \
+                           chunk in hdu.iter()` for arrays of rows, `async for row in hdu` for records";
+            return Err(PyTypeError::new_err(message));
+        }
         let table = hdu.reader.table(hdu.info.id());
         Self::now(&slf, |now| RowIterator::of(table, now))
     }
@@ -469,6 +506,22 @@ impl ColumnSubset {
     #[pyo3(signature = (*, rows=None))]
     fn read<'py>(&self, py: Python<'py>, rows: Option<RowsArgument>) -> PyResult<Bound<'py, PyAny>> {
         self.rows(py, rows.unwrap_or_default().0)
+    }
+
+    /// These columns as a stream of Arrow record batches, as for the table.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let _ = requested_schema;
+        arrow::stream(py, &self.table)
+    }
+
+    /// The schema of `__arrow_c_stream__`.
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::schema(py, &self.table)
     }
 
     /// Writes into these columns.

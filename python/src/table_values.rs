@@ -5,21 +5,22 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use rustfits::{ColumnValues, Field};
+use rustfits::{ColumnValues, Field, TableValues};
 
 use crate::array::Lent;
+use crate::arrow::{offered, offers};
 use crate::cells::{ColumnKind, object_values, ragged};
 use crate::error::OrRaise;
 use crate::pixels::mask_of;
 
-const ACCEPTED: &str =
-    "the data of a table is a structured array, a dict of arrays by column name, or a list of arrays with names=";
+const ACCEPTED: &str = "the data of a table is a structured array, a dict of arrays by column name, a list of arrays with names=, or what offers Arrow's \
+     __arrow_c_stream__, such as a data frame";
 
 /// The memory of an array, as all of its columns share it.
 type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// The columns that data of a table consist of.
-pub(crate) fn table_values(data: &Bound<'_, PyAny>, names: Option<&[String]>) -> PyResult<Vec<ColumnValues>> {
+pub(crate) fn table_values(data: &Bound<'_, PyAny>, names: Option<&[String]>) -> PyResult<TableValues> {
     declared_values(data, names, &|_| ColumnKind::There)
 }
 
@@ -28,16 +29,19 @@ pub(crate) fn declared_values(
     data: &Bound<'_, PyAny>,
     names: Option<&[String]>,
     kind: &dyn Fn(&str) -> ColumnKind,
-) -> PyResult<Vec<ColumnValues>> {
+) -> PyResult<TableValues> {
+    if let Some(batches) = offered(data)? {
+        return Ok(chosen(batches, names));
+    }
     if let Ok(columns) = data.cast::<PyDict>() {
         let columns = columns.iter().map(|(name, values)| {
             let name = name.extract::<String>()?;
             declared_column(&name, &values, kind(&name))
         });
-        return columns.collect::<PyResult<Vec<_>>>().and_then(|columns| chosen(columns, names));
+        return Ok(chosen(columns.collect::<PyResult<Vec<_>>>()?.into(), names));
     }
     if field_names(data)?.is_some() {
-        return chosen(structured_values(data, kind)?, names);
+        return Ok(chosen(structured_values(data, kind)?.into(), names));
     }
     let is_list = data.is_instance_of::<PyList>() || data.is_instance_of::<PyTuple>();
     match names {
@@ -47,7 +51,7 @@ pub(crate) fn declared_values(
 }
 
 /// Arrays that are columns by their order.
-pub(crate) fn named_values(names: &[String], arrays: &Bound<'_, PyAny>) -> PyResult<Vec<ColumnValues>> {
+pub(crate) fn named_values(names: &[String], arrays: &Bound<'_, PyAny>) -> PyResult<TableValues> {
     named_arrays(names, arrays, &|_| ColumnKind::There)
 }
 
@@ -55,23 +59,22 @@ fn named_arrays(
     names: &[String],
     arrays: &Bound<'_, PyAny>,
     kind: &dyn Fn(&str) -> ColumnKind,
-) -> PyResult<Vec<ColumnValues>> {
+) -> PyResult<TableValues> {
     let arrays = arrays.try_iter()?.collect::<PyResult<Vec<_>>>()?;
     if arrays.len() != names.len() {
         let message = format!("there are {} columns and values for {}: {names:?}", names.len(), arrays.len());
         return Err(PyValueError::new_err(message));
     }
-    names.iter().zip(&arrays).map(|(name, values)| declared_column(name, values, kind(name))).collect()
+    let columns = names.iter().zip(&arrays).map(|(name, values)| declared_column(name, values, kind(name)));
+    columns.collect::<PyResult<Vec<_>>>().map(TableValues::from)
 }
 
 /// Of columns that have names only those that are named, in that order.
-fn chosen(columns: Vec<ColumnValues>, names: Option<&[String]>) -> PyResult<Vec<ColumnValues>> {
-    let Some(names) = names else { return Ok(columns) };
-    let found = names.iter().map(|name| {
-        let column = columns.iter().find(|column| column.name() == name);
-        column.cloned().ok_or_else(|| PyValueError::new_err(format!("names= has '{name}', which the data have not")))
-    });
-    found.collect()
+fn chosen(values: TableValues, names: Option<&[String]>) -> TableValues {
+    match names {
+        Some(names) => values.only(names.to_vec()),
+        None => values,
+    }
 }
 
 /// The names of the fields of a structured array or record; `None` for anything else.
@@ -84,6 +87,11 @@ fn field_names(data: &Bound<'_, PyAny>) -> PyResult<Option<Vec<String>>> {
 
 /// Whether data can only be a table.
 pub(crate) fn is_table(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(has_fields(data)? || offers(data)?)
+}
+
+/// Whether data are columns with names, of numpy or in a dict.
+pub(crate) fn has_fields(data: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(data.is_instance_of::<PyDict>() || field_names(data)?.is_some())
 }
 

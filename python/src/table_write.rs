@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use rustfits::{
     ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, HeapFormat, Op, Rows, TableOptions, TableSelector,
+    TableValues,
 };
 
 use crate::cells::ColumnKind;
@@ -16,7 +17,7 @@ use crate::header::CardsArgument;
 use crate::pixels::write_collected;
 use crate::table::{RowsArgument, TableKey, column_argument};
 use crate::table_values::{
-    column_values, declared_column, declared_values, fields_of, is_table, named_values, table_values,
+    column_values, declared_column, declared_values, fields_of, has_fields, is_table, named_values, table_values,
 };
 
 /// The units of a new table: by name, or one for each column.
@@ -54,7 +55,7 @@ impl NewTable<'_> {
             false => ColumnKind::New,
         };
         let columns = declared_values(data, names.as_deref(), &kind)?;
-        let options = self.options(columns.iter().map(ColumnValues::name))?;
+        let options = self.options(columns.names().iter().map(String::as_str))?;
         Ok(writer.write_table(columns, options))
     }
 
@@ -81,7 +82,7 @@ impl NewTable<'_> {
     /// What `rustfits.write(filename, data)` does.
     pub(crate) fn write_file(self, name: PathBuf, append: bool, data: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
         let columns = declared_values(data, None, &|_| ColumnKind::New)?;
-        let options = self.options(columns.iter().map(ColumnValues::name))?;
+        let options = self.options(columns.names().iter().map(String::as_str))?;
         Ok(FitsWriter::write_table_file(name, append, columns, options))
     }
 
@@ -181,7 +182,7 @@ pub(crate) fn assign_columns(
 ) -> PyResult<Op<()>> {
     let table = table.clone().rows(rows);
     match names {
-        [name] if single && !is_table(value)? => Ok(table.write(vec![column_values(name, value)?])),
+        [name] if single && !has_fields(value)? => Ok(table.write(vec![column_values(name, value)?])),
         names => Ok(table.write(values_of(value, names, one_row)?)),
     }
 }
@@ -193,7 +194,7 @@ fn names(hdu: &Hdu) -> PyResult<Vec<String>> {
 
 /// Values for these columns: a structured array or record, a dict, or as many values as there are columns. `one_row`: each is a cell; else each is
 /// for all rows, and a list of tuples is rows.
-fn values_of(value: &Bound<'_, PyAny>, names: &[String], one_row: bool) -> PyResult<Vec<ColumnValues>> {
+fn values_of(value: &Bound<'_, PyAny>, names: &[String], one_row: bool) -> PyResult<TableValues> {
     if is_table(value)? {
         return table_values(value, None);
     }
@@ -223,6 +224,10 @@ pub(crate) fn write_columns(hdu: &Hdu, data: &Bound<'_, PyAny>, names: Option<Ve
 /// What `hdu.append(data)` does; `None` where the rows were collected.
 pub(crate) fn append(hdu: &Hdu, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<Option<Op<()>>> {
     let rows = table_values(data, names.as_deref())?;
+    if !hdu.is_collecting() {
+        return Ok(Some(whole(hdu).append(rows)));
+    }
+    let rows = data.py().detach(|| rows.into_columns()).or_raise()?;
     // Whoever collects rows often fills one array again and again.
     let own = |rows: Vec<ColumnValues>| Extension::Rows(rows.into_iter().map(ColumnValues::into_owned).collect());
     let size = rows.iter().map(ColumnValues::size).sum();

@@ -32,11 +32,12 @@ pub(crate) async fn locate_remote<T>(fetched: &Fetched, locate: impl Fn(&Fetched
     Err(Error::new(ErrorKind::Io, "the operation needs ever more ranges: this is a defect of rustfits"))
 }
 
-/// Fetches and decodes the parts of a plan, group after group.
+/// Fetches and decodes the parts of a plan, group after group. What is held when it begins stays to its end: `locate` fetched it, and parts may need it.
 pub(crate) async fn run_remote<P: ReadPlan>(plan: P, fetched: &Arc<Fetched>) -> Result<(P, Vec<Buffer>)> {
     let plan = Arc::new(plan);
     let mut buffers = allocate(&*plan)?;
     let mut filled = vec![0; buffers.len()];
+    let located = fetched.held();
     let mut next = next_group(&*plan, 0);
     if let Some(group) = &next {
         fetch(group, fetched).await?;
@@ -54,7 +55,8 @@ pub(crate) async fn run_remote<P: ReadPlan>(plan: P, fetched: &Arc<Fetched>) -> 
         (buffers, filled) = decoded?;
         arrived?;
         // What was decoded goes: a scan of a large file takes the memory of two groups, not of the file.
-        fetched.keep_only(next.as_ref().map_or(&[], |group| &group.ranges));
+        let ahead = next.iter().flat_map(|group| &group.ranges).chain(&located).cloned();
+        fetched.keep_only(ahead.collect());
     }
     let plan = Arc::try_unwrap(plan).map_err(|_| Error::new(ErrorKind::Io, "the read is still running"))?;
     Ok((plan, buffers))

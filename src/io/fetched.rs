@@ -100,8 +100,13 @@ impl Fetched {
     }
 
     /// Lets go of everything but these ranges; the cache keeps what it has room for.
-    pub(crate) fn keep_only(&self, ranges: &[Range<u64>]) {
-        lock(&self.held).keep_only(ranges);
+    pub(crate) fn keep_only(&self, ranges: Vec<Range<u64>>) {
+        lock(&self.held).keep_only(&coalesce(ranges, 0));
+    }
+
+    /// The ranges that are held.
+    pub(crate) fn held(&self) -> Vec<Range<u64>> {
+        lock(&self.held).ranges()
     }
 }
 

@@ -75,6 +75,11 @@ impl Segments {
         }
     }
 
+    /// The ranges of all pieces, in order.
+    pub(crate) fn ranges(&self) -> Vec<Range<u64>> {
+        self.pieces.iter().map(|(&start, piece)| start..start + piece.len() as u64).collect()
+    }
+
     /// Drops all pieces that hold nothing of these ranges.
     pub(crate) fn keep_only(&mut self, ranges: &[Range<u64>]) {
         let mut kept = Self::default();

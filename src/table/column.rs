@@ -1,6 +1,7 @@
 //! The columns of a table, from its header: those of binary ones here (FITS 4.0 §7.3.1, §7.3.2).
 
 use super::ascii::{Decimal, ascii_columns};
+use super::cell::{CellForm, TextForm};
 use super::fields::{RowField, fields};
 use super::form::{Form, FormType, parse_dimensions};
 use crate::directory::HduEntry;
@@ -65,6 +66,16 @@ impl Column {
     pub(crate) fn elements(&self) -> usize {
         self.shape.iter().product()
     }
+
+    /// Whether a value in the rows can be null: not a number without TNULL, and no text of a binary table.
+    pub(crate) fn can_be_null(&self) -> bool {
+        match self.cell {
+            Cell::Logical => true,
+            Cell::Number(scaling) => scaling.blank.is_some(),
+            Cell::Decimal(_) | Cell::Text { .. } => self.null_text.is_some(),
+            Cell::Bits | Cell::Complex(_) | Cell::Variable => false,
+        }
+    }
 }
 
 /// The columns of a table, its rows, and where they are.
@@ -113,6 +124,15 @@ impl TableLayout {
     /// What fills up what is not written: NUL, or blanks in ASCII tables.
     pub(crate) fn blank(&self) -> u8 {
         if self.ascii { b' ' } else { 0 }
+    }
+
+    /// How many bytes a row counts for where rows are read some at a time: in a data unit of this length, which has the heap in it, or as a record with
+    /// text as characters, whichever is more.
+    pub(crate) fn row_bytes(&self, data_len: u64) -> u64 {
+        let form = CellForm { unscaled: false, text: TextForm::Unicode, lenient: false };
+        let sizes = self.columns.iter().map(|column| form.output_size(column).unwrap_or(usize::MAX) as u64);
+        let record = sizes.fold(0, u64::saturating_add);
+        record.max(data_len.checked_div(self.rows).unwrap_or(0)).max(self.row_len as u64)
     }
 
     /// The number of the column of this name.

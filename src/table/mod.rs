@@ -29,6 +29,8 @@ pub(crate) use form::{Form, FormType};
 pub(crate) use given::{GivenColumn, GivenType};
 pub(crate) use heap::heap;
 pub(crate) use plan::TablePlan;
+#[cfg(feature = "arrow")]
+pub(crate) use read::selected;
 pub(crate) use read::{Arrangement, TableRequest, find as find_column};
 pub use read::{ColumnKey, Rows};
 pub(crate) use write::{NewTable, changeable, heap_bytes, row_bytes};

@@ -18,6 +18,9 @@ pub(crate) struct TablePlan {
     pub(crate) rows: RowPlan,
     /// Those that are variable-length, in their order.
     pub(crate) arrays: Vec<HeapPlan>,
+    /// The size of the heap, where there are such columns.
+    #[cfg_attr(not(feature = "arrow"), allow(dead_code, reason = "decides about the width of Arrow's offsets"))]
+    pub(crate) heap_bytes: u64,
 }
 
 impl TablePlan {
@@ -29,17 +32,17 @@ impl TablePlan {
         let fixed = columns.iter().filter(|column| !is_variable(column)).cloned().collect();
         let rows = RowPlan::locate(table, fixed, request, source)?;
         let variable: Vec<&Column> = columns.iter().filter(is_variable).collect();
-        let arrays = if variable.is_empty() {
-            Vec::new()
+        let (arrays, heap_bytes) = if variable.is_empty() {
+            (Vec::new(), 0)
         } else {
             let heap = heap(hdu)?;
             let (plan, descriptors) = descriptors(table, &variable, request, source)?;
             let arrays = variable.iter().zip(descriptors).map(|(column, descriptors)| {
                 HeapPlan::new(column, &descriptors, &plan, request.mask, &heap, source.len())
             });
-            arrays.collect::<Result<_>>()?
+            (arrays.collect::<Result<_>>()?, heap.end - heap.start)
         };
-        Ok(Self { columns, rows, arrays })
+        Ok(Self { columns, rows, arrays, heap_bytes })
     }
 
     /// The read that a part belongs to, the number of its first buffer, and the part's number in it.

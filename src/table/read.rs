@@ -113,7 +113,7 @@ pub(crate) struct TableRequest {
     pub(crate) text: TextForm,
     pub(crate) arrangement: Arrangement,
     pub(crate) lenient: bool,
-    /// Also a mask: which values are null.
+    /// Also a mask: which values are null. In an arrangement by columns it is empty for columns that can't have nulls.
     pub(crate) mask: bool,
 }
 
@@ -222,7 +222,12 @@ impl RowPlan {
 
     /// How many values the masked cells of a row have: a byte of the mask for each.
     fn mask_size(&self) -> usize {
-        self.columns.iter().fold(0, |sum, column| sum.saturating_add(column.elements()))
+        self.columns.iter().fold(0, |sum, column| sum.saturating_add(self.flags(column)))
+    }
+
+    /// How many flags of the mask a cell has.
+    fn flags(&self, column: &Column) -> usize {
+        if self.arrangement == Arrangement::Columns && !column.can_be_null() { 0 } else { column.elements() }
     }
 
     fn row_start(&self, row: u64) -> u64 {
@@ -280,7 +285,7 @@ impl RowPlan {
                 finished.map_err(|error| placed(error, 0))?;
                 self.form.decode(column, input, from, output, to).map_err(|error| placed(error, moved))?;
                 if self.mask {
-                    let size = column.elements();
+                    let size = self.flags(column);
                     let (buffer, to) = match self.arrangement {
                         Arrangement::Columns => (self.columns.len() + number, Stride { row: size, offset: 0 }),
                         Arrangement::Records => (1, Stride { row: self.mask_size(), offset: mask_offset }),
@@ -408,7 +413,7 @@ impl RowPlan {
     fn output_row_sizes(&self) -> Vec<usize> {
         match self.arrangement {
             Arrangement::Columns if self.mask => {
-                self.sizes.iter().copied().chain(self.columns.iter().map(Column::elements)).collect()
+                self.sizes.iter().copied().chain(self.columns.iter().map(|column| self.flags(column))).collect()
             }
             Arrangement::Columns => self.sizes.clone(),
             Arrangement::Records if self.mask => vec![self.record_size(), self.mask_size()],
@@ -431,7 +436,7 @@ pub(super) fn most_decoded(stored: u64) -> u64 {
 }
 
 /// The wanted columns.
-pub(super) fn selected(table: &TableLayout, request: &TableRequest) -> Result<Vec<Column>> {
+pub(crate) fn selected(table: &TableLayout, request: &TableRequest) -> Result<Vec<Column>> {
     let columns: Vec<Column> = match &request.columns {
         None => table.columns.clone(),
         Some(keys) => keys.iter().map(|key| find(table, key).cloned()).collect::<Result<_>>()?,
@@ -476,7 +481,7 @@ impl ReadPlan for RowPlan {
                 let values = self.columns.iter().map(|column| self.form.output(column));
                 let values =
                     values.map(|(data_type, count)| BufferSize { data_type, elements: rows.saturating_mul(count) });
-                let masks = self.columns.iter().filter(|_| self.mask).map(|column| bytes(column.elements()));
+                let masks = self.columns.iter().filter(|_| self.mask).map(|column| bytes(self.flags(column)));
                 values.chain(masks).collect()
             }
         }

@@ -164,6 +164,13 @@ macro_rules! awaitable_table {
                 }
             }
 
+            /// Iterates over the rows, with `async for row in hdu`; the next ones are read while these are worked on.
+            fn __aiter__<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                let chunks = Self::iter(slf, None, None, true)?;
+                py.import("rustfits._await")?.call_method1("rows", (chunks,))
+            }
+
             /// Iterates over the table in chunks of rows, with `async for`; the next chunk is read while one is worked on. Parameters as in the
             /// blocking class.
             #[pyo3(signature = (*, chunksize=None, columns=None, scale=true))]
