@@ -90,6 +90,7 @@ class CompressedImageHDU(rustfits.CompressedImageHDU):
     def read(
         self, section: SectionKey | None = None, *, scale: bool = True, mask_blank: bool = False
     ) -> Coroutine[Any, Any, Any]: ...
+    def repack(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]

@@ -116,7 +116,8 @@ def test_quantized_pixels_that_stay_are_the_same_to_the_bit(tmp_path, dtype, til
         assert back[~changed].tobytes() == model[~changed].tobytes()
         assert np.array_equal(np.isnan(back), np.isnan(wanted))
         near = changed & np.isfinite(wanted)
-        assert np.abs(back - wanted)[near & (wanted < 1e20)].max() <= 0.126
+        near &= np.nan_to_num(wanted) < 1e20
+        assert np.abs(back[near] - wanted[near]).max() <= 0.126
         same(back[40:42, 1:3], wanted[40:42, 1:3])
         assert method != "dither2" or (back[31, 30:40] == 0).all()
         with fits.open(path) as file:
@@ -145,7 +146,7 @@ def test_files_of_fpack(tmp_path, dtype, arguments):
     fpack = shutil.which("fpack")
     if not fpack:
         pytest.skip("fpack is not installed")
-    data = floats(dtype) if dtype[0] == "f" else np.minimum(integers(dtype), 30000)
+    data = floats(dtype) if dtype[0] == "f" else integers(dtype) // 2
     rustfits.write(tmp_path / "plain.fits", data)
     path = tmp_path / "packed.fits"
     subprocess.run([fpack, *arguments, "-O", path, tmp_path / "plain.fits"], check=True)
@@ -273,23 +274,23 @@ def test_scaled_blank_and_masked_pixels(tmp_path):
     packed, plain = tmp_path / "packed.fits", tmp_path / "plain.fits"
     with fits.open(path) as file:
         assert file["SCI"].header["BLANK"] == -99
-    hdu = fits.PrimaryHDU(image)
-    hdu.header["BSCALE"], hdu.header["BZERO"] = 0.5, 10.0
-    hdu = fits.PrimaryHDU.fromstring(hdu.header.tostring().encode() + image.astype(">i2").tobytes() + b"\0" * 1680)
+    hdu = fits.PrimaryHDU(image * 0.5 + 10)
+    hdu.scale("int16", bscale=0.5, bzero=10.0)
     hdu.writeto(plain)
     if fpack := shutil.which("fpack"):
         subprocess.run([fpack, "-r", "-O", packed, plain], check=True)
         with rustfits.FITS(packed, "r+") as file:
             before = file[1].read(scale=False)
-            scale = file[1].header["BSCALE"], file[1].header["BZERO"]
-            if scale == (0.5, 10.0):
-                file[1][3, 3] = 12.5
-                assert file[1].read(scale=False)[3, 3] == 5
+            same(before, image)
+            file[1][3, 3] = 12.5
             file[1].write(np.full((1, 4), 77, "i2"), start=(6, 0))
             after = file[1].read(scale=False)
+            assert file[1][3, 3] == 12.5
         before[6, :4] = 77
-        before[3, 3] = after[3, 3]
+        before[3, 3] = 5
         same(after, before)
+        with fits.open(packed) as file:
+            same(file[1].data, before * 0.5 + 10)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ use crate::format::{DataType, Header};
 /// The largest RICE_1 block that is taken for one: the standard names 16 and 32, and writers may choose others.
 const LARGEST_BLOCK_SIZE: i64 = 1 << 16;
 
+/// The parameter that says how many steps the noise of a tile has: other programs write it, too.
+pub(super) const NOISE_LEVEL: &str = "NOISEBIT";
+
 /// How the bytes of a tile are packed (§10.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
@@ -146,21 +149,29 @@ impl Compression {
         }
     }
 
+    /// What packs such tiles; `None` where they are not packed, or by what can't be written.
+    pub(super) fn algorithm(self) -> Option<Algorithm> {
+        match self.packing {
+            Packing::Rice { block_size, .. } => Some(Algorithm::Rice1 { block_size }),
+            Packing::Gzip => Some(Algorithm::Gzip1 { level: GZIP_LEVEL }),
+            Packing::ShuffledGzip => Some(Algorithm::Gzip2 { level: GZIP_LEVEL }),
+            Packing::Plio => Some(Algorithm::Plio1),
+            Packing::Plain | Packing::Unbuilt(_) => None,
+        }
+    }
+
     /// What packs tiles as those of the image are.
     pub(super) fn packer(self, stored: DataType, quantized: bool) -> Result<Packer> {
         let number_size = if quantized { size_of::<i32>() } else { stored.size() };
-        let mut rice_size = None;
-        let algorithm = match self.packing {
-            Packing::Rice { block_size, pixel_size } => {
-                rice_size = Some(pixel_size).filter(|&size| size != number_size);
-                Algorithm::Rice1 { block_size }
-            }
-            Packing::Gzip | Packing::Plain => Algorithm::Gzip1 { level: GZIP_LEVEL },
-            Packing::ShuffledGzip => Algorithm::Gzip2 { level: GZIP_LEVEL },
-            Packing::Plio => Algorithm::Plio1,
+        let rice_size = match self.packing {
+            Packing::Rice { pixel_size, .. } if pixel_size != number_size => Some(pixel_size),
             Packing::Unbuilt(name) => return Err(unbuilt(name)),
+            _ => None,
         };
-        Ok(Packer { algorithm, stored, quantize: None, rice_size, as_is: self.packing == Packing::Plain })
+        let as_is = self.packing == Packing::Plain;
+        // What is not packed is not packed by this either.
+        let algorithm = self.algorithm().unwrap_or(Algorithm::Gzip1 { level: GZIP_LEVEL });
+        Ok(Packer { algorithm, stored, quantize: None, rice_size, as_is })
     }
 
     /// How the floats of an image of this type were made integers; `None` for integers, and for floats that are packed as they
@@ -178,10 +189,10 @@ impl Compression {
     }
 }
 
-/// How many steps the noise of a tile has, as other programs note it, too; the usual number unless the header has one.
+/// How many steps the noise of a tile has; the usual number unless the header has one.
 pub(super) fn noise_level(header: &Header) -> f64 {
     let usual = Quantize::default().level;
-    let given = parameter_card(header, "NOISEBIT").ok().flatten().and_then(|card| header.real(&card).ok().flatten());
+    let given = parameter_card(header, NOISE_LEVEL).ok().flatten().and_then(|card| header.real(&card).ok().flatten());
     given.filter(|level| level.is_finite() && *level != 0.0).unwrap_or(usual)
 }
 
