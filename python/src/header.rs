@@ -53,7 +53,8 @@ impl PyHeader {
     /// As `read`, to look for a keyword.
     fn look_up<T: Send>(&self, py: Python<'_>, keyword: &str, visit: impl FnOnce(&Header) -> T + Send) -> T {
         match &self.0 {
-            Cards::Live(live) | Cards::Awaited(live) => py.detach(|| live.look_up(keyword, visit)),
+            Cards::Live(live) | Cards::Awaited(live) if live.can_change() => py.detach(|| live.look_up(keyword, visit)),
+            Cards::Live(live) | Cards::Awaited(live) => live.look_up(keyword, visit),
             Cards::Copy(_) => self.read(py, visit),
         }
     }
