@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::directory::HduId;
 use crate::engine::Op;
 use crate::error::Result;
-use crate::format::Header;
+use crate::format::{Header, is_protected_keyword};
 use crate::hdu::HduInfo;
 use crate::reader::FitsReader;
 use crate::tiled::{as_image, edit_as_image};
@@ -53,12 +53,11 @@ impl LiveHeader {
         directory.with_header(self.id, |header| visit(&as_image(header)), &self.found)
     }
 
-    /// As [`LiveHeader::read`], to look for a keyword: of a compressed image the keywords of table and compression, such as ZCMPTYPE, are found, too,
-    /// where the image has none of this name.
+    /// As [`LiveHeader::read`], to look for a keyword: of a compressed image those of the compression, such as ZCMPTYPE, are found, too.
     pub fn look_up<T>(&self, keyword: &str, visit: impl FnOnce(&Header) -> T) -> T {
+        let of_compression = is_protected_keyword(keyword) && keyword.trim().to_ascii_uppercase().starts_with('Z');
         let visit_one = |header: &Header| {
-            let image = as_image(header);
-            visit(if image.contains(keyword) || !header.contains(keyword) { &image } else { header })
+            if of_compression { visit(header) } else { visit(&as_image(header)) }
         };
         if !self.can_change() {
             return visit_one(&self.found);

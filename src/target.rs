@@ -180,7 +180,7 @@ impl Target {
                 Ok(())
             }
             Err(_) if self.allow_in_place => {
-                let rearranged = rearrange(pieces, &*file);
+                let rearranged = rearrange(pieces, &*file, self.spool());
                 self.noting_failure(rearranged)
             }
             Err(error) => Err(error.noting(

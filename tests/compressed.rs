@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use ndarray::{Array1, Array2, arr0, s};
-use rustfits::{Algorithm, Compression, ErrorKind, FitsReader, FitsWriter, ImageOptions};
+use rustfits::{Algorithm, Compression, ErrorKind, FitsReader, FitsWriter, ImageOptions, WriteOptions};
 
 /// Numbers that take long to pack.
 fn noise(rows: usize) -> Array2<i32> {
@@ -93,4 +93,37 @@ fn readers_of_a_file_that_changes_see_old_tiles_or_new_ones() {
         }
         end.store(true, std::sync::atomic::Ordering::Relaxed);
     });
+}
+
+#[test]
+fn where_no_new_file_can_take_its_place_the_old_one_is_changed_alike() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.fits");
+    let writer = FitsWriter::create(&path).wait().unwrap();
+    // More than a megabyte of rows.
+    let compression = Compression { tile_shape: Some(vec![1, 1]), .."RICE_1".parse().unwrap() };
+    let options = ImageOptions { compress: Some(compression), ..ImageOptions::named("SCI") };
+    writer.write_image(&noise(70), options).wait().unwrap();
+    writer.write_image(&Array1::<i16>::ones(700), ImageOptions::named("NEXT")).wait().unwrap();
+    writer.close().wait().unwrap();
+    std::fs::hard_link(&path, directory.path().join("b.fits")).unwrap();
+    let in_place = WriteOptions { allow_in_place: true, ..WriteOptions::default() };
+    let in_memory = FitsWriter::from_bytes(std::fs::read(&path).unwrap(), WriteOptions::default()).wait().unwrap();
+    let on_disk = FitsWriter::open_with(&path, in_place).wait().unwrap();
+    for writer in [&in_memory, &on_disk] {
+        let image = writer.reader().image("SCI");
+        image.clone().section(s![.., ..;3]).write(&arr0(5i32)).wait().unwrap();
+        image.extend(&noise(2)).wait().unwrap();
+        image.clone().section(s![5, ..]).write(&arr0(-7i32)).wait().unwrap();
+        image.repack().wait().unwrap();
+        let mut expected = ndarray::concatenate![ndarray::Axis(0), noise(70), noise(2)];
+        expected.slice_mut(s![..70, ..;3]).fill(5);
+        expected.slice_mut(s![5, ..]).fill(-7);
+        assert_eq!(image.read::<i32>().wait().unwrap(), expected.into_dyn());
+        assert_eq!(writer.reader().image("NEXT").read::<i16>().wait().unwrap(), Array1::<i16>::ones(700).into_dyn());
+    }
+    let bytes = in_memory.to_bytes().wait().unwrap();
+    assert!(on_disk.to_bytes().wait().unwrap() == bytes);
+    on_disk.close().wait().unwrap();
+    assert!(std::fs::read(directory.path().join("b.fits")).unwrap() == bytes);
 }

@@ -1,4 +1,4 @@
-"""Compressed images that are there: pixels changed, rows added, tiles packed together; what stays is the same to the bit."""
+"""Compressed images that are there: pixels changed, rows added, tiles repacked; what stays is the same to the bit."""
 
 import shutil
 import subprocess
@@ -7,9 +7,10 @@ import fitsio
 import numpy as np
 import pytest
 from astropy.io import fits
+from test_compress import CLASSES, INTEGERS, floats, integers, readers, same
 
 import rustfits
-from test_compress import CLASSES, INTEGERS, floats, integers, readers, same
+from rustfits import aio
 
 TILES = [None, (7, 9), (50, 61)]
 KEYS = [
@@ -359,3 +360,30 @@ def test_many_changes_move_the_file_seldom(tmp_path):
             inodes.add(path.stat().st_ino)
         same(file[1][...], np.repeat(np.arange(50, dtype="i4"), 61).reshape(50, 61))
     assert len(inodes) < 12
+
+
+async def test_awaited_changes(tmp_path):
+    path = tmp_path / "a.fits"
+    model = integers("i4")
+    async with aio.FITS(path, "w+") as file:
+        await file.write_image(model, compress="RICE_1", extname="SCI")
+        hdu = await file["SCI"]
+        for value in (4, 5):
+            await hdu.set(np.s_[3:40, ::2], value)
+        await file["SCI"].set(np.s_[10], 6)
+        await hdu.extend(model[:3])
+        model[3:40, ::2] = 5
+        model[10] = 6
+        model = np.concatenate([model, integers("i4")[:3]])
+        same(await hdu[...], model)
+        size = len(await file.to_bytes())
+        await hdu.repack()
+        await file["SCI"].repack()
+        assert len(await file.to_bytes()) < size
+        await hdu.add_checksum()
+        assert await hdu.verify_checksum() is True
+        assert (hdu.header["NAXIS1"], hdu.n_tiles, hdu.zcmptype) == (61, 53, "RICE_1")
+        async with hdu.header.edit() as header:
+            header["OBJECT"] = "M 31"
+    same(rustfits.read(path), model)
+    assert rustfits.read_header(path, "SCI")["OBJECT"] == "M 31"

@@ -252,7 +252,7 @@ class Sequence:
                 assert list(hdu.header.get("HISTORY", [])) == model.history
         with fitsio.FITS(str(self.path)) as fits:
             for hdu, model in zip(fits, self.models, strict=True):
-                # fitsio has no signed bytes, and reads unsigned ones of 64 bits into signed ones; compressed it has none of 64 bits.
+                # fitsio has no signed bytes, and reads unsigned ones of 64 bits into signed ones; compressed: none.
                 if model.compressed and model.data.dtype in ("i8", "u8"):
                     continue
                 if model.data.ndim and model.data.size and model.data.dtype not in ("i1", "u8"):
