@@ -129,6 +129,7 @@ impl ImageSelector {
         waited fn write_from(start: Vec<u64>, values: PixelValues) -> ();
         waited fn write_flat(start: u64, values: PixelValues) -> ();
         waited fn extend_values(rows: Vec<PixelValues>) -> ();
+        waited fn repack() -> ();
     }
 
     /// See [`crate::ImageSelector::write`].

@@ -1,12 +1,16 @@
 //! A read of an HDU for its checksum (FITS 4.0 §4.4.2.7): the sums of its pieces, which add up in any order.
+//!
+//! ZDATASUM and ZHECKSUM of a compressed image are those of the image that it stands for (§10.1.1): its pixels are decoded, tile by tile.
 
 use std::ops::Range;
 
 use crate::directory::HduEntry;
 use crate::error::Result;
 use crate::format::checksum::Sum;
-use crate::format::{DataType, Header, Value};
+use crate::format::{DataType, HduKind, Header, Value};
+use crate::image::ImageRequest;
 use crate::source::{BufferSize, ReadAt, ReadPlan, past_the_end, take};
+use crate::tiled::{TiledPlan, image_header};
 
 /// How much is read for one sum: a multiple of four.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -23,8 +27,41 @@ pub(crate) enum Scope {
 /// The sums of the pieces of a data unit.
 #[derive(Debug)]
 pub(crate) struct ChecksumPlan {
-    data: Range<u64>,
+    content: Content,
     expected: Expected,
+}
+
+/// What is summed up.
+#[derive(Debug)]
+enum Content {
+    /// These bytes of the file.
+    Bytes(Range<u64>),
+    /// The pixels of a compressed image.
+    Pixels(Box<TiledPlan>),
+}
+
+/// Of which form of an HDU a checksum is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As it is in the file.
+    Stored,
+    /// A compressed image as it is when it is not compressed.
+    Image,
+}
+
+impl Form {
+    /// DATASUM and CHECKSUM, as they are called for this form.
+    pub(crate) fn keywords(self) -> [&'static str; 2] {
+        match self {
+            Self::Stored => ["DATASUM", "CHECKSUM"],
+            Self::Image => ["ZDATASUM", "ZHECKSUM"],
+        }
+    }
+
+    /// The form that checksums are made for.
+    pub(crate) fn of(hdu: &HduEntry) -> Self {
+        if hdu.layout.kind == HduKind::CompressedImage { Self::Image } else { Self::Stored }
+    }
 }
 
 /// What the sum of the data is held against.
@@ -39,30 +76,42 @@ enum Expected {
 }
 
 impl ChecksumPlan {
-    /// Plans the sum of the data unit.
-    pub(crate) fn of_data(hdu: &HduEntry, source: &dyn ReadAt) -> Result<Self> {
+    /// Plans the sum of the data.
+    pub(crate) fn of_data(hdu: &HduEntry, form: Form, source: &dyn ReadAt) -> Result<Self> {
+        if form == Form::Image {
+            let request = ImageRequest { section: None, unscaled: true, mask: false };
+            let plan = TiledPlan::locate(hdu, &request, source)?;
+            return Ok(Self { content: Content::Pixels(Box::new(plan)), expected: Expected::Nothing });
+        }
         let layout = &hdu.layout;
         let (start, end) = (layout.data_start, layout.data_start.saturating_add(layout.data_len));
         if end > source.len() {
             return Err(past_the_end(start, usize::try_from(layout.data_len).unwrap_or(usize::MAX), source.len()));
         }
         // A file may end without the last padding.
-        Ok(Self { data: start..end.max(layout.end().min(source.len())), expected: Expected::Nothing })
+        let content = Content::Bytes(start..end.max(layout.end().min(source.len())));
+        Ok(Self { content, expected: Expected::Nothing })
     }
 
-    /// Plans to check a checksum; where there is none, the plan reads nothing.
+    /// Plans to check a checksum; where there is none, the plan reads nothing. A compressed image without one of the image is checked as it is stored.
     pub(crate) fn verify(hdu: &HduEntry, scope: Scope, source: &dyn ReadAt) -> Result<Self> {
-        let expected = match scope {
-            Scope::Data => stored(&hdu.header, "DATASUM")?.map(|text| Expected::Data(number(&text))),
-            Scope::Hdu => match stored(&hdu.header, "CHECKSUM")? {
-                Some(_) => Some(Expected::Hdu(header_sum(hdu, source)?)),
-                None => None,
-            },
-        };
-        match expected {
-            Some(expected) => Ok(Self { expected, ..Self::of_data(hdu, source)? }),
-            None => Ok(Self { data: 0..0, expected: Expected::Nothing }),
+        for form in [Form::of(hdu), Form::Stored] {
+            let [data, checksum] = form.keywords();
+            let expected = match scope {
+                Scope::Data => stored(&hdu.header, data)?.map(|text| Expected::Data(number(&text))),
+                Scope::Hdu => match stored(&hdu.header, checksum)? {
+                    Some(_) if form == Form::Image => {
+                        Some(Expected::Hdu(Sum::of(&image_header(&hdu.header).to_bytes())))
+                    }
+                    Some(_) => Some(Expected::Hdu(header_sum(hdu, source)?)),
+                    None => None,
+                },
+            };
+            if let Some(expected) = expected {
+                return Ok(Self { expected, ..Self::of_data(hdu, form, source)? });
+            }
         }
+        Ok(Self { content: Content::Bytes(0..0), expected: Expected::Nothing })
     }
 
     /// The sum of the data, from the sums of the pieces in native byte order.
@@ -80,11 +129,11 @@ impl ChecksumPlan {
             Expected::Hdu(header) => Some(header.with(data).is_complete()),
         }
     }
+}
 
-    fn piece(&self, index: usize) -> Range<u64> {
-        let start = self.data.start + index as u64 * PIECE_BYTES;
-        start..(start + PIECE_BYTES).min(self.data.end)
-    }
+fn piece(data: &Range<u64>, index: usize) -> Range<u64> {
+    let start = data.start + index as u64 * PIECE_BYTES;
+    start..(start + PIECE_BYTES).min(data.end)
 }
 
 impl ReadPlan for ChecksumPlan {
@@ -93,11 +142,17 @@ impl ReadPlan for ChecksumPlan {
     }
 
     fn len(&self) -> usize {
-        (self.data.end - self.data.start).div_ceil(PIECE_BYTES) as usize
+        match &self.content {
+            Content::Bytes(data) => (data.end - data.start).div_ceil(PIECE_BYTES) as usize,
+            Content::Pixels(plan) => plan.len(),
+        }
     }
 
     fn ranges(&self, index: usize) -> Vec<Range<u64>> {
-        vec![self.piece(index)]
+        match &self.content {
+            Content::Bytes(data) => vec![piece(data, index)],
+            Content::Pixels(plan) => plan.ranges(index),
+        }
     }
 
     fn output_sizes(&self, _index: usize) -> Vec<usize> {
@@ -105,7 +160,10 @@ impl ReadPlan for ChecksumPlan {
     }
 
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
-        let sum = sum_of(source, self.piece(index))?;
+        let sum = match &self.content {
+            Content::Bytes(data) => sum_of(source, piece(data, index))?,
+            Content::Pixels(plan) => plan.sum(index, source)?,
+        };
         let mut sizes = outputs.iter_mut();
         if let Some(output) = sizes.next() {
             take(output, 4)?.copy_from_slice(&sum.number().to_ne_bytes());

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::checksum_plan::{ChecksumPlan, Scope};
-use crate::directory::HduKey;
+use crate::checksum_plan::{ChecksumPlan, Form, Scope};
+use crate::directory::{HduEntry, HduKey};
 use crate::engine::{Buffer, Op, Watch, run_plan};
 use crate::error::{Result, ResultExt};
 use crate::format::Header;
 use crate::format::checksum::{Sum, UNSET};
 use crate::reader::FitsReader;
+use crate::source::ReadAt;
+use crate::tiled::image_header;
 use crate::writer::{Changer, FitsWriter};
 
 const SECONDS_A_DAY: u64 = 86_400;
@@ -17,7 +19,8 @@ const SECONDS_A_DAY: u64 = 86_400;
 impl FitsReader {
     /// Whether the data of an HDU are those that its DATASUM card was made for; `None` without that card. All data are read, piece by piece.
     ///
-    /// The sum is over the bytes as they are stored; ZDATASUM of compressed HDUs is not looked at.
+    /// Of a compressed image it is ZDATASUM, over the pixels as they are when it is not compressed; only without that card DATASUM, over the bytes
+    /// as they are stored.
     ///
     /// # Errors
     ///
@@ -27,7 +30,7 @@ impl FitsReader {
     }
 
     /// Whether an HDU, header and data, is the one that its CHECKSUM card was made for; `None` without that card. All data are read,
-    /// piece by piece.
+    /// piece by piece. Of a compressed image it is ZHECKSUM, as for [`FitsReader::verify_datasum`].
     ///
     /// # Errors
     ///
@@ -47,6 +50,9 @@ impl FitsReader {
 
 impl FitsWriter {
     /// Sets the DATASUM card of an HDU: the checksum of its data as they are now. Later changes don't refresh it.
+    ///
+    /// Of a compressed image it is ZDATASUM: that of its pixels as they are when it is not compressed. Where the table that it is stored in has
+    /// a DATASUM or CHECKSUM of its own, these are set anew.
     ///
     /// # Errors
     ///
@@ -88,27 +94,45 @@ impl Changer {
             let source = target.source();
             // Nothing is changed while the target is held; the directory is free for readers while the data are summed up.
             let hdu = file.find(&key, &*source)?;
-            let summed = ChecksumPlan::of_data(&hdu, &*source).and_then(|plan| {
-                let pieces = run_plan(&plan, &*source, &mut Watch::none())?;
-                Ok(ChecksumPlan::sum(pieces.first().map_or(&[], Buffer::bytes)))
+            let summed = sum_of(&hdu, Form::of(&hdu), &*source).and_then(|data| {
+                let is_wanted = |keyword: &str| hdu.header.contains(keyword);
+                let also = Form::of(&hdu) == Form::Image && Form::Stored.keywords().into_iter().any(is_wanted);
+                Ok((data, if also { Some(sum_of(&hdu, Form::Stored, &*source)?) } else { None }))
             });
-            let data = summed.in_hdu(hdu.index).in_file(file.name())?;
-            let edit = |header: &mut Header| set_cards(header, scope, data, &now());
+            let (data, table) = summed.in_hdu(hdu.index).in_file(file.name())?;
+            let edit = |header: &mut Header| set_cards(header, Form::of(&hdu), scope, (data, table), &now());
             shared.change_held(&mut target, &mut file.directory(), hdu.index, edit)
         })
     }
 }
 
-/// Sets the cards for data of this sum.
-fn set_cards(header: &mut Header, scope: Scope, data: Sum, time: &str) -> Result<()> {
+fn sum_of(hdu: &HduEntry, form: Form, source: &dyn ReadAt) -> Result<Sum> {
+    let plan = ChecksumPlan::of_data(hdu, form, source)?;
+    let pieces = run_plan(&plan, source, &mut Watch::none())?;
+    Ok(ChecksumPlan::sum(pieces.first().map_or(&[], Buffer::bytes)))
+}
+
+/// Sets the cards for data of this sum; `table` is that of the table of a compressed image, where that has such cards, too.
+fn set_cards(
+    header: &mut Header,
+    form: Form,
+    scope: Scope,
+    (data, table): (Sum, Option<Sum>),
+    time: &str,
+) -> Result<()> {
     let mut edited = header.clone();
+    let [datasum, checksum] = form.keywords();
     let comment = format!("data unit checksum updated {time}");
-    edited.set_structural("DATASUM", data.number().to_string(), &comment)?;
+    edited.set_structural(datasum, data.number().to_string(), &comment)?;
     if scope == Scope::Hdu {
         let comment = format!("HDU checksum updated {time}");
-        edited.set_structural("CHECKSUM", UNSET, &comment)?;
-        let text = Sum::of(&edited.to_bytes()).with(data).encoded();
-        edited.set_structural("CHECKSUM", text, &comment)?;
+        edited.set_structural(checksum, UNSET, &comment)?;
+        let bytes = if form == Form::Image { image_header(&edited).to_bytes() } else { edited.to_bytes() };
+        edited.set_structural(checksum, Sum::of(&bytes).with(data).encoded(), &comment)?;
+    }
+    if let Some(table) = table {
+        let scope = if edited.contains("CHECKSUM") { Scope::Hdu } else { Scope::Data };
+        set_cards(&mut edited, Form::Stored, scope, (table, None), time)?;
     }
     *header = edited;
     Ok(())

@@ -82,7 +82,7 @@ fn copies(hdu: &HduEntry, source: Arc<dyn ReadAt>, primary: bool) -> Result<Vec<
     // With its padding, where the file has it.
     let kept = layout.end().min(source.len()) - start;
     let producer = move |range: Range<u64>, output: &mut [u8]| source.read_at(start + range.start, output);
-    let data = Content::Made { len: kept, producer: Box::new(producer) };
+    let data = Content::Derived { len: kept, producer: Box::new(producer) };
     let copy = NewHdu { header, data: Some(data), data_len: len };
     Ok(if primary && !can_be_primary { vec![empty_primary()?, copy] } else { vec![copy] })
 }

@@ -7,6 +7,7 @@ mod edits;
 mod key;
 mod rearranged;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -15,6 +16,7 @@ use crate::format::structure::{check_start, header_end, layout_of};
 use crate::format::{BLOCK_BYTES, CARD_BYTES, HduKind, HduLayout, Header, padded};
 use crate::source::ReadAt;
 use crate::table::TableLayout;
+use crate::tiled::{TileCache, as_image};
 use edits::EditedHeader;
 pub use key::{HduId, HduKey};
 
@@ -40,18 +42,32 @@ pub(crate) struct HduEntry {
     pub(crate) version: i64,
     /// What [`TableLayout::of`] keeps.
     pub(crate) table: OnceLock<TableLayout>,
+    /// The decoded tiles of a compressed image.
+    pub(crate) tiles: Arc<TileCache>,
+    /// What [`HduEntry::shown`] keeps.
+    shown: OnceLock<Arc<Header>>,
 }
 
 impl HduEntry {
     fn new(file: Arc<str>, id: HduId, index: usize, header: Arc<Header>, layout: HduLayout) -> Self {
         let name = extension_name(&header);
         let version = header.integer("EXTVER").ok().flatten().unwrap_or(1);
-        Self { file, id, index, header, layout, name, version, table: OnceLock::new() }
+        let (table, tiles, shown) = (OnceLock::new(), Arc::default(), OnceLock::new());
+        Self { file, id, index, header, layout, name, version, table, tiles, shown }
     }
 
     /// The same HDU with another header, at another place.
     pub(crate) fn with_header(before: &Self, header: Arc<Header>, layout: HduLayout) -> Self {
-        Self::new(Arc::clone(&before.file), before.id, before.index, header, layout)
+        let tiles = Arc::new(before.tiles.renewed());
+        Self { tiles, ..Self::new(Arc::clone(&before.file), before.id, before.index, header, layout) }
+    }
+
+    /// The header as a user sees it.
+    pub(crate) fn shown(&self) -> &Arc<Header> {
+        self.shown.get_or_init(|| match as_image(&self.header) {
+            Cow::Owned(image) => Arc::new(image),
+            Cow::Borrowed(_) => Arc::clone(&self.header),
+        })
     }
 
     /// Whether the HDU has this name, in any letter case and without surrounding blanks.
@@ -102,6 +118,16 @@ impl Directory {
     /// The directory of a file that has no HDU yet, because it is about to be written.
     pub(crate) fn empty(file: Arc<str>) -> Self {
         Self { file, lenient: false, hdus: Vec::new(), end: End::Reached, edited: HashMap::new(), next_id: 0 }
+    }
+
+    /// Whether an HDU is still as this entry says.
+    pub(crate) fn has(&self, hdu: &Arc<HduEntry>) -> bool {
+        self.hdus.get(hdu.index).is_none_or(|own| Arc::ptr_eq(own, hdu))
+    }
+
+    /// Lets go of what is only kept to be read again.
+    pub(crate) fn forget_tiles(&self) {
+        self.hdus.iter().for_each(|hdu| hdu.tiles.clear());
     }
 
     /// The HDU that the key asks for.

@@ -93,6 +93,7 @@ impl OpenFile {
     /// Lets go of the source; what runs goes on with it to its end.
     pub(crate) fn close(&self) {
         *self.source.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.directory().forget_tiles();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -122,6 +123,24 @@ impl OpenFile {
             _ => before,
         };
         Ok((directory.find(key, &*source).in_file(&self.name)?, source))
+    }
+
+    /// Plans a read of an HDU in a local file. An edit can come between the look at the layout and that at the descriptors of a heap, which name more
+    /// than the layout then says: what can't be planned is planned again with the new layout.
+    fn locate_local<P>(
+        &self,
+        key: &HduKey,
+        before: Arc<dyn ReadAt>,
+        locate: impl Fn(&HduEntry, &dyn ReadAt) -> Result<P>,
+    ) -> Result<(Arc<HduEntry>, Arc<dyn ReadAt>, P)> {
+        loop {
+            let (hdu, source) = self.find_local(key, Arc::clone(&before))?;
+            let plan = locate(&hdu, &*source);
+            if plan.is_ok() || self.directory().has(&hdu) {
+                let plan = placed(plan, &self.name, hdu.index)?;
+                return Ok((hdu, source, plan));
+            }
+        }
     }
 
     /// How many HDUs there are.
@@ -178,11 +197,8 @@ impl OpenFile {
         match self.source() {
             Err(error) => Op::failed(error),
             Ok(Source::Local(source)) => Op::local(move |watch| {
-                let (hdu, source) = file.find_local(&key, source)?;
-                let result = locate(&hdu, &*source).and_then(|plan| {
-                    let buffers = run_plan(&plan, &*source, watch)?;
-                    finish(plan, buffers)
-                });
+                let (hdu, source, plan) = file.locate_local(&key, source, locate)?;
+                let result = run_plan(&plan, &*source, watch).and_then(|buffers| finish(plan, buffers));
                 placed(result, &file.name, hdu.index)
             }),
             Ok(Source::Ranged(source)) => Op::remote(async move {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::compression::{Compression, Quantize};
 use crate::directory::{HduEntry, HduId, placed};
 use crate::error::{Error, Result};
 use crate::format::structure::element_count;
@@ -49,8 +50,13 @@ impl HduInfo {
         self.entry.version
     }
 
-    /// The header.
+    /// The header; of a compressed image that of the image which it stands for.
     pub fn header(&self) -> &Arc<Header> {
+        self.entry.shown()
+    }
+
+    /// The header as it is in the file: of a compressed image that of the table in which its tiles are stored.
+    pub fn stored_header(&self) -> &Arc<Header> {
         &self.entry.header
     }
 
@@ -131,6 +137,88 @@ impl HduInfo {
     /// As [`HduInfo::compression`].
     pub fn tile_shape(&self) -> Result<Vec<u64>> {
         Ok(self.tiled()?.tile_shape().to_vec())
+    }
+
+    /// What would compress an image as this one is compressed; `None` where that can't be written. The level of gzip is not in a file: it is the usual
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::compression`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{Algorithm, FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// let options = ImageOptions { compress: Some("RICE_1".parse()?), ..ImageOptions::default() };
+    /// let index = fits.write_image(&ndarray::Array2::<i16>::zeros((30, 40)), options).wait()?;
+    /// let compression = fits.reader().hdu(index).wait()?.compression_options()?;
+    /// assert_eq!(compression.algorithm, Algorithm::Rice1 { block_size: 32 });
+    /// assert_eq!(compression.tile_shape, Some(vec![1, 40]));
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn compression_options(&self) -> Result<Compression> {
+        let image = self.tiled()?;
+        self.placed(image.options(&self.entry))
+    }
+
+    /// How the floating-point pixels of a compressed image were made integers; `None` where they were not. Where the file does not say how fine the
+    /// steps are, the level is the usual one.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::compression`].
+    pub fn quantize_options(&self) -> Result<Option<Quantize>> {
+        let image = self.tiled()?;
+        self.placed(image.quantize_options(&self.entry))
+    }
+
+    /// How many tiles a compressed image has.
+    ///
+    /// # Errors
+    ///
+    /// As [`HduInfo::compression`].
+    pub fn tiles(&self) -> Result<u64> {
+        Ok(self.tiled()?.tiles())
+    }
+
+    /// The most bytes of decoded tiles of a compressed image that are kept for the next section: 32 MiB unless it was set.
+    pub fn tile_cache_size(&self) -> u64 {
+        self.entry.tiles.limit()
+    }
+
+    /// Sets the most bytes of decoded tiles that are kept for the next section, by all that read this HDU of the open file; 0 keeps none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::s;
+    /// use rustfits::{FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// let options = ImageOptions { compress: Some("RICE_1".parse()?), ..ImageOptions::named("SCI") };
+    /// fits.write_image(&ndarray::Array2::<i16>::zeros((30, 40)), options).wait()?;
+    /// fits.reader().image("SCI").section(s![3, ..9]).read::<i16>().wait()?;
+    /// let info = fits.reader().hdu("SCI").wait()?;
+    /// assert_eq!((info.tile_cache_size(), info.tile_cache_used()), (32 << 20, 80));
+    /// info.set_tile_cache_size(0);
+    /// assert_eq!(info.tile_cache_used(), 0);
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn set_tile_cache_size(&self, bytes: u64) {
+        self.entry.tiles.set_limit(bytes);
+    }
+
+    /// How many bytes of decoded tiles are kept.
+    pub fn tile_cache_used(&self) -> u64 {
+        self.entry.tiles.used()
+    }
+
+    /// Lets the decoded tiles go.
+    pub fn clear_tile_cache(&self) {
+        self.entry.tiles.clear();
     }
 
     fn tiled(&self) -> Result<TiledImage> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::directory::HduId;
 use crate::engine::Op;
 use crate::error::Result;
-use crate::format::Header;
+use crate::format::{Header, is_protected_keyword};
 use crate::hdu::HduInfo;
 use crate::reader::FitsReader;
+use crate::tiled::{as_image, edit_as_image};
 
 /// The header of one HDU of an open file. Unlike a [`Header`], which is a copy, it changes with the file, and can change it.
 ///
@@ -31,22 +32,38 @@ pub struct LiveHeader {
     reader: FitsReader,
     id: HduId,
     index: usize,
-    /// As it was when the HDU was found.
+    /// As it was when the HDU was found; the stored one.
     found: Arc<Header>,
+    /// Such a header as it is shown.
+    shown: Arc<Header>,
 }
 
 impl LiveHeader {
     pub(crate) fn new(reader: FitsReader, info: &HduInfo) -> Self {
-        Self { reader, id: info.id(), index: info.index(), found: Arc::clone(info.header()) }
+        let (found, shown) = (Arc::clone(info.stored_header()), Arc::clone(info.header()));
+        Self { reader, id: info.id(), index: info.index(), found, shown }
     }
 
-    /// Lends the header as it is now, with edits that still wait to be written.
+    /// Lends the header as it is now, with edits that still wait to be written; of a compressed image that of the image which it stands for.
     pub fn read<T>(&self, visit: impl FnOnce(&Header) -> T) -> T {
         if !self.can_change() {
-            return visit(&self.found);
+            return visit(&self.shown);
         }
         let directory = self.reader.file.directory();
-        directory.with_header(self.id, visit, &self.found)
+        directory.with_header(self.id, |header| visit(&as_image(header)), &self.found)
+    }
+
+    /// As [`LiveHeader::read`], to look for a keyword: of a compressed image those of the compression, such as ZCMPTYPE, are found, too.
+    pub fn look_up<T>(&self, keyword: &str, visit: impl FnOnce(&Header) -> T) -> T {
+        let of_compression = is_protected_keyword(keyword) && keyword.trim().to_ascii_uppercase().starts_with('Z');
+        let visit_one = |header: &Header| {
+            if of_compression { visit(header) } else { visit(&as_image(header)) }
+        };
+        if !self.can_change() {
+            return visit_one(&self.found);
+        }
+        let directory = self.reader.file.directory();
+        directory.with_header(self.id, visit_one, &self.found)
     }
 
     /// Whether the file was opened to be changed.
@@ -72,7 +89,7 @@ impl LiveHeader {
     /// back what a longer edit did before it failed.
     pub fn edit_once(&self, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> Op<()> {
         match self.reader.changer() {
-            Ok(changer) => changer.change_header(self.id.into(), edit),
+            Ok(changer) => changer.change_header(self.id.into(), |header| edit_as_image(header, edit)),
             Err(error) => Op::failed(error.in_hdu(self.index)),
         }
     }

@@ -142,10 +142,10 @@ impl FitsReader {
         })
     }
 
-    /// The header of an HDU.
+    /// The header of an HDU; of a compressed image that of the image which it stands for.
     pub fn header(&self, key: impl Into<HduKey>) -> Op<Arc<Header>> {
         let key = key.into();
-        self.file.locate(move |file, source| Ok(Arc::clone(&file.find(&key, source)?.header)))
+        self.file.locate(move |file, source| Ok(Arc::clone(file.find(&key, source)?.shown())))
     }
 
     /// An HDU that was found, as it is at present: where it stands, and its header with edits that still wait to be written. Does no I/O.

@@ -128,7 +128,7 @@ impl Target {
     pub(crate) fn spool(&self) -> Spool {
         match &self.place {
             Place::Disk(file) => file.path().map_or_else(Spool::in_memory, Spool::beside),
-            Place::Memory(_) | Place::Opened(_) | Place::Gzip(..) => Spool::in_memory(),
+            _ => Spool::in_memory(),
         }
     }
 
@@ -180,7 +180,7 @@ impl Target {
                 Ok(())
             }
             Err(_) if self.allow_in_place => {
-                let rearranged = rearrange(pieces, &*file);
+                let rearranged = rearrange(pieces, &*file, self.spool());
                 self.noting_failure(rearranged)
             }
             Err(error) => Err(error.noting(

@@ -1,19 +1,22 @@
 //! Compressed images are written tile by tile: the tiles first, then what finds them.
 
+use std::ops::Range;
+
 use crate::directory::HduKey;
 use crate::edit::NewHdu;
 use crate::engine::{Watch, in_order};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::empty_primary;
-use crate::source::{Content, EditPlan, Step};
+use crate::io::Spool;
+use crate::source::{Content, EditPlan, ReadAt, Step};
 use crate::target::Target;
 use crate::tiled::{NewTiledImage, PackedTiles, TileRows};
 use crate::writer::Changer;
 
 impl Changer {
-    /// Adds a compressed image behind the last HDU, or in front of another; an empty primary HDU where there is none.
+    /// Adds a compressed image behind the last HDU, or in front of another; behind an empty primary HDU where there is none.
     ///
-    /// Behind the last HDU its tiles are never held in memory together.
+    /// Its tiles are never held in memory together. Until all are packed, the operation can be stopped, and the file has nothing of them.
     pub(crate) fn insert_compressed(
         &self,
         image: &NewTiledImage<'_>,
@@ -22,16 +25,31 @@ impl Changer {
     ) -> Result<usize> {
         let mut target = self.target()?;
         if before.is_some() {
+            let spool = target.spool();
             return self.insert_into(&mut target, before, |primary| {
-                let hdu = compressed_hdu(image, watch)?;
+                let hdu = spooled_hdu(image, spool, watch)?;
                 Ok(if primary { vec![empty_primary()?, hdu] } else { vec![hdu] })
             });
         }
-        if self.end_of_hdus(&mut target)? == 0 {
-            self.insert_into(&mut target, None, |_| Ok(vec![empty_primary()?]))?;
+        let start = self.end_of_hdus(&mut target)?;
+        let primary = if start == 0 { Some(empty_primary()?) } else { None };
+        let at = start + primary.as_ref().map_or(0, |primary| primary.header.len() as u64);
+        let len = target.source().len();
+        let rows = match write_tiles(image, at, &mut target, watch) {
+            Ok(rows) => rows,
+            Err(error) => {
+                // What was written is no part of the file yet.
+                if target.check_usable().is_ok() && target.source().len() > len.min(start) {
+                    target.carry_out(EditPlan::InPlace(vec![Step::SetLen(len.min(start))]))?;
+                }
+                return Err(error);
+            }
+        };
+        if let Some(primary) = primary {
+            let write = Step::Write { at: 0, content: Content::Bytes(primary.header.clone()) };
+            target.carry_out(EditPlan::InPlace(vec![write]))?;
+            self.file().directory().insert(0, &primary.header, 0)?;
         }
-        let at = self.end_of_hdus(&mut target)?;
-        let rows = write_tiles(image, at, &mut target, watch)?;
         self.insert_into(&mut target, None, |_| {
             let header = image.header(&rows)?;
             let (table, heap_len) = rows.into_parts();
@@ -72,20 +90,26 @@ fn write_tiles(image: &NewTiledImage<'_>, at: u64, target: &mut Target, watch: &
     Ok(rows)
 }
 
-/// The HDU with its tiles in memory.
-fn compressed_hdu(image: &NewTiledImage<'_>, watch: &mut Watch<'_>) -> Result<NewHdu<'static>> {
+/// The HDU with its tiles kept aside.
+fn spooled_hdu(image: &NewTiledImage<'_>, mut spool: Spool, watch: &mut Watch<'_>) -> Result<NewHdu<'static>> {
     let mut rows = TileRows::default();
-    let mut heap = Vec::new();
     let take = |packed: PackedTiles| {
         image.add_rows(&packed, &mut rows)?;
-        heap.try_reserve(packed.bytes.len()).map_err(|_| Error::too_large("the compressed tiles do not fit memory"))?;
-        heap.extend(packed.bytes);
-        Ok(())
+        spool.append(&packed.bytes)
     };
     in_order(image.jobs(), |job| image.pack(job), take, watch)?;
     let header = image.header(&rows)?;
-    let (mut data, _) = rows.into_parts();
-    data.append(&mut heap);
-    let data_len = data.len() as u64;
-    Ok(NewHdu { header, data: Some(Content::Bytes(data)), data_len })
+    let (table, heap_len) = rows.into_parts();
+    let data_len = table.len() as u64 + heap_len;
+    let producer = move |span: Range<u64>, output: &mut [u8]| {
+        let table = table.get(span.start as usize..).unwrap_or_default();
+        let (front, rest) = output.split_at_mut(table.len().min(output.len()));
+        front.copy_from_slice(table.get(..front.len()).unwrap_or_default());
+        if rest.is_empty() {
+            return Ok(());
+        }
+        spool.read_at(span.end - rest.len() as u64 - (data_len - spool.len()), rest)
+    };
+    let data = Content::Made { len: data_len, producer: Box::new(producer) };
+    Ok(NewHdu { header, data: Some(data), data_len })
 }

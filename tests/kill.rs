@@ -15,10 +15,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::*;
-use ndarray::{Array1, Array2, ArrayD, arr0};
+use ndarray::{Array1, Array2, ArrayD, arr0, s};
 use rustfits::{
     ColumnData, ColumnOptions, ColumnPlace, ColumnValues, DataType, ErrorKind, FitsReader, FitsWriter, Header,
-    ImageOptions, PixelValues, Result, TableOptions, TableSelector, WriteOptions,
+    ImageOptions, ImageSelector, PixelValues, Result, TableOptions, TableSelector, WriteOptions,
 };
 
 /// The kills of each kind of edit, unless `RUSTFITS_KILLS` says more, and the time that they may take.
@@ -127,6 +127,14 @@ fn worker() {
                     _ => {}
                 }
             }
+            "tiles" => {
+                let image = with_tiles(&writer);
+                let row = number as usize * 7 % 40;
+                image.clone().section(s![row..row + 3, ..]).write(&arr0(number as i32)).wait().unwrap();
+                if number % 5 == 0 {
+                    image.repack().wait().unwrap();
+                }
+            }
             "made anew" => {
                 let (length, value) = (5000 + number as usize % 3 * 3000, number as u8);
                 let mut header = Header::new();
@@ -153,6 +161,19 @@ fn with_table(writer: &FitsWriter) -> TableSelector {
         writer.write_table(rows(0..100), TableOptions::named("ROWS")).wait().unwrap();
     }
     writer.reader().table("ROWS")
+}
+
+/// A compressed image whose tiles are rows, each of one value.
+fn with_tiles(writer: &FitsWriter) -> ImageSelector {
+    if !writer.reader().contains("TILES").wait().unwrap() {
+        let options = ImageOptions {
+            compress: Some("GZIP_1".parse().unwrap()),
+            before: Some("E3".into()),
+            ..ImageOptions::named("TILES")
+        };
+        writer.write_image(&Array2::<i32>::zeros((40, 300)), options).wait().unwrap();
+    }
+    writer.reader().image("TILES")
 }
 
 /// How many rows the table has, all of them whole; `None` where it is not there yet.
@@ -356,6 +377,22 @@ fn variable_length_cells() {
 #[test]
 fn columns_that_come_and_go() {
     killed("columns", "a.fits", |fits| assert!(whole_rows(fits).is_none_or(|rows| rows == 100)));
+}
+
+#[test]
+fn pixels_of_a_compressed_image() {
+    killed("tiles", "a.fits", |fits| {
+        for number in 1..=EXTENSIONS {
+            let name = format!("E{number}");
+            assert_eq!(fits.image(&*name).read::<i16>().wait().unwrap(), pixels(number), "{name}");
+        }
+        if fits.contains("TILES").wait().unwrap() {
+            let image = fits.image("TILES").read::<i32>().wait().unwrap();
+            for row in image.outer_iter() {
+                assert!(row.iter().all(|value| Some(value) == row.first()), "{row}");
+            }
+        }
+    });
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Tiles:
     """What all compressions have in common.
+
+    Two are equal where their fields are. One that was read from a file, ``hdu.compression``, has the tile shape and the
+    descriptors that the image got: what was left to chance when it was written is equal to that.
 
     Parameters
     ----------
@@ -21,9 +24,44 @@ class Tiles:
 
     tile_shape: tuple[int, ...] | None = None
     heap_format: Literal["P", "Q"] | None = None
+    _of_file: bool = field(default=False, init=False, repr=False)
+    # The most rows of a tile whose shape was not asked for.
+    _most_rows: ClassVar[int] = 1
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        read, asked = (self, other) if self._of_file else (other, self)
+        return all(_agree(name, read, asked) for name in self._names())
+
+    def __hash__(self) -> int:
+        # What is equal to one of a file has not all fields in common with it.
+        return hash(type(self))
+
+    def _names(self) -> list[str]:
+        return [item.name for item in fields(self) if item.init]
 
 
-@dataclass(frozen=True, kw_only=True)
+def _agree(name: str, read: Tiles, asked: Tiles) -> bool:
+    """Whether a field of a compression is that of another; `read` may be one of a file."""
+    here, wanted = getattr(read, name), getattr(asked, name)
+    if here == wanted or not read._of_file:
+        return bool(here == wanted)
+    if name == "tile_shape":
+        # Tiles are rows, or some of them, unless it is said.
+        return wanted is None and all(length == 1 for length in here[:-2]) and here[-2:-1] <= (read._most_rows,)
+    # The level is not in the file; the descriptors are what the size demands.
+    return name == "level" or (name == "heap_format" and wanted is None)
+
+
+def of_file(name: str, **found: Any) -> Tiles:
+    """The compression of an image that is in a file."""
+    compression = {kind.name: kind for kind in (Gzip1, Gzip2, Rice1, Plio1, Hcompress1, NoCompress)}[name](**found)
+    object.__setattr__(compression, "_of_file", True)
+    return compression
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Gzip1(Tiles):
     """GZIP_1: any pixels, gzipped.
 
@@ -45,7 +83,7 @@ class Gzip1(Tiles):
     name = "GZIP_1"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Gzip2(Tiles):
     """GZIP_2: any pixels, their bytes sorted by significance and gzipped; smaller than GZIP_1 for most data.
 
@@ -61,7 +99,7 @@ class Gzip2(Tiles):
     name = "GZIP_2"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Rice1(Tiles):
     """RICE_1: integers of 8, 16 and 32 bits, and floats with ``quantize=``.
 
@@ -77,7 +115,7 @@ class Rice1(Tiles):
     name = "RICE_1"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Plio1(Tiles):
     """PLIO_1: masks of the dtypes u1, i2 and i4, whose values are from 0 to 2**24 - 1.
 
@@ -90,7 +128,7 @@ class Plio1(Tiles):
     name = "PLIO_1"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Hcompress1(Tiles):
     """HCOMPRESS_1: integers of 8, 16 and 32 bits, and floats with ``quantize=``, in tiles that are planes.
 
@@ -119,9 +157,10 @@ class Hcompress1(Tiles):
     scale: float = 0.0
     smooth: bool = False
     name = "HCOMPRESS_1"
+    _most_rows: ClassVar[int] = 30
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class NoCompress(Tiles):
     """NOCOMPRESS: any pixels, as they are, in tiles.
 
@@ -134,7 +173,7 @@ class NoCompress(Tiles):
     name = "NOCOMPRESS"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Quantize:
     """How floats become integers before they are compressed. What is below a step is lost.
 
@@ -153,3 +192,15 @@ class Quantize:
     level: float = 4.0
     method: Literal["dither1", "dither2", "no_dither"] = "dither1"
     seed: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Quantize):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[float, str, int]:
+        # Without dithering there is no sequence.
+        return self.level, self.method, 0 if self.method == "no_dither" else max(self.seed, 1)

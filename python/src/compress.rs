@@ -2,8 +2,8 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
-use rustfits::{Algorithm, Compression, Dithering, HeapFormat, Quantize};
+use pyo3::types::{PyDict, PyString, PyTuple};
+use rustfits::{Algorithm, Compression, Dithering, HduInfo, HeapFormat, Quantize};
 
 use crate::error::OrRaise;
 
@@ -68,4 +68,39 @@ impl<'py> FromPyObject<'_, 'py> for QuantizeArgument {
             u16::try_from(seed).map_err(|_| PyValueError::new_err(format!("seed {seed} is not from 0 to 10000")))?;
         Ok(Self(Quantize { level, method, seed }))
     }
+}
+
+/// How an image is compressed, as an instance of the class for it.
+pub(crate) fn compression_object<'py>(py: Python<'py>, info: &HduInfo) -> PyResult<Bound<'py, PyAny>> {
+    let compression = info.compression_options().or_raise()?;
+    let fields = PyDict::new(py);
+    match compression.algorithm {
+        Algorithm::Rice1 { block_size } => fields.set_item("blocksize", block_size)?,
+        Algorithm::Hcompress1 { scale, smooth } => {
+            fields.set_item("scale", scale)?;
+            fields.set_item("smooth", smooth)?;
+        }
+        _ => {}
+    }
+    if let Some(tile_shape) = compression.tile_shape {
+        fields.set_item("tile_shape", PyTuple::new(py, tile_shape)?)?;
+    }
+    let wide = compression.heap_format == Some(HeapFormat::Q);
+    fields.set_item("heap_format", if wide { "Q" } else { "P" })?;
+    py.import("rustfits._compress")?.getattr("of_file")?.call((compression.algorithm.name(),), Some(&fields))
+}
+
+/// How an image is quantized.
+pub(crate) fn quantize_object<'py>(py: Python<'py>, info: &HduInfo) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let Some(Quantize { level, method, seed }) = info.quantize_options().or_raise()? else { return Ok(None) };
+    let fields = PyDict::new(py);
+    fields.set_item("level", level)?;
+    fields.set_item("seed", seed)?;
+    let method = match method {
+        Dithering::None => "no_dither",
+        Dithering::One => "dither1",
+        Dithering::Two => "dither2",
+    };
+    fields.set_item("method", method)?;
+    py.import("rustfits._compress")?.getattr("Quantize")?.call((), Some(&fields)).map(Some)
 }

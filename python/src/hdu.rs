@@ -10,6 +10,7 @@ use pyo3::types::PyTuple;
 use rustfits::{ColumnValues, FitsReader, FitsWriter, HduInfo, HduKind, ImageData, Op, PixelValues};
 
 use crate::array::Pixels;
+use crate::compress::{compression_object, quantize_object};
 use crate::error::OrRaise;
 use crate::fits::Fits;
 use crate::header::PyHeader;
@@ -141,7 +142,7 @@ impl Hdu {
         self.described(py, |now| crate::repr::hdu(self.reader.name(), now))
     }
 
-    /// The header of the HDU.
+    /// The header of the HDU. Of a compressed image it is that of the image, in which the keywords of the compression (Z...) are found as well.
     #[getter]
     fn header(&self, py: Python<'_>) -> PyResult<Py<PyHeader>> {
         let live = || self.reader.live_header(&self.info);
@@ -173,13 +174,14 @@ impl Hdu {
         self.described(py, HduInfo::has_data)
     }
 
-    /// Sets the DATASUM card: the checksum of the data as they are now. Later changes don't refresh it.
+    /// Sets the DATASUM card: the checksum of the data as they are now. Later changes don't refresh it. Of a compressed image it is ZDATASUM, the checksum of
+    /// its pixels as they are when it is not compressed.
     fn add_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.run(py, self.writer()?.add_datasum(self.info.id()))
     }
 
     /// Sets the DATASUM and CHECKSUM cards: the checksums of the data and of the whole HDU as they are now. Later changes, also of the header,
-    /// don't refresh them.
+    /// don't refresh them. Of a compressed image they are ZDATASUM and ZHECKSUM, those of the HDU that the image is when it is not compressed.
     fn add_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.run(py, self.writer()?.add_checksum(self.info.id()))
     }
@@ -339,6 +341,54 @@ impl CompressedImageHdu {
     #[getter]
     fn zcmptype(slf: PyRef<'_, Self>) -> PyResult<&'static str> {
         slf.as_super().as_super().info.compression().or_raise()
+    }
+
+    /// How its tiles are compressed, as `compress=` takes it: a Rice1, Gzip1, Gzip2 or Plio1; the name of a compression that can't be written. The level of
+    /// gzip is not in a file.
+    #[getter]
+    fn compression<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        compression_object(slf.py(), &slf.as_super().as_super().info)
+    }
+
+    /// How its floats were made integers, as `quantize=` takes it; None where they are stored as they are, and for integers.
+    #[getter]
+    fn quantize<'py>(slf: PyRef<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        quantize_object(slf.py(), &slf.as_super().as_super().info)
+    }
+
+    /// The shape of a tile, slowest axis first; tiles at the end of an axis are shorter.
+    #[getter]
+    fn tile_shape<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let py = slf.py();
+        PyTuple::new(py, slf.as_super().as_super().info.tile_shape().or_raise()?)
+    }
+
+    /// The number of tiles.
+    #[getter]
+    fn n_tiles(slf: PyRef<'_, Self>) -> PyResult<u64> {
+        slf.as_super().as_super().described(slf.py(), HduInfo::tiles).or_raise()
+    }
+
+    /// The most bytes of decoded tiles that are kept for the next section: 32 MiB unless it was set.
+    #[getter]
+    fn tile_cache_size(slf: PyRef<'_, Self>) -> u64 {
+        slf.as_super().as_super().described(slf.py(), HduInfo::tile_cache_size)
+    }
+
+    /// How many bytes of decoded tiles are kept. Reads of sections keep them; a read of the whole image does not.
+    #[getter]
+    fn tile_cache_used(slf: PyRef<'_, Self>) -> u64 {
+        slf.as_super().as_super().described(slf.py(), HduInfo::tile_cache_used)
+    }
+
+    /// Sets the most bytes of decoded tiles that are kept, by all that read this HDU of the open file; 0 keeps none.
+    fn set_tile_cache_size(slf: PyRef<'_, Self>, size: u64) {
+        slf.as_super().as_super().described(slf.py(), |now| now.set_tile_cache_size(size));
+    }
+
+    /// Lets the decoded tiles go.
+    fn clear_tile_cache(slf: PyRef<'_, Self>) {
+        slf.as_super().as_super().described(slf.py(), HduInfo::clear_tile_cache);
     }
 
     /// Rewrites the tiles without what changes have left between them. A tile that gets other pixels is put behind the others, and its old bytes

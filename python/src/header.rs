@@ -50,6 +50,15 @@ impl PyHeader {
         }
     }
 
+    /// As `read`, to look for a keyword.
+    fn look_up<T: Send>(&self, py: Python<'_>, keyword: &str, visit: impl FnOnce(&Header) -> T + Send) -> T {
+        match &self.0 {
+            Cards::Live(live) | Cards::Awaited(live) if live.can_change() => py.detach(|| live.look_up(keyword, visit)),
+            Cards::Live(live) | Cards::Awaited(live) => live.look_up(keyword, visit),
+            Cards::Copy(_) => self.read(py, visit),
+        }
+    }
+
     /// Does an edit that is all or nothing.
     fn change(
         &self,
@@ -234,7 +243,7 @@ impl PyHeader {
             }
             return Ok(PyList::new(py, texts)?.into_any());
         }
-        value_of(py, self.read(py, |header| header.value(keyword)).or_raise()?)
+        value_of(py, self.look_up(py, keyword, |header| header.value(keyword)).or_raise()?)
     }
 
     fn __setitem__(&self, py: Python<'_>, keyword: String, value: CardArgument) -> PyResult<()> {
@@ -247,7 +256,7 @@ impl PyHeader {
 
     fn __contains__(&self, py: Python<'_>, keyword: &Bound<'_, PyAny>) -> bool {
         let keyword = keyword.extract::<String>();
-        keyword.is_ok_and(|keyword| self.read(py, |header| header.contains(&keyword)))
+        keyword.is_ok_and(|keyword| self.look_up(py, &keyword, |header| header.contains(&keyword)))
     }
 
     fn __len__(&self, py: Python<'_>) -> usize {
@@ -290,13 +299,13 @@ impl PyHeader {
         keyword: &str,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let there = self.read(py, |header| header.contains(keyword));
+        let there = self.look_up(py, keyword, |header| header.contains(keyword));
         if there { self.__getitem__(py, keyword).map(Some) } else { Ok(default) }
     }
 
     /// The comment of a keyword's card; KeyError where the keyword is missing.
     fn comment_of(&self, py: Python<'_>, keyword: &str) -> PyResult<String> {
-        self.read(py, |header| header.comment(keyword)).or_raise()
+        self.look_up(py, keyword, |header| header.comment(keyword)).or_raise()
     }
 
     /// Gives a keyword another comment; its value stays as it is written.

@@ -62,6 +62,26 @@ def look_at(hdu) -> None:
             hdu[key]
     repr(hdu)
     str(hdu.header)
+    if isinstance(hdu, rustfits.CompressedImageHDU):
+        change(hdu)
+
+
+def change(hdu) -> None:
+    """Changes the copy in memory."""
+    for edit in [
+        lambda: hdu.__setitem__(0, 1),
+        lambda: hdu.__setitem__(slice(None, None, 3), 7),
+        lambda: hdu.__setitem__(..., 0),
+        lambda: hdu.write(np.arange(9), start=40),
+        lambda: hdu.extend(hdu.read(slice(0, 1))),
+        hdu.verify_checksum,
+        hdu.add_checksum,
+        hdu.repack,
+        lambda: hdu.header.add_history("changed"),
+        hdu.read,
+    ]:
+        with contextlib.suppress(*REFUSALS):
+            edit()
 
 
 @pytest.mark.parametrize("seed", range(60))

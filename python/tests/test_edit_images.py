@@ -221,15 +221,6 @@ def test_what_is_read_only_or_closed_is_refused(tmp_path):
     assert path.read_bytes() == before + b"more"
 
 
-def test_compressed_images_are_refused(tmp_path):
-    path = tmp_path / "a.fits"
-    astropy_fits.CompImageHDU(np.arange(100, dtype="i2").reshape(10, 10)).writeto(path)
-    before = path.read_bytes()
-    with rustfits.FITS(path, "r+") as file, pytest.raises(NotImplementedError, match="compressed"):
-        file[1][0] = 1
-    assert path.read_bytes() == before
-
-
 async def test_asyncio_writes_the_same(tmp_path):
     path = tmp_path / "a.fits"
     model = np.arange(30, dtype="f4").reshape(5, 6)

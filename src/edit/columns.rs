@@ -268,7 +268,7 @@ fn respliced<'p>(
     let mut pieces = vec![
         Piece::Old(0..old.header_start),
         Piece::New(Content::Bytes(blocks.clone())),
-        Piece::New(Content::Made { len, producer }),
+        Piece::New(Content::Derived { len, producer }),
         Piece::Old(rows_end..data_end),
     ];
     pieces.extend(arrays.map(Piece::New));

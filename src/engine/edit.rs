@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::runtime::engine;
 use crate::error::{Error, Result};
+use crate::io::Spool;
 use crate::source::{Content, Piece, Producer, ReadAt, Step, Storage};
 
 /// Where a kill can cut a write.
@@ -41,10 +42,10 @@ fn write(content: &Content<'_>, at: u64, storage: &dyn Storage, scratch: &mut Ve
             }
             storage.write_at(at, bytes)
         }
-        Content::Made { len, producer } if *len < LARGE_BYTES => {
+        Content::Made { len, producer } | Content::Derived { len, producer } if *len < LARGE_BYTES => {
             in_chunks(0..*len, |range| write_made(range, producer, at, storage, scratch))
         }
-        Content::Made { len, producer } => {
+        Content::Made { len, producer } | Content::Derived { len, producer } => {
             // In no order: whatever says that these bytes count is written later.
             let free: Mutex<Vec<Vec<u8>>> = Mutex::default();
             let mut chunks = (0..len.div_ceil(CHUNK_BYTES)).map(|number| number * CHUNK_BYTES);
@@ -112,8 +113,18 @@ pub(crate) fn copy_range(old: &dyn ReadAt, range: Range<u64>, new: &dyn Storage,
     })
 }
 
-/// Changes a file piece by piece where it lies: what a kill interrupts is lost. Pieces are in the same order in the old and the new file.
-pub(crate) fn rearrange(pieces: &[Piece<'_>], storage: &dyn Storage) -> Result<()> {
+/// Changes a file piece by piece where it lies: what a kill interrupts is lost. Pieces are in the same order in the old and the new file. What is
+/// derived from the file is made first, and kept aside.
+pub(crate) fn rearrange(pieces: &[Piece<'_>], storage: &dyn Storage, mut aside: Spool) -> Result<()> {
+    for piece in pieces {
+        let Piece::New(Content::Derived { len, producer }) = piece else { continue };
+        let mut scratch = Vec::new();
+        in_chunks(0..*len, |range| {
+            scratch.resize((range.end - range.start) as usize, 0);
+            producer(range, &mut scratch)?;
+            aside.append(&scratch)
+        })?;
+    }
     let mut at = 0;
     let mut moves: Vec<(Range<u64>, u64)> = Vec::new();
     let mut writes = Vec::new();
@@ -133,8 +144,14 @@ pub(crate) fn rearrange(pieces: &[Piece<'_>], storage: &dyn Storage) -> Result<(
         copy_range(storage, range.clone(), storage, *to)?;
     }
     let mut scratch = Vec::new();
+    let mut derived = 0;
     for (content, at) in writes {
-        write(content, at, storage, &mut scratch)?;
+        if let Content::Derived { len, .. } = content {
+            copy_range(&aside, derived..derived + len, storage, at)?;
+            derived += len;
+        } else {
+            write(content, at, storage, &mut scratch)?;
+        }
     }
     storage.set_len(at)
 }
@@ -206,6 +223,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_derived_is_made_of_what_was_there() {
+        let old: Vec<u8> = (0..3 << 20).map(|number: u32| (number / 977) as u8).collect();
+        let source = memory(&old);
+        let len = 2 << 20;
+        // Bytes that go a little further up than they were, and one more each.
+        let producer = |span: Range<u64>, output: &mut [u8]| {
+            source.read_at(span.start, output)?;
+            output.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+            Ok(())
+        };
+        let pieces = [
+            Piece::New(Content::Bytes(vec![7; 2880])),
+            Piece::New(Content::Derived { len, producer: Box::new(producer) }),
+            Piece::Old(len..3 << 20),
+        ];
+        rearrange(&pieces, &source, Spool::in_memory()).unwrap();
+        let expected = old.iter().enumerate().map(|(at, byte)| if at < 2 << 20 { byte.wrapping_add(1) } else { *byte });
+        assert!(source.with_bytes(|bytes| bytes[..2880] == [7; 2880] && expected.eq(bytes[2880..].iter().copied())));
+    }
+
     proptest! {
         #[test]
         fn both_ways_make_the_file_that_the_pieces_say(cuts in prop::collection::vec((0usize..40, 0usize..40, 0usize..30), 1..6)) {
@@ -226,7 +264,7 @@ mod tests {
             let new = MemoryFile::default();
             assemble(&pieces, &new, |range, at| copy_range(&source, range, &new, at)).unwrap();
             prop_assert!(new.with_bytes(|bytes| bytes == model));
-            rearrange(&pieces, &source).unwrap();
+            rearrange(&pieces, &source, Spool::in_memory()).unwrap();
             prop_assert!(source.with_bytes(|bytes| bytes == model));
         }
     }

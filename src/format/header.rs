@@ -67,8 +67,13 @@ impl Header {
     }
 
     /// A header of the same place, with these cards.
-    pub(super) fn with_bytes(self, bytes: &[u8]) -> Self {
+    pub(crate) fn with_bytes(self, bytes: &[u8]) -> Self {
         Self { place: self.place, ..Self::with_rules(bytes, self.lenient) }
+    }
+
+    /// The bytes of the cards, without END.
+    pub(crate) fn card_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The number of records: a keyword with the CONTINUE cards of its long string counts once; END does not count.

@@ -41,7 +41,8 @@ impl Spool {
         };
         let file = match &self.file {
             Some(file) => file,
-            None => self.file.insert(tempfile::tempfile_in(directory)?),
+            // The file may be writable where its directory is not.
+            None => self.file.insert(tempfile::tempfile_in(directory).or_else(|_| tempfile::tempfile())?),
         };
         write_all_at(file, &self.memory, self.in_file)?;
         self.in_file += self.memory.len() as u64;

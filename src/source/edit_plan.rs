@@ -14,6 +14,8 @@ pub(crate) enum Content<'a> {
     Bytes(Vec<u8>),
     /// `len` bytes that are made piece by piece, so that a large array is never held twice.
     Made { len: u64, producer: Box<Producer<'a>> },
+    /// As `Made`, of what the file itself holds: to be made before that is overwritten.
+    Derived { len: u64, producer: Box<Producer<'a>> },
 }
 
 impl Content<'_> {
@@ -21,7 +23,7 @@ impl Content<'_> {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Made { len, .. } => *len,
+            Self::Made { len, .. } | Self::Derived { len, .. } => *len,
         }
     }
 }

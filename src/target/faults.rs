@@ -70,6 +70,10 @@ fn image(number: i16) -> Array2<i16> {
     Array2::from_shape_fn((40, 60), |(row, column)| number * 1000 + (row * 7 + column) as i16)
 }
 
+fn compressed(name: &str) -> ImageOptions {
+    ImageOptions { compress: Some("RICE_1".parse().unwrap()), ..ImageOptions::named(name) }
+}
+
 fn base() -> Vec<u8> {
     let writer = FitsWriter::create("mem://").wait().unwrap();
     for (number, name) in ["P", "A", "B"].into_iter().enumerate() {
@@ -81,6 +85,10 @@ fn base() -> Vec<u8> {
         header.set("LAST", 0)
     };
     writer.edit_header("A", many).wait().unwrap();
+    let tiles = ImageOptions { before: Some("B".into()), ..compressed("T") };
+    writer.write_image(&image(9), tiles).wait().unwrap();
+    // Now there is room for more tiles, and some that nothing names.
+    writer.write_section("T", s![30..33, ..], &arr0(3i16)).wait().unwrap();
     writer.to_bytes().wait().unwrap()
 }
 
@@ -119,7 +127,7 @@ fn assert_whole(now: &[Said], before: &[Said], after: &[Said], edit: &str) {
 
 type Edit = fn(&FitsWriter) -> Result<()>;
 
-const EDITS: [(&str, Edit); 16] = [
+const EDITS: [(&str, Edit); 21] = [
     ("a card", |fits| fits.edit_header("B", |header| header.set("NEW", 1)).wait()),
     ("cards of several pages", |fits| {
         let both = |header: &mut crate::Header| header.set("FIRST", 1).and_then(|()| header.set("LAST", 1));
@@ -147,6 +155,14 @@ const EDITS: [(&str, Edit); 16] = [
     ("an image in between", |fits| {
         let options = ImageOptions { before: Some("B".into()), ..ImageOptions::named("C") };
         fits.write_image(&array![[1i16, 2]], options).wait().map(drop)
+    }),
+    ("pixels in tiles", |fits| fits.write_section("T", s![4..6, ..], &arr0(9i16)).wait()),
+    ("pixels in more tiles than there is room for", |fits| fits.write_section("T", s![.., ..;2], &arr0(9i16)).wait()),
+    ("rows in tiles", |fits| fits.reader().image("T").extend(&Array2::<i16>::ones((5, 60))).wait()),
+    ("a compressed image", |fits| fits.write_image(&image(7), compressed("C")).wait().map(drop)),
+    ("a compressed image in between", |fits| {
+        let options = ImageOptions { before: Some("A".into()), ..compressed("C") };
+        fits.write_image(&image(7), options).wait().map(drop)
     }),
     ("a copy", |fits| fits.copy_hdu(fits.reader(), "A").wait().map(drop)),
     ("one HDU less", |fits| fits.delete_hdu("A").wait()),

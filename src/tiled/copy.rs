@@ -74,7 +74,7 @@ pub(super) fn tile_offset(touched: &TouchedTile<'_>, outer: &[Hits<'_>], number:
 }
 
 /// In which pixel of the result row `number` of a block starts.
-fn result_offset(outer: &[Hits<'_>], strides: &[usize], number: usize) -> usize {
+pub(super) fn result_offset(outer: &[Hits<'_>], strides: &[usize], number: usize) -> usize {
     let mut rest = number;
     let mut offset = 0usize;
     for (hits, stride) in outer.iter().zip(strides).rev() {

@@ -127,30 +127,17 @@ impl<'a> TiledEdit<'a> {
         let stored = image.scaling().stored;
         let table = TileTable::new(hdu, image)?;
         let quantized = compression.quantized(stored, table.has_scales())?;
-        let mut touches = Vec::new();
-        for (number, patch) in patches.iter().enumerate() {
-            touches.extend((0..patch.grid.len()).map(|index| (patch.grid.row(index), number, index)));
-        }
-        touches.sort_unstable();
+        let tile_shape = image.tile_shape().to_vec();
+        let old_rows = tile_count(old_length, &shape, &tile_shape);
+        // So their number is bounded by the length of the file, and that of new ones by that of the values.
+        table.check_tiles(old_rows, source.len())?;
+        let (touches, starts) = touches(&patches);
         if touches.is_empty() {
             return Ok(None);
         }
-        let mut starts: Vec<usize> = Vec::new();
-        let mut before = None;
-        for (index, (row, ..)) in touches.iter().enumerate() {
-            if before.replace(row) != Some(row) {
-                starts.push(index);
-            }
-        }
         let touched = starts.iter().filter_map(|&start| touches.get(start)).map(|touch| touch.0);
-        let tile_shape = image.tile_shape().to_vec();
-        let old_rows = tile_count(old_length, &shape, &tile_shape);
         let mut there: Vec<u64> = touched.filter(|row| *row < old_rows).collect();
         let old_tiles = there.len();
-        if old_rows > table.rows {
-            let message = format!("the image has {old_rows} tiles, but the table only {} rows (NAXIS2)", table.rows);
-            return Err(Error::illegal(message));
-        }
         if old_tiles < starts.len() && table.rows != old_rows {
             return Err(Error::illegal(format!(
                 "the image has {old_rows} tiles, but the table {} rows (NAXIS2): it can't be made longer",
@@ -249,22 +236,22 @@ impl<'a> TiledEdit<'a> {
         // An axis of one pixel makes no rows.
         let row_len = first.lengths.iter().rev().copied().find(|&length| length > 1).unwrap_or(1) as usize;
         let (scale, zero, blank) = self.table.numbers(row_bytes);
-        let entry =
-            if number < self.old_tiles && !whole { Some(self.table.entry(row_bytes, source.len())?) } else { None };
-        let kept = match &entry {
-            None => None,
-            Some(entry) => {
-                let mut before = TouchedTile { row, lengths: first.lengths.clone(), hits: Vec::new() };
-                if let Some(length) = before.lengths.first_mut() {
-                    *length = self.old_tile_length(row).min(*length);
-                }
-                self.limit.check(entry, &before)?;
+        let entry = if number < self.old_tiles { Some(self.table.entry(row_bytes, source.len())?) } else { None };
+        let mut kept = None;
+        if let Some(entry) = &entry {
+            let mut before = TouchedTile { row, lengths: first.lengths.clone(), hits: Vec::new() };
+            if let Some(length) = before.lengths.first_mut() {
+                *length = self.old_tile_length(row).min(*length);
+            }
+            self.limit.check(entry, &before)?;
+            if !whole {
                 let len = usize::try_from(entry.bytes.end - entry.bytes.start).map_err(|_| too_large())?;
                 resize(scratch, len)?;
                 source.read_at(entry.bytes.start, scratch)?;
-                Some(PackedTile { entry, bytes: scratch, number: row + 1, pixels: before.pixels() as usize })
+                let pixels = before.pixels() as usize;
+                kept = Some(PackedTile { entry, bytes: scratch, number: row + 1, pixels });
             }
-        };
+        }
         let blank = blank.and_then(|blank| i32::try_from(blank).ok());
         let old = OldTile { number: row + 1, pixels, row_len, kept, scale, zero, blank };
         changer.change(&old, |tile, changed, scratch| {
@@ -338,6 +325,24 @@ impl<'a> TiledEdit<'a> {
         let rows = (!new_rows.is_empty()).then_some(Content::Bytes(new_rows));
         Ok(HeapChange { header, cells, rows, at, arrays: vec![arrays] })
     }
+}
+
+/// Which patch touches which tile, by tile: the row of the tile, the number of the patch, the number among its tiles. And where each tile begins among
+/// them.
+fn touches(patches: &[Patch<'_>]) -> (Vec<(u64, usize, usize)>, Vec<usize>) {
+    let mut touches = Vec::new();
+    for (number, patch) in patches.iter().enumerate() {
+        touches.extend((0..patch.grid.len()).map(|index| (patch.grid.row(index), number, index)));
+    }
+    touches.sort_unstable();
+    let mut starts = Vec::new();
+    let mut before = None;
+    for (index, (row, ..)) in touches.iter().enumerate() {
+        if before.replace(row) != Some(row) {
+            starts.push(index);
+        }
+    }
+    (touches, starts)
 }
 
 /// The columns of descriptors of a compressed image.

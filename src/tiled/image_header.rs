@@ -1,8 +1,9 @@
 //! What the header of a compressed image says of the image: its shape and type, and its tiles (FITS 4.0 §10.1.1, §10.1.2).
 
-use super::packing::Compression;
+use super::packing::{Compression, noise_level};
 use super::table::TileTable;
 use crate::codec::quantize::Dither;
+use crate::compression::{Compression as Options, Dithering, HeapFormat, Quantize};
 use crate::directory::HduEntry;
 use crate::error::{Error, Result};
 use crate::format::structure::{axes, element_count};
@@ -56,6 +57,40 @@ impl TiledImage {
     /// From the pixels of the image, as they were before they were compressed, to values.
     pub(crate) fn scaling(&self) -> Scaling {
         self.scaling
+    }
+
+    /// How many tiles there are.
+    pub(crate) fn tiles(&self) -> u64 {
+        let counts = self.shape.iter().zip(&self.tile_shape).map(|(&length, &tile)| length.div_ceil(tile.max(1)));
+        if self.shape.is_empty() { 0 } else { counts.fold(1, u64::saturating_mul) }
+    }
+
+    /// What would compress an image as this one.
+    pub(crate) fn options(&self, hdu: &HduEntry) -> Result<Options> {
+        let compression = Compression::new(&hdu.header)?;
+        let wide = TileTable::new(hdu, self)?.heap_columns().iter().any(|column| column.wide);
+        let tile = self.tile_shape.iter().zip(&self.shape).map(|(&tile, &length)| tile.min(length.max(1)));
+        Ok(Options {
+            algorithm: compression.algorithm(&hdu.header),
+            tile_shape: Some(tile.map(|length| length as usize).collect()),
+            heap_format: Some(if wide { HeapFormat::Q } else { HeapFormat::P }),
+        })
+    }
+
+    /// How floating-point pixels were quantized; `None` where they were not.
+    pub(crate) fn quantize_options(&self, hdu: &HduEntry) -> Result<Option<Quantize>> {
+        let compression = Compression::new(&hdu.header)?;
+        let has_scales = TileTable::new(hdu, self)?.has_scales();
+        let dither = compression.quantized(self.scaling.stored, has_scales)?;
+        Ok(dither.map(|dither| {
+            let method = match dither {
+                Dither::None => Dithering::None,
+                Dither::One => Dithering::One,
+                Dither::Two => Dithering::Two,
+            };
+            let seed = if dither == Dither::None { 0 } else { u16::try_from(compression.seed).unwrap_or(0) };
+            Quantize { level: noise_level(&hdu.header), method, seed }
+        }))
     }
 
     /// How floating-point pixels were quantized, by the standard's name; `None` for integers, and for floats that are packed as

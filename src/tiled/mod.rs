@@ -7,12 +7,14 @@
 //! back is in `encode`, for one tile, and `write`, for the image; `plane_shape` is the shape of the tiles of HCOMPRESS_1; `patch`, `change`
 //! and `edit` give some pixels of an image that is there other values.
 
+mod cache;
 mod change;
 mod columns;
 mod copy;
 mod decode;
 mod edit;
 mod encode;
+mod equivalent;
 mod grid;
 mod image_header;
 mod limit;
@@ -29,7 +31,9 @@ mod tile_reader;
 mod unpack;
 mod write;
 
+pub(crate) use cache::TileCache;
 pub(crate) use edit::{EditedRows, EditedTiles, TiledEdit, tile_columns};
+pub(crate) use equivalent::{as_image, edit_as_image, image_header};
 pub(crate) use image_header::TiledImage;
 pub(crate) use packing::compression;
 pub(crate) use read::TiledPlan;

@@ -17,6 +17,9 @@ use crate::format::{DataType, Header};
 /// The largest RICE_1 block that is taken for one: the standard names 16 and 32, and writers may choose others.
 const LARGEST_BLOCK_SIZE: i64 = 1 << 16;
 
+/// The parameter that says how many steps the noise of a tile has: other programs write it, too.
+pub(super) const NOISE_LEVEL: &str = "NOISEBIT";
+
 /// How the bytes of a tile are packed (§10.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
@@ -156,27 +159,35 @@ impl Compression {
         Ok(Self { packing: Packing::new(header)?, dither: dither(header)?, seed })
     }
 
-    /// What packs tiles as those of the image are; `has_plain`: the table has a column for tiles that are not packed.
-    pub(super) fn packer(self, stored: DataType, quantized: bool, has_plain: bool) -> Packer {
-        let number_size = if quantized { size_of::<i32>() } else { stored.size() };
-        let (mut rice_size, mut storage) = (None, TileStorage::Packed);
-        let algorithm = match self.packing {
-            Packing::Rice { block_size, pixel_size } => {
-                rice_size = Some(pixel_size).filter(|&size| size != number_size);
-                Algorithm::Rice1 { block_size }
-            }
-            Packing::Plain => {
-                if has_plain && !quantized {
-                    storage = TileStorage::Plain;
-                }
-                Algorithm::NoCompress
-            }
+    /// What packs such tiles; `header` is that of the image.
+    pub(super) fn algorithm(self, header: &Header) -> Algorithm {
+        let given = parameter_card(header, "SCALE").ok().flatten();
+        let scale = given.and_then(|card| header.real(&card).ok().flatten()).filter(|scale| scale.is_finite());
+        self.algorithm_of_scale(scale.unwrap_or(0.0))
+    }
+
+    fn algorithm_of_scale(self, scale: f64) -> Algorithm {
+        match self.packing {
+            Packing::Rice { block_size, .. } => Algorithm::Rice1 { block_size },
             Packing::Gzip => Algorithm::Gzip1 { level: GZIP_LEVEL },
             Packing::ShuffledGzip => Algorithm::Gzip2 { level: GZIP_LEVEL },
             Packing::Plio => Algorithm::Plio1,
-            // Without a scale, so that pixels which stay come back as they were.
-            Packing::Hcompress { smooth } => Algorithm::Hcompress1 { scale: 0.0, smooth },
+            Packing::Plain => Algorithm::NoCompress,
+            Packing::Hcompress { smooth } => Algorithm::Hcompress1 { scale, smooth },
+        }
+    }
+
+    /// What packs tiles as those of the image are; `has_plain`: the table has a column for tiles that are not packed.
+    pub(super) fn packer(self, stored: DataType, quantized: bool, has_plain: bool) -> Packer {
+        let number_size = if quantized { size_of::<i32>() } else { stored.size() };
+        let rice_size = match self.packing {
+            Packing::Rice { pixel_size, .. } if pixel_size != number_size => Some(pixel_size),
+            _ => None,
         };
+        // Without a scale, so that pixels which stay come back as they were.
+        let algorithm = self.algorithm_of_scale(0.0);
+        let is_plain = algorithm == Algorithm::NoCompress && has_plain && !quantized;
+        let storage = if is_plain { TileStorage::Plain } else { TileStorage::Packed };
         Packer { algorithm, stored, quantize: None, blank: None, rice_size, storage }
     }
 
@@ -195,10 +206,10 @@ impl Compression {
     }
 }
 
-/// How many steps the noise of a tile has, as other programs note it, too; the usual number unless the header has one.
+/// How many steps the noise of a tile has; the usual number unless the header has one.
 pub(super) fn noise_level(header: &Header) -> f64 {
     let usual = Quantize::default().level;
-    let given = parameter_card(header, "NOISEBIT").ok().flatten().and_then(|card| header.real(&card).ok().flatten());
+    let given = parameter_card(header, NOISE_LEVEL).ok().flatten().and_then(|card| header.real(&card).ok().flatten());
     given.filter(|level| level.is_finite() && *level != 0.0).unwrap_or(usual)
 }
 

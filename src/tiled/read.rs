@@ -1,7 +1,9 @@
 //! Reading a compressed image or a section of one: the tiles that it touches, some at a time (FITS 4.0 §10.1).
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::cache::{DecodedTile, TileCache, TileKey};
 use super::copy::{gather, place};
 use super::decode::{Decoding, TileDecoder};
 use super::grid::{Grid, TouchedTile};
@@ -15,8 +17,9 @@ use super::unpack::PackedTile;
 use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
 use crate::format::Scaling;
+use crate::format::structure::element_count;
 use crate::image::{ImageBuffers, ImageRequest, Selection, Unfilled};
-use crate::source::{BufferSize, ReadAt, ReadPlan, does_not_fit};
+use crate::source::{BufferSize, ReadAt, ReadPlan, does_not_fit, resize};
 
 /// How many bytes the tiles of one part decode to, unless one tile is larger: few enough that the parts of a small image
 /// keep all threads busy.
@@ -36,6 +39,11 @@ pub(crate) struct TiledPlan {
     tiles: Vec<TileEntry>,
     tiles_in_part: usize,
     scattered: bool,
+    /// Where decoded tiles are kept, if those of this read are.
+    cache: Option<Arc<TileCache>>,
+    /// Of the touched tiles those that were kept.
+    held: Vec<Option<Arc<DecodedTile>>>,
+    unscaled: bool,
 }
 
 impl TiledPlan {
@@ -64,7 +72,20 @@ impl TiledPlan {
             .zip(shape)
             .fold(1u64, |product, (&tile, &length)| product.saturating_mul(tile.min(length).max(1)));
         let tile_len = full_tile.saturating_mul(scaling.data_type().size() as u64);
+        let is_whole = element_count(image.shape().iter().copied()) == Some(elements);
+        let cache = Arc::clone(&hdu.tiles);
+        let decoded_len = tile_len.saturating_mul(tiles.len() as u64);
+        // A whole image is hardly read again; and what does not fit would only drive out what is there.
+        let cached = !is_whole && decoded_len <= cache.limit();
+        let mut held = Vec::new();
+        if cached {
+            let key = |index| TileKey { row: grid.row(index), unscaled: request.unscaled, masked: request.mask };
+            held.extend((0..tiles.len()).map(|index| cache.get(key(index))));
+        }
         Ok(Self {
+            cache: cached.then_some(cache),
+            held,
+            unscaled: request.unscaled,
             shape: selection.shape,
             scaling,
             mask: request.mask,
@@ -77,8 +98,17 @@ impl TiledPlan {
         })
     }
 
+    pub(super) fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The tile, if it was kept decoded.
+    fn kept(&self, number: usize) -> Option<&DecodedTile> {
+        self.held.get(number).and_then(Option::as_deref)
+    }
+
     /// The numbers among the touched tiles of those of part `index`.
-    fn part(&self, index: usize) -> Range<usize> {
+    pub(super) fn part(&self, index: usize) -> Range<usize> {
         let start = index.saturating_mul(self.tiles_in_part).min(self.tiles.len());
         start..start.saturating_add(self.tiles_in_part).min(self.tiles.len())
     }
@@ -103,7 +133,8 @@ impl ReadPlan for TiledPlan {
 
     fn ranges(&self, index: usize) -> Vec<Range<u64>> {
         let mut ranges: Vec<Range<u64>> = Vec::new();
-        for tile in self.tiles.get(self.part(index)).unwrap_or_default() {
+        for number in self.part(index).filter(|&number| self.kept(number).is_none()) {
+            let Some(tile) = self.tiles.get(number) else { continue };
             match ranges.last_mut() {
                 Some(last) if last.end == tile.bytes.start => last.end = tile.bytes.end,
                 _ => ranges.push(tile.bytes.clone()),
@@ -141,7 +172,17 @@ impl ReadPlan for TiledPlan {
             self.grid.look(number, &mut touched);
             let (values, mask) = rest.take(touched.count())?;
             let tiles = self.tiles.get(number..part.end).unwrap_or_default();
-            run.decode(&touched, tiles, values, mask).in_item(|| format!("tile {}", touched.row + 1))?;
+            let decoded = match (&self.cache, self.kept(number)) {
+                (None, _) => run.decode(&touched, tiles, values, mask),
+                (_, Some(kept)) => run.take(kept, &touched, values, mask),
+                (Some(cache), None) => run.decode_whole(&touched, tiles, self.mask).and_then(|tile| {
+                    run.take(&tile, &touched, values, mask)?;
+                    let key = TileKey { row: touched.row, unscaled: self.unscaled, masked: self.mask };
+                    cache.put(key, Arc::new(tile));
+                    Ok(())
+                }),
+            };
+            decoded.in_item(|| format!("tile {}", touched.row + 1))?;
         }
         Ok(())
     }
@@ -170,6 +211,31 @@ struct TileRun<'a> {
 }
 
 impl TileRun<'_> {
+    /// Decodes all of the first of `tiles`.
+    fn decode_whole(&mut self, touched: &TouchedTile<'_>, tiles: &[TileEntry], masked: bool) -> Result<DecodedTile> {
+        let entry = tiles.first().ok_or_else(does_not_fit)?;
+        let pixels = usize::try_from(touched.pixels()).map_err(|_| Error::too_large("the tile is too large"))?;
+        let tile = PackedTile { entry, bytes: self.reader.bytes(tiles)?, number: touched.row + 1, pixels };
+        let (mut values, mut mask) = (Scratch::default(), Vec::new());
+        let len = pixels.saturating_mul(self.value_size);
+        resize(&mut mask, if masked { pixels } else { 0 })?;
+        self.decoder.decode(&tile, values.bytes(len)?, masked.then_some(mask.as_mut_slice()))?;
+        let bytes = (len + mask.len()) as u64;
+        Ok(DecodedTile { values, mask, bytes })
+    }
+
+    /// Takes what the section does of a tile that is decoded.
+    fn take(
+        &self,
+        tile: &DecodedTile,
+        touched: &TouchedTile<'_>,
+        values: &mut [u8],
+        mask: Option<&mut [u8]>,
+    ) -> Result<()> {
+        gather(touched, self.value_size, tile.values.held(), values)?;
+        mask.map_or(Ok(()), |mask| gather(touched, 1, &tile.mask, mask))
+    }
+
     /// Decodes what the section takes of the first of `tiles`.
     fn decode(
         &mut self,

@@ -10,6 +10,11 @@ use crate::source::resize;
 pub(super) struct Scratch(Vec<u64>);
 
 impl Scratch {
+    /// All bytes, at least as many as were asked for.
+    pub(super) fn held(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+
     /// The first `len` bytes; what they hold is left over from before.
     pub(super) fn bytes(&mut self, len: usize) -> Result<&mut [u8]> {
         let words = len.div_ceil(size_of::<u64>());

@@ -168,6 +168,21 @@ impl TileTable {
         Ok(runs)
     }
 
+    /// An error unless so many tiles have rows in the file.
+    pub(super) fn check_tiles(&self, tiles: u64, file_len: u64) -> Result<()> {
+        if tiles > self.rows || (tiles > 0 && self.row_len == 0) {
+            return Err(Error::illegal(format!(
+                "the image has {tiles} tiles, but the table only {} rows (NAXIS2)",
+                self.rows
+            )));
+        }
+        let len = tiles.saturating_mul(self.row_len as u64);
+        if self.start.saturating_add(len) > file_len {
+            return Err(past_the_end(self.start, usize::try_from(len).unwrap_or(usize::MAX), file_len));
+        }
+        Ok(())
+    }
+
     /// Reads rows of the table, in ascending order and each once; they come behind each other.
     pub(super) fn raw_rows(&self, rows: &[u64], source: &dyn ReadAt) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::encode::{NewTile, Packer, TileEncoder, dither, seed};
+use super::packing::NOISE_LEVEL;
 use super::plane_shape;
 use super::scratch::Scratch;
 use super::table::TileStorage;
@@ -11,7 +12,7 @@ use crate::codec::{gzip, hcompress, plio};
 use crate::compression::{Algorithm, Compression, HeapFormat, Quantize};
 use crate::edit::LARGEST_P;
 use crate::error::{Error, Result, ResultExt};
-use crate::format::{DataType, Encoding, Header};
+use crate::format::{DataType, Encoding, Header, Value};
 use crate::image::{NewImage, NewPixels, element_position};
 
 /// How many bytes of pixels are packed by one job, unless one tile has more.
@@ -279,14 +280,14 @@ impl<'a> NewTiledImage<'a> {
     /// What the header of the image itself would say (§10.1.1).
     fn describe_image(&self, header: &mut Header) -> Result<()> {
         header.set_structural("ZIMAGE", true, "this table is a compressed image")?;
-        header.set_structural("ZTENSION", "IMAGE", "XTENSION of the image")?;
-        header.set_structural("ZBITPIX", self.packer.stored.bitpix(), "BITPIX of the image")?;
-        header.set_structural("ZNAXIS", self.image.shape.len(), "NAXIS of the image")?;
+        header.set_structural("ZTENSION", "IMAGE", "image extension")?;
+        header.set_structural("ZBITPIX", self.packer.stored.bitpix(), "bits per data value")?;
+        header.set_structural("ZNAXIS", self.image.shape.len(), "number of axes")?;
         for (axis, length) in self.image.shape.iter().rev().enumerate() {
             header.set_structural(&format!("ZNAXIS{}", axis + 1), *length, "")?;
         }
-        header.set_structural("ZPCOUNT", 0, "PCOUNT of the image")?;
-        header.set_structural("ZGCOUNT", 1, "GCOUNT of the image")
+        header.set_structural("ZPCOUNT", 0, "no parameters")?;
+        header.set_structural("ZGCOUNT", 1, "one group")
     }
 
     fn describe_compression(&self, header: &mut Header) -> Result<()> {
@@ -294,18 +295,22 @@ impl<'a> NewTiledImage<'a> {
             header.set_structural(&format!("ZTILE{}", axis + 1), *length, "length of a tile")?;
         }
         header.set_structural("ZCMPTYPE", self.packer.algorithm.name(), "how tiles are compressed")?;
+        let mut parameters: Vec<(&str, Value, &str)> = Vec::new();
         if let Algorithm::Rice1 { block_size } = self.packer.algorithm {
             let pixel_size = if self.packer.quantize.is_some() { size_of::<i32>() } else { self.packer.stored.size() };
-            header.set_structural("ZNAME1", "BLOCKSIZE", "")?;
-            header.set_structural("ZVAL1", block_size, "pixels of a block")?;
-            header.set_structural("ZNAME2", "BYTEPIX", "")?;
-            header.set_structural("ZVAL2", pixel_size, "bytes of a pixel")?;
+            parameters.push(("BLOCKSIZE", block_size.into(), "pixels of a block"));
+            parameters.push(("BYTEPIX", pixel_size.into(), "bytes of a pixel"));
         }
         if let Algorithm::Hcompress1 { scale, smooth } = self.packer.algorithm {
-            header.set_structural("ZNAME1", "SCALE", "")?;
-            header.set_structural("ZVAL1", scale, "of the noise; negative: as it is")?;
-            header.set_structural("ZNAME2", "SMOOTH", "")?;
-            header.set_structural("ZVAL2", i64::from(smooth), "whether readers smooth")?;
+            parameters.push(("SCALE", scale.into(), "of the noise; negative: as it is"));
+            parameters.push(("SMOOTH", i64::from(smooth).into(), "whether readers smooth"));
+        }
+        if let Some(quantize) = self.packer.quantize {
+            parameters.push((NOISE_LEVEL, quantize.level.into(), "steps of the noise"));
+        }
+        for (number, (name, value, comment)) in (1..).zip(parameters) {
+            header.set_structural(&format!("ZNAME{number}"), name, "")?;
+            header.set_structural(&format!("ZVAL{number}"), value, comment)?;
         }
         let Some(quantize) = self.packer.quantize else {
             return if self.packer.stored.is_float() {

@@ -200,6 +200,11 @@ impl Selector {
         self.extend(py, data, names)
     }
 
+    /// Rewrites the tiles of a compressed image without what changes have left between them.
+    fn repack<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        await_op(py, self.reader.image(self.key.clone()).repack(), |()| ())
+    }
+
     /// Looks the HDU up: `hdu = await fits[key]`.
     fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (reader, key) = (self.reader.clone(), self.key.clone());

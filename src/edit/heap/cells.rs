@@ -104,7 +104,7 @@ impl Cells {
             self.patch(span, output);
             Ok(())
         };
-        Some(Piece::New(Content::Made { len, producer: Box::new(producer) }))
+        Some(Piece::New(Content::Derived { len, producer: Box::new(producer) }))
     }
 
     /// Puts the cells into `rows`, which are the bytes in `span`.

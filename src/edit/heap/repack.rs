@@ -85,7 +85,7 @@ pub(crate) fn repack_heap<'p>(
     let rows = Rows { row_len: old.hdu.layout.axes.first().copied().unwrap_or(0), columns, kept };
     let (start, len) = (parts.data_start, parts.rows_end - parts.data_start);
     let producer = move |span: Range<u64>, output: &mut [u8]| rows.make(start, len, span, output, source);
-    pieces.push(Piece::New(Content::Made { len, producer: Box::new(producer) }));
+    pieces.push(Piece::New(Content::Derived { len, producer: Box::new(producer) }));
     pieces.push(Piece::Old(parts.rows_end..parts.heap.start));
     pieces.extend(arrays.into_iter().map(Piece::Old));
     pieces.push(Piece::New(zeros(padding)));

@@ -123,7 +123,7 @@ fn states(plan: EditPlan<'_>, old: &[u8]) -> Vec<Vec<u8>> {
     };
     let made = |content: &Content<'_>| match content {
         Content::Bytes(bytes) => bytes.clone(),
-        Content::Made { len, producer } => {
+        Content::Made { len, producer } | Content::Derived { len, producer } => {
             // In pieces that are no rows.
             let mut bytes = vec![0; *len as usize];
             for (number, piece) in bytes.chunks_mut(997).enumerate() {
