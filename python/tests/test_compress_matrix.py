@@ -332,3 +332,22 @@ def test_large_planes_come_back(tmp_path):
     same(fits.getdata(path, 1), noise)
     same(fitsio.read(str(path), ext=1), noise)
     same(rustfits.read(path, ext=2), np.full((2000, 1000), -7, "i4"))
+
+
+@pytest.mark.parametrize(
+    "compress", [rustfits.Hcompress1(), rustfits.Hcompress1(scale=-20, smooth=True), rustfits.NoCompress()]
+)
+def test_pixels_that_stay_stay_the_same(tmp_path, compress):
+    """Also where a tile is lossy and smoothed: it is packed again as it was read, without loss."""
+    path = tmp_path / "changed.fits"
+    data = np.random.default_rng(17).integers(0, 5000, (64, 50)).astype("i2")
+    with rustfits.FITS(path, "w+") as file:
+        file.write_image(data, compress=compress)
+    model = rustfits.read(path)
+    with rustfits.FITS(path, "r+") as file:
+        file[1][20:35, 3:9] = 5
+        file[1].extend(data[:8])
+    model[20:35, 3:9] = 5
+    model = np.concatenate([model, data[:8]])
+    for reader in readers():
+        same(model, read(reader, path))
