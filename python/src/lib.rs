@@ -3,6 +3,7 @@
 mod aio;
 mod array;
 mod arrow;
+mod cells;
 mod compress;
 mod download;
 mod error;
