@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::directory::{Directory, HduEntry, HduKey, placed};
 use crate::engine::{Buffer, Op, computed, locate_remote, run_plan, run_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::format::DataType;
 use crate::io::{Fetched, RangedSource};
 use crate::options::OpenOptions;
-use crate::source::{ReadAt, ReadPlan};
+use crate::source::{BufferSize, ReadAt, ReadPlan};
 
 /// An open file.
 pub(crate) struct OpenFile {
@@ -132,9 +133,22 @@ impl OpenFile {
         }
     }
 
-    /// Goes over to another source, whose layout the directory has: the caller holds its lock.
-    pub(crate) fn replace_source(&self, source: Arc<dyn ReadAt>) {
-        *self.source.write().unwrap_or_else(PoisonError::into_inner) = Some(Source::Local(source));
+    /// Goes over to another source, whose layout the directory has: the caller holds its lock. A file that was closed meanwhile stays closed.
+    pub(crate) fn replace_source(&self, new: Arc<dyn ReadAt>) {
+        let mut source = self.source.write().unwrap_or_else(PoisonError::into_inner);
+        if source.is_some() {
+            *source = Some(Source::Local(new));
+        }
+    }
+
+    /// All bytes of the file.
+    pub(crate) fn to_bytes(self: &Arc<Self>) -> Op<Vec<u8>> {
+        self.locate(|_, source| {
+            let len = usize::try_from(source.len()).map_err(|_| Error::too_large("the file is larger than memory"))?;
+            let mut bytes = Buffer::allocate(BufferSize { data_type: DataType::U8, elements: len }, false)?;
+            source.read_at(0, bytes.bytes_mut())?;
+            Ok(bytes.into_bytes())
+        })
     }
 
     /// An operation that reads metadata only.
