@@ -183,6 +183,7 @@ impl TableSelector {
         waited fn read_records() -> Records;
         waited fn write(columns: impl Into<TableValues>) -> ();
         waited fn append(rows: impl Into<TableValues>) -> ();
+        waited fn repack() -> ();
         waited fn append_all(groups: Vec<Vec<ColumnValues>>) -> ();
         waited fn insert_column(values: ColumnValues, options: ColumnOptions) -> ();
         waited fn delete_column(column: impl Into<ColumnKey>) -> ();
@@ -271,6 +272,7 @@ impl FitsWriter {
         ) -> usize;
         waited fn write_table(columns: impl Into<TableValues>, options: TableOptions) -> usize;
         waited fn create_table(fields: Vec<Field>, rows: u64, options: TableOptions) -> usize;
+        waited fn create_ascii_table(fields: Vec<Field>, rows: u64, options: TableOptions) -> usize;
         waited fn edit_header(key: impl Into<HduKey>, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> ();
         waited fn write_image_values(values: PixelValues, options: ImageOptions) -> usize;
         waited fn create_image(data_type: DataType, shape: Vec<usize>, options: ImageOptions) -> usize;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::Element;
 use crate::table::{GivenColumn, GivenType};
 use crate::table_writer::TableOptions;
+use crate::variable_column::ArrayElement;
 
 /// The values of one column: an array whose first axis is the rows, or one cell or one element for all rows.
 ///
@@ -136,16 +137,27 @@ impl ColumnValues {
     /// assert_eq!((adc.offsets(), adc.cell::<i16>(2)?[0]), (&[0, 3, 3, 4][..], 4));
     /// # Ok::<(), rustfits::Error>(())
     /// ```
-    pub fn from_cells<T: ColumnValue, C: AsRef<[T]>>(name: impl Into<String>, cells: &[C]) -> Self {
-        let mut elements: Vec<T> = Vec::with_capacity(cells.iter().map(|cell| cell.as_ref().len()).sum());
+    pub fn from_cells<T: ArrayElement, C: AsRef<[T]>>(name: impl Into<String>, cells: &[C]) -> Self {
+        let elements = cells.iter().map(|cell| cell.as_ref().len()).sum::<usize>();
+        let mut bytes = Vec::with_capacity(elements.saturating_mul(size_of::<T>()));
         let mut offsets = Vec::with_capacity(cells.len() + 1);
         offsets.push(0);
         for cell in cells {
-            elements.extend_from_slice(cell.as_ref());
-            offsets.push(elements.len());
+            bytes.extend_from_slice(bytemuck::cast_slice(cell.as_ref()));
+            offsets.push(offsets.last().copied().unwrap_or(0) + cell.as_ref().len());
         }
-        let values = Self::from_array(name, &ndarray::ArrayView1::from(&elements));
-        Self { shape: vec![cells.len()], offsets: Some(offsets), ..values }
+        Self {
+            name: name.into(),
+            element: GivenType::from_code(T::CODE).map_or(GivenType::Logical, |(element, _)| element),
+            shape: vec![cells.len()],
+            memory: Arc::new(bytes),
+            start: 0,
+            stride: 0,
+            swapped: false,
+            mask: None,
+            offsets: Some(offsets),
+            array_shape: Vec::new(),
+        }
     }
 
     /// Texts of lengths of their own, one for each row: they go into a variable-length column.

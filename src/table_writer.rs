@@ -323,8 +323,7 @@ impl TableSelector {
             }
             let changed = changer.replace_hdu(key, move |old, source, carry_out| {
                 let given: Vec<_> = again.iter().map(ColumnValues::lend).collect();
-                let table = changeable(old.hdu)?;
-                let (table, header) = with_null_texts(table, &given, old.header.clone())?;
+                let (table, header) = with_null_texts(changeable(old.hdu)?.clone(), &given, old.header.clone())?;
                 let rows = requested.rows.resolve(table.rows)?;
                 carry_out(write_arrays(old, (&table, header), &rows, &given, requested.unscaled, source)?)
             });
@@ -368,7 +367,11 @@ impl TableSelector {
         };
         changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
             let given: Vec<Vec<_>> = groups.iter().map(|rows| rows.iter().map(ColumnValues::lend).collect()).collect();
-            append_rows(old, &given, source)?.map_or(Ok(()), carry_out)
+            let (mut table, mut header) = (changeable(old.hdu)?.clone(), old.header.clone());
+            for rows in &given {
+                (table, header) = with_null_texts(table, rows, header)?;
+            }
+            append_rows(old, (&table, header), &given, source)?.map_or(Ok(()), carry_out)
         })
     }
 
@@ -502,11 +505,10 @@ fn needs_null_text(column: &Column, values: &GivenColumn<'_>) -> bool {
 
 /// The columns and their header with TNULL for those that get their first field without a value.
 fn with_null_texts(
-    table: &TableLayout,
+    mut table: TableLayout,
     given: &[GivenColumn<'_>],
     mut header: Header,
 ) -> Result<(TableLayout, Header)> {
-    let mut table = table.clone();
     for values in given {
         let Some(number) = table.find(values.name) else { continue };
         if let Some(column) = table.columns.get_mut(number).filter(|column| needs_null_text(column, values)) {

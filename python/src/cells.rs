@@ -9,10 +9,21 @@ use rustfits::ColumnValues;
 
 use crate::error::OrRaise;
 use crate::pixels::mask_of;
-use crate::table_values::memory_of;
+use crate::table_values::{column_values, memory_of};
 
 /// The cells of a column; `None` where nothing is.
 type Cells<'py> = Vec<Option<Bound<'py, PyAny>>>;
+
+/// What is known of the column that cells are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnKind {
+    /// It is there.
+    There,
+    /// It is made of the cells.
+    New,
+    /// It is made, and was said to be a variable-length one.
+    Variable,
+}
 
 /// A sequence whose entries numpy makes no array of: each is a cell.
 pub(crate) fn ragged<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -27,8 +38,8 @@ pub(crate) fn ragged<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py
     Ok(Some(array))
 }
 
-/// An array of objects as a column. Where all are text it is one of fixed width, unless it was said to be `variable`.
-pub(crate) fn object_values(name: &str, data: &Bound<'_, PyAny>, variable: bool) -> PyResult<ColumnValues> {
+/// An array of objects as a column. Where all are text it is one of fixed width, unless it was said to be a variable-length one.
+pub(crate) fn object_values(name: &str, data: &Bound<'_, PyAny>, kind: ColumnKind) -> PyResult<ColumnValues> {
     let py = data.py();
     let refuse = |message: String| PyValueError::new_err(format!("column '{name}': {message}; nothing was written"));
     let mask = mask_of(data)?;
@@ -49,7 +60,7 @@ pub(crate) fn object_values(name: &str, data: &Bound<'_, PyAny>, variable: bool)
     if let (Some(text), Some(other)) = (text, other) {
         return Err(refuse(format!("row {text} holds text, row {other} does not: a column is of one kind")));
     }
-    if text.is_some() && !variable {
+    if text.is_some() && kind != ColumnKind::Variable {
         return fixed_texts(name, &array, mask.is_some().then_some(data), &cells, &shape);
     }
     if shape.len() != 1 {
@@ -58,11 +69,11 @@ pub(crate) fn object_values(name: &str, data: &Bound<'_, PyAny>, variable: bool)
         if plain.getattr("dtype")?.getattr("kind")?.extract::<char>()? == 'O' || mask.is_some() {
             return Err(refuse(format!("an array of objects has one axis, its rows; this one has shape {shape:?}")));
         }
-        return crate::table_values::column_values(name, &plain);
+        return column_values(name, &plain);
     }
     match text {
         Some(_) => texts(name, &cells),
-        None => arrays(name, &cells, variable, &refuse),
+        None => arrays(name, &cells, kind, &refuse),
     }
 }
 
@@ -82,7 +93,7 @@ fn fixed_texts(
     let filled = PyList::new(array.py(), filled)?;
     let texts = numpy.call_method1("array", (filled, if bytes { "S" } else { "U" }))?;
     let texts = texts.call_method1("reshape", (PyTuple::new(array.py(), shape)?,))?;
-    let values = crate::table_values::column_values(name, &texts)?;
+    let values = column_values(name, &texts)?;
     match masked.map(mask_of).transpose()?.flatten() {
         Some(mask) => values.masked(mask.as_ref().to_vec()).or_raise(),
         None => Ok(values),
@@ -112,7 +123,7 @@ fn texts(name: &str, cells: &Cells<'_>) -> PyResult<ColumnValues> {
 }
 
 /// Arrays of lengths of their own, which are of one type.
-fn arrays(name: &str, cells: &Cells<'_>, variable: bool, refuse: &dyn Fn(String) -> PyErr) -> PyResult<ColumnValues> {
+fn arrays(name: &str, cells: &Cells<'_>, kind: ColumnKind, refuse: &dyn Fn(String) -> PyErr) -> PyResult<ColumnValues> {
     let Some(py) = cells.iter().flatten().next().map(Bound::py) else {
         let nothing = Arc::new(Vec::<u8>::new());
         return ColumnValues::from_offsets(name, "f8", vec![0; cells.len() + 1], nothing, Vec::new()).or_raise();
@@ -124,7 +135,7 @@ fn arrays(name: &str, cells: &Cells<'_>, variable: bool, refuse: &dyn Fn(String)
         if let Some(cell) = cell {
             let array = numpy.call_method1("asanyarray", (cell,));
             let array = array.map_err(|_| refuse(format!("row {row} holds what no array can be made of")))?;
-            let length = found.look_at(row, cell, &array, variable, refuse)?;
+            let length = found.look_at(row, cell, &array, kind, refuse)?;
             offsets.push(offsets.last().copied().unwrap_or(0) + length);
             let flat = if found.is_flat { array } else { array.call_method1("reshape", (-1,))? };
             if length > 0 {
@@ -135,6 +146,10 @@ fn arrays(name: &str, cells: &Cells<'_>, variable: bool, refuse: &dyn Fn(String)
         }
     }
     let masked = pieces.iter().any(|piece| piece.hasattr("mask").unwrap_or(false));
+    if found.only_single && kind == ColumnKind::There && pieces.len() == cells.len() {
+        // Objects that are numbers.
+        return column_values(name, &numpy.call_method1("concatenate", (PyList::new(py, pieces)?,))?);
+    }
     let module = if masked { py.import("numpy.ma")? } else { numpy.clone() };
     let all = match pieces.is_empty() {
         true => numpy.call_method1("empty", (0, found.dtype.clone().unwrap_or("f8".into_pyobject(py)?.into_any())))?,
@@ -160,6 +175,8 @@ struct Found<'py> {
     shape: Option<Vec<usize>>,
     shapes_differ: bool,
     is_flat: bool,
+    /// Whether arrays without an axis are all that was seen.
+    only_single: bool,
 }
 
 impl<'py> Found<'py> {
@@ -169,13 +186,14 @@ impl<'py> Found<'py> {
         row: usize,
         cell: &Bound<'py, PyAny>,
         array: &Bound<'py, PyAny>,
-        variable: bool,
+        column: ColumnKind,
         refuse: &dyn Fn(String) -> PyErr,
     ) -> PyResult<usize> {
         let axes: usize = array.getattr("ndim")?.extract()?;
         let length: usize = array.getattr("size")?.extract()?;
         self.is_flat = axes == 1;
-        if axes == 0 && !variable {
+        self.only_single = axes == 0 && (self.only_single || row == 0);
+        if axes == 0 && column == ColumnKind::New {
             return Err(refuse(format!(
                 "row {row} holds a single value and not an array: convert the column with astype(), or say that it is a variable-length one with \
                  var_dtypes= or inner_dtype="
@@ -208,7 +226,7 @@ impl<'py> Found<'py> {
                     known.call_method1("newbyteorder", ("=",))?.eq(dtype.call_method1("newbyteorder", ("=",))?)?;
                 let known_kind: char = known.getattr("kind")?.extract()?;
                 let numbers = known_kind != 'b' && kind != 'b';
-                if !same && length > 0 && !((variable || (from_list && self.from_list)) && numbers) {
+                if !same && length > 0 && !((column != ColumnKind::New || (from_list && self.from_list)) && numbers) {
                     return Err(refuse(format!(
                         "row {} holds {}, row {row} {}: say the type of the arrays with var_dtypes= or inner_dtype=",
                         self.row,

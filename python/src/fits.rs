@@ -363,7 +363,7 @@ impl Fits {
     /// before : int, str, (str, int) or HDU, optional
     ///     The HDU in front of which the new one goes; behind the last one unless given. In front of the primary HDU it becomes the primary
     ///     one, and the old one an extension.
-    /// compress : str or Gzip1, Gzip2, Rice1, Plio1, optional
+    /// compress : str or Gzip1, Gzip2, Rice1, Plio1, Hcompress1, NoCompress, optional
     ///     Compresses the image in tiles, by the name of a compression ('RICE_1', 'gzip_2', ...) or an instance of its class. The image is then
     ///     an extension, behind an empty primary HDU where the file has none. Floats are lossless with GZIP_1 and GZIP_2; the others need
     ///     `quantize`.

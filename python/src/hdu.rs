@@ -340,4 +340,11 @@ impl CompressedImageHdu {
     fn zcmptype(slf: PyRef<'_, Self>) -> PyResult<&'static str> {
         slf.as_super().as_super().info.compression().or_raise()
     }
+
+    /// Rewrites the tiles without what changes have left between them. A tile that gets other pixels is put behind the others, and its old bytes
+    /// stay where they are until then.
+    fn repack<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, hdu) = (slf.py(), slf.as_super().as_super());
+        hdu.run(py, hdu.reader.image(hdu.info.id()).repack())
+    }
 }

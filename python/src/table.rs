@@ -559,7 +559,7 @@ impl AsciiTableHdu {
     #[getter]
     fn formats<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let formats = PyDict::new(slf.py());
-        for (name, format) in slf.as_super().as_super().info.formats().or_raise()? {
+        for (name, format) in slf.as_super().as_super().described(slf.py(), HduInfo::formats).or_raise()? {
             formats.set_item(name, format)?;
         }
         Ok(formats)

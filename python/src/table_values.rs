@@ -9,7 +9,7 @@ use rustfits::{ColumnValues, Field, TableValues};
 
 use crate::array::Lent;
 use crate::arrow::{offered, offers};
-use crate::cells::{object_values, ragged};
+use crate::cells::{ColumnKind, object_values, ragged};
 use crate::error::OrRaise;
 use crate::pixels::mask_of;
 
@@ -21,14 +21,14 @@ type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// The columns that data of a table consist of.
 pub(crate) fn table_values(data: &Bound<'_, PyAny>, names: Option<&[String]>) -> PyResult<TableValues> {
-    declared_values(data, names, &|_| false)
+    declared_values(data, names, &|_| ColumnKind::There)
 }
 
-/// As [`table_values`], of columns of which some are said to be variable-length ones.
+/// As [`table_values`], of columns that may be new ones.
 pub(crate) fn declared_values(
     data: &Bound<'_, PyAny>,
     names: Option<&[String]>,
-    is_variable: &dyn Fn(&str) -> bool,
+    kind: &dyn Fn(&str) -> ColumnKind,
 ) -> PyResult<TableValues> {
     if let Some(batches) = offered(data)? {
         return Ok(chosen(batches, names));
@@ -36,36 +36,36 @@ pub(crate) fn declared_values(
     if let Ok(columns) = data.cast::<PyDict>() {
         let columns = columns.iter().map(|(name, values)| {
             let name = name.extract::<String>()?;
-            declared_column(&name, &values, is_variable(&name))
+            declared_column(&name, &values, kind(&name))
         });
         return Ok(chosen(columns.collect::<PyResult<Vec<_>>>()?.into(), names));
     }
     if field_names(data)?.is_some() {
-        return Ok(chosen(structured_values(data, is_variable)?.into(), names));
+        return Ok(chosen(structured_values(data, kind)?.into(), names));
     }
     let is_list = data.is_instance_of::<PyList>() || data.is_instance_of::<PyTuple>();
     match names {
-        Some(names) if is_list => named_arrays(names, data, is_variable),
+        Some(names) if is_list => named_arrays(names, data, kind),
         _ => Err(PyValueError::new_err(ACCEPTED)),
     }
 }
 
 /// Arrays that are columns by their order.
 pub(crate) fn named_values(names: &[String], arrays: &Bound<'_, PyAny>) -> PyResult<TableValues> {
-    named_arrays(names, arrays, &|_| false)
+    named_arrays(names, arrays, &|_| ColumnKind::There)
 }
 
 fn named_arrays(
     names: &[String],
     arrays: &Bound<'_, PyAny>,
-    is_variable: &dyn Fn(&str) -> bool,
+    kind: &dyn Fn(&str) -> ColumnKind,
 ) -> PyResult<TableValues> {
     let arrays = arrays.try_iter()?.collect::<PyResult<Vec<_>>>()?;
     if arrays.len() != names.len() {
         let message = format!("there are {} columns and values for {}: {names:?}", names.len(), arrays.len());
         return Err(PyValueError::new_err(message));
     }
-    let columns = names.iter().zip(&arrays).map(|(name, values)| declared_column(name, values, is_variable(name)));
+    let columns = names.iter().zip(&arrays).map(|(name, values)| declared_column(name, values, kind(name)));
     columns.collect::<PyResult<Vec<_>>>().map(TableValues::from)
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn has_fields(data: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// The fields of a structured array, or of one record.
-fn structured_values(data: &Bound<'_, PyAny>, is_variable: &dyn Fn(&str) -> bool) -> PyResult<Vec<ColumnValues>> {
+fn structured_values(data: &Bound<'_, PyAny>, kind: &dyn Fn(&str) -> ColumnKind) -> PyResult<Vec<ColumnValues>> {
     let py = data.py();
     let numpy = py.import("numpy")?;
     let array = numpy.call_method1("asarray", (data,))?;
@@ -112,7 +112,7 @@ fn structured_values(data: &Bound<'_, PyAny>, is_variable: &dyn Fn(&str) -> bool
         return Err(PyValueError::new_err(message));
     }
     if dtype.getattr("hasobject")?.is_truthy()? {
-        return names.iter().map(|name| declared_column(name, &data.get_item(name)?, is_variable(name))).collect();
+        return names.iter().map(|name| declared_column(name, &data.get_item(name)?, kind(name))).collect();
     }
     let stride: usize = dtype.getattr("itemsize")?.extract()?;
     let memory = memory_of(&array)?;
@@ -159,23 +159,23 @@ fn element_and_shape(dtype: &Bound<'_, PyAny>) -> PyResult<(String, Vec<usize>)>
 
 /// One column: an array, a list, or a single value.
 pub(crate) fn column_values(name: &str, data: &Bound<'_, PyAny>) -> PyResult<ColumnValues> {
-    declared_column(name, data, false)
+    declared_column(name, data, ColumnKind::There)
 }
 
-/// As [`column_values`]; `variable`: it is said to be a variable-length column.
-pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, variable: bool) -> PyResult<ColumnValues> {
+/// As [`column_values`], of a column that may be a new one.
+pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, kind: ColumnKind) -> PyResult<ColumnValues> {
     let numpy = data.py().import("numpy")?;
     let mut array = match numpy.call_method1("asarray", (data,)) {
         Ok(array) => array,
         // numpy makes no array of lists of different lengths.
         Err(error) => match ragged(data)? {
-            Some(cells) => return object_values(name, &cells, variable),
+            Some(cells) => return object_values(name, &cells, kind),
             None => return Err(error),
         },
     };
     match array.getattr("dtype")?.getattr("kind")?.extract::<char>()? {
         'O' if array.getattr("ndim")?.extract::<usize>()? > 0 => {
-            return object_values(name, data_or(data, &array)?, variable);
+            return object_values(name, data_or(data, &array)?, kind);
         }
         'T' => array = array.call_method1("astype", ("U",))?,
         _ => {}

@@ -10,6 +10,7 @@ use rustfits::{
     TableValues,
 };
 
+use crate::cells::ColumnKind;
 use crate::error::OrRaise;
 use crate::hdu::{Collection, Extension, Hdu};
 use crate::header::CardsArgument;
@@ -49,8 +50,11 @@ impl NewTable<'_> {
         names: Option<Vec<String>>,
     ) -> PyResult<Op<usize>> {
         let types = self.array_types()?;
-        let is_variable = |name: &str| types.iter().any(|(column, _)| is_called(name, column));
-        let columns = declared_values(data, names.as_deref(), &is_variable)?;
+        let kind = |name: &str| match types.iter().any(|(column, _)| is_called(name, column)) {
+            true => ColumnKind::Variable,
+            false => ColumnKind::New,
+        };
+        let columns = declared_values(data, names.as_deref(), &kind)?;
         let options = self.options(columns.names().iter().map(String::as_str))?;
         Ok(writer.write_table(columns, options))
     }
@@ -77,7 +81,7 @@ impl NewTable<'_> {
 
     /// What `rustfits.write(filename, data)` does.
     pub(crate) fn write_file(self, name: PathBuf, append: bool, data: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
-        let columns = table_values(data, None)?;
+        let columns = declared_values(data, None, &|_| ColumnKind::New)?;
         let options = self.options(columns.names().iter().map(String::as_str))?;
         Ok(FitsWriter::write_table_file(name, append, columns, options))
     }
@@ -260,7 +264,8 @@ pub(crate) fn insert_column(
         _ => return Err(PyTypeError::new_err("a column has one place: give position=, after= or before=")),
     };
     let array_type = insertion.inner_dtype.map(inner_code).transpose()?;
-    let values = declared_column(name, data, array_type.is_some())?;
+    let kind = if array_type.is_some() { ColumnKind::Variable } else { ColumnKind::New };
+    let values = declared_column(name, data, kind)?;
     let options = ColumnOptions {
         place,
         unit: insertion.unit,

@@ -14,7 +14,7 @@ use arrow_schema::{ArrowError, DataType as ArrowType, SchemaRef};
 use bytes::Bytes;
 
 use super::schema::{Extent, item, list_size, schema};
-use crate::engine::{Buffer, in_order};
+use crate::engine::{Buffer, Watch, in_order};
 use crate::error::{Error, Result, ResultExt};
 use crate::format::DataType;
 use crate::memory;
@@ -63,10 +63,11 @@ pub(super) fn record_batch(plan: TablePlan, buffers: Vec<Buffer>, given: Option<
     if size < SMALL {
         columns = (0..decoded.len()).map(column).collect::<Result<_>>()?;
     } else {
-        in_order(decoded.len(), column, |array| {
+        let push = |array| {
             columns.push(array);
             Ok(())
-        })?;
+        };
+        in_order(decoded.len(), column, push, &mut Watch::none())?;
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema, columns, &options).map_err(defect)

@@ -57,7 +57,7 @@ pub(crate) fn write_arrays<'p>(
 /// Plans to put rows behind the last one whose arrays go behind those in use.
 pub(super) fn append_with_arrays<'p>(
     old: &OldHdu<'_>,
-    table: &TableLayout,
+    (table, header): (&TableLayout, Header),
     mut encoders: Vec<RowEncoder<'p>>,
     source: &'p dyn ReadAt,
 ) -> Result<Extended<'p>> {
@@ -67,7 +67,7 @@ pub(super) fn append_with_arrays<'p>(
         encoder.place_heap(start)?;
         start = start.saturating_add(encoder.heap_len());
     }
-    let header = with_longest(old.header.clone(), table, &encoders)?;
+    let header = with_longest(header, table, &encoders)?;
     let encoders: Vec<_> = encoders.into_iter().map(Arc::new).collect();
     let arrays = encoders.iter().map(|encoder| heap_bytes(Arc::clone(encoder))).collect();
     let rows = joined(encoders.into_iter().map(|encoder| (encoder.rows_len(), row_bytes(encoder))).collect());

@@ -115,6 +115,31 @@ impl Place {
     }
 }
 
+/// Plans to put a column of descriptors, all of them empty, behind the last one of the table of a compressed image.
+pub(crate) fn append_descriptors<'p>(
+    old: &OldHdu<'_>,
+    name: &str,
+    wide: bool,
+    source: &'p dyn ReadAt,
+) -> Result<Extended<'p>> {
+    let table = TableLayout::of_header(old.header, &old.hdu.layout)?;
+    let width = if wide { 16 } else { 8 };
+    let row_len = table.row_len.checked_add(width).ok_or_else(|| Error::too_large("a row is larger than memory"))?;
+    let number = table.columns.len() + 1;
+    let mut header = old.header.clone().with_column(number, |header| {
+        header.set_structural(&format!("TTYPE{number}"), name, "")?;
+        header.set_structural(&format!("TFORM{number}"), if wide { "1QB" } else { "1PB" }, "")
+    })?;
+    set_lengths(&mut header, &table, row_len)?;
+    let end = table.row_len;
+    let splice = Splice { data_start: table.data_start, row_len: table.row_len, cut: end..end, width };
+    let empty = |_: Range<u64>, cells: &mut [u8]| {
+        cells.fill(0);
+        Ok(())
+    };
+    respliced(old, &table, header, splice, (Box::new(empty), None), source)
+}
+
 /// Plans to take out the column with this number, counted from 0. The arrays of a variable-length column stay in the heap until it is repacked.
 pub(crate) fn delete_column<'p>(old: &OldHdu<'_>, number: usize, source: &'p dyn ReadAt) -> Result<Extended<'p>> {
     let table = changeable(old.hdu)?;

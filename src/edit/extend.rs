@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::header::{HeaderChange, header_change};
 use super::pixels::Pixels;
 use crate::directory::HduEntry;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::format::{Encoding, HduKind, HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, Producer, Step, past_the_end};
 use crate::table::TableLayout;
@@ -36,9 +36,7 @@ pub(crate) struct Extended<'p> {
 /// Plans to add rows: arrays with all axes of the image, or with all but the slowest for a single row. `None` where there is nothing to add.
 pub(crate) fn extend_image<'p>(old: &OldHdu<'_>, rows: Vec<Pixels<'p>>) -> Result<Option<Extended<'p>>> {
     if !matches!(old.hdu.layout.kind, HduKind::Image) {
-        let compressed = matches!(old.hdu.layout.kind, HduKind::CompressedImage);
-        let refusal = Error::new(ErrorKind::Unsupported, "a compressed image can't be made longer yet");
-        return Err(if compressed { refusal } else { old.hdu.expected("an image") });
+        return Err(old.hdu.expected("an image"));
     }
     let before = &old.hdu.layout;
     let mut added = 0u64;
@@ -149,7 +147,7 @@ fn content<'p>(encoding: Encoding, rows: Pixels<'p>) -> Content<'p> {
 }
 
 /// How many rows an array is to an image with these axes, fastest first.
-fn count_rows(axes: &[u64], shape: &[usize]) -> Result<u64> {
+pub(crate) fn count_rows(axes: &[u64], shape: &[usize]) -> Result<u64> {
     let Some((_, row)) = axes.split_last() else {
         return Err(Error::argument("an image without axes can't be made longer: create one with an axis of length 0"));
     };

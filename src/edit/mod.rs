@@ -6,7 +6,6 @@ mod columns;
 mod copied;
 mod extend;
 mod header;
-#[allow(dead_code, reason = "what is changed through it comes next")]
 mod heap;
 mod insert;
 mod pixel_runs;
@@ -14,12 +13,12 @@ mod pixels;
 mod rows;
 
 pub(crate) use arrays::{heap_columns, write_arrays};
-pub(crate) use columns::{delete_column, insert_column};
+pub(crate) use columns::{append_descriptors, delete_column, insert_column};
 pub(crate) use copied::as_extension;
-pub(crate) use extend::{Extended, OldHdu, extend_image, set_count};
+pub(crate) use extend::{Extended, OldHdu, count_rows, extend_image, set_count};
 pub(crate) use header::{HeaderChange, header_change, with_headers};
-#[allow(unused_imports, reason = "as above")]
 pub(crate) use heap::{Cells, HeapChange, HeapColumn, LARGEST_P, change_heap, repack_heap, used_heap};
 pub(crate) use insert::{Demoted, NewHdu, append_hdus, delete_hdu, insert_hdus};
+pub(crate) use pixel_runs::value_strides;
 pub(crate) use pixels::{Meaning, PixelPlace, Pixels, write_pixels};
 pub(crate) use rows::{append_rows, write_rows};

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::arrays::append_with_arrays;
 use super::extend::{Extended, OldHdu, lengthened, set_count};
 use crate::error::{Error, Result};
+use crate::format::Header;
 use crate::image::Axis;
 use crate::source::{Content, EditPlan, ReadAt, Step, past_the_end, resize};
-use crate::table::{GivenColumn, RowEncoder, TableLayout, changeable, row_bytes};
+use crate::table::{GivenColumn, RowEncoder, TableLayout, row_bytes};
 
 /// How many bytes of rows that follow each other are written at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -75,13 +76,14 @@ fn runs(rows: &Axis, most: u64) -> impl Iterator<Item = Range<u64>> + '_ {
     })
 }
 
-/// Plans to put rows behind the last one; each group has values for every column. `None` where there is nothing to add.
+/// Plans to put rows behind the last one; each group has values for every column. `None` where there is nothing to add. `table`: the columns, which `header`
+/// describes, as they are to be.
 pub(crate) fn append_rows<'p>(
     old: &OldHdu<'_>,
+    (table, mut header): (&TableLayout, Header),
     groups: &[Vec<GivenColumn<'p>>],
     source: &'p dyn ReadAt,
 ) -> Result<Option<Extended<'p>>> {
-    let table = changeable(old.hdu)?;
     let mut added = 0u64;
     let mut encoders = Vec::with_capacity(groups.len());
     for given in groups {
@@ -97,14 +99,13 @@ pub(crate) fn append_rows<'p>(
     }
     let rows = table.rows.checked_add(added).and_then(|rows| i64::try_from(rows).ok()).ok_or_else(too_large)?;
     if encoders.iter().any(RowEncoder::has_arrays) {
-        return append_with_arrays(old, table, encoders, source).map(Some);
+        return append_with_arrays(old, (table, header), encoders, source).map(Some);
     }
     let row_bytes_of = |rows: u64| rows.checked_mul(table.row_len as u64).ok_or_else(too_large);
     let contents = encoders
         .into_iter()
         .map(|encoder| Content::Made { len: encoder.rows_len(), producer: row_bytes(Arc::new(encoder)) })
         .collect();
-    let mut header = old.header.clone();
     set_count(&mut header, "NAXIS2", rows)?;
     if let Some(heap) = header.integer("THEAP")? {
         let moved = i64::try_from(row_bytes_of(added)?).ok().and_then(|added| heap.checked_add(added));

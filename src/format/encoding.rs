@@ -82,6 +82,11 @@ impl Encoding {
         self.scaling.stored
     }
 
+    /// The stored number that stands for no value.
+    pub(crate) fn blank(&self) -> Option<i64> {
+        self.blank
+    }
+
     /// The type of what is given.
     pub(crate) fn given(&self) -> DataType {
         self.given

@@ -20,7 +20,9 @@ pub(crate) mod replacement;
 mod segments;
 mod sink;
 pub(crate) mod sniff;
+mod spool;
 mod tls;
+pub(crate) mod traffic;
 mod whole;
 
 pub(crate) use disk_sink::DiskSink;
@@ -30,4 +32,5 @@ pub(crate) use location::Location;
 pub(crate) use memory::MemoryFile;
 pub(crate) use part_file::{Finished, PartFile, check_name};
 pub(crate) use replacement::Replacement;
+pub(crate) use spool::Spool;
 pub(crate) use whole::{Fetched as FetchedFile, Fetching, TransferCounts, WholeFile};

@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::cell_encoder::{said, turn, wrong_type};
+use super::cell_encoder::{said, wrong_type};
 use super::column::{Cell, Column};
 use super::conversion::{ComplexEncoding, Conversion};
+use super::elements::Elements;
 use super::given::{GivenColumn, GivenType};
 use crate::error::{Error, Result};
 use crate::format::{Encoding, Misfit};
@@ -55,6 +56,9 @@ impl<'a> ArrayEncoder<'a> {
             return Err(error.clone().in_item(|| format!("column '{}'", column.name)));
         }
         let elements = Elements::new(values, rows)?;
+        if column.width == 0 && elements.count() > 0 {
+            return Err(values.refuse("are arrays, and the column has no room to say where they are (its repeat count is 0); nothing was written"));
+        }
         let way = Way::new(variable.cell, values, as_stored, elements.count())?;
         let mut encoder = Self {
             name: values.name,
@@ -194,7 +198,7 @@ impl<'a> ArrayEncoder<'a> {
     pub(super) fn describe(&self, rows: Range<u64>, output: &mut [u8], row_len: usize, start: usize) {
         let place = self.place.start - start..self.place.end - start;
         for (row, output) in rows.zip(output.chunks_mut(row_len)) {
-            let Some(place) = output.get_mut(place.clone()) else { continue };
+            let Some(place) = output.get_mut(place.clone()).filter(|place| !place.is_empty()) else { continue };
             let length = self.elements(row) as u64;
             // An empty array is nowhere.
             let offset = if length == 0 { 0 } else { self.heap_start + self.start(row) };
@@ -303,105 +307,104 @@ impl Way {
     }
 }
 
-/// The elements of all rows, one behind the other.
-struct Elements<'a> {
-    values: Cow<'a, [u8]>,
-    mask: Option<Cow<'a, [u8]>>,
-    offsets: Cow<'a, [usize]>,
-}
+#[cfg(test)]
+mod tests {
+    use super::super::encode::RowEncoder;
+    use super::super::{Declared, NewColumn};
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::format::DataType;
 
-impl<'a> Elements<'a> {
-    /// Of arrays with lengths of their own; of an array of as many rows; or of one array, or one element, for all rows.
-    fn new(given: &GivenColumn<'a>, rows: u64) -> Result<Self> {
-        let rows = usize::try_from(rows).map_err(|_| Error::too_large("the rows do not fit memory"))?;
-        let mut elements = match given.offsets {
-            Some(offsets) if offsets.len() == rows + 1 => Self {
-                values: Cow::Borrowed(given.bytes),
-                mask: given.mask.map(Cow::Borrowed),
-                offsets: Cow::Borrowed(offsets),
-            },
-            Some(offsets) => {
-                let count = offsets.len().saturating_sub(1);
-                return Err(given.refuse(&format!("have {count} rows, {rows} are written; nothing was written")));
-            }
-            None => Self::of_array(given, rows)?,
+    fn given<'a>(
+        element: GivenType,
+        bytes: &'a [u8],
+        shape: &'a [usize],
+        offsets: Option<&'a [usize]>,
+    ) -> GivenColumn<'a> {
+        let stride = bytes.len() / shape.first().copied().unwrap_or(1).max(1);
+        let (start, swapped, mask) = (0, false, None);
+        GivenColumn { name: "c", element, shape, bytes, start, stride, swapped, mask, offsets, array_shape: &[] }
+    }
+
+    /// The rows and the heap of a table of one column, made in pieces of `step` bytes.
+    fn encoded(column: &NewColumn, values: &GivenColumn<'_>, rows: u64, start: u64, step: usize) -> (Vec<u8>, Vec<u8>) {
+        let mut encoder =
+            RowEncoder::new(&column.layout(rows).unwrap(), std::slice::from_ref(values), rows, false).unwrap();
+        encoder.check().unwrap();
+        encoder.place_heap(start).unwrap();
+        let mut cells = vec![0xaa; encoder.rows_len() as usize];
+        encoder.encode_bytes(0..cells.len() as u64, &mut cells).unwrap();
+        let mut heap = vec![0xaa; encoder.heap_len() as usize];
+        for (number, piece) in heap.chunks_mut(step).enumerate() {
+            let from = (number * step) as u64;
+            encoder.encode_heap(from..from + piece.len() as u64, piece).unwrap();
+        }
+        (cells, heap)
+    }
+
+    #[test]
+    fn pieces_of_any_size_are_the_whole() {
+        let numbers: Vec<u8> = (1..=5i16).flat_map(i16::to_ne_bytes).collect();
+        let flags = [1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1];
+        for step in [1, 2, 3, 7, 100] {
+            let values = given(GivenType::Number(DataType::I16), &numbers, &[3], Some(&[0, 2, 2, 5]));
+            let column = NewColumn::of(&values, Declared::default()).unwrap();
+            let (cells, heap) = encoded(&column, &values, 3, 100, step);
+            assert_eq!(heap, [0, 1, 0, 2, 0, 3, 0, 4, 0, 5]);
+            assert_eq!(
+                cells,
+                [[2, 100], [0, 0], [3, 104]]
+                    .as_flattened()
+                    .iter()
+                    .flat_map(|n: &u32| n.to_be_bytes())
+                    .collect::<Vec<_>>()
+            );
+            let bits = given(GivenType::Logical, &flags, &[3], Some(&[0, 9, 9, 12]));
+            let column = NewColumn::of(&bits, Declared { bits: true, wide: true, ..Declared::default() }).unwrap();
+            let (cells, heap) = encoded(&column, &bits, 3, 0, step);
+            assert_eq!(heap, [0b1011_0000, 0b1000_0000, 0b1010_0000]);
+            assert_eq!(
+                cells,
+                [[9u64, 0], [0, 0], [3, 2]].as_flattened().iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>()
+            );
+            // One array for all rows lies there for each.
+            let one = given(GivenType::Number(DataType::I16), &numbers[..4], &[1, 2], None);
+            let declared = || Declared { array: Some(one.element), ..Declared::default() };
+            let column = NewColumn::new("c", one.element, &[], declared()).unwrap();
+            let (_, heap) = encoded(&column, &one, 3, 0, step);
+            assert_eq!(heap, [0, 1, 0, 2].repeat(3));
+        }
+    }
+
+    #[test]
+    fn a_heap_past_2_gib_has_descriptors_of_64_bits() {
+        const LARGE: usize = 1 << 30;
+        // Zeros that are never looked at take no memory.
+        let bytes = vec![0u8; LARGE];
+        let values = given(GivenType::Number(DataType::U8), &bytes, &[1, LARGE], None);
+        let declared = Declared { array: Some(values.element), ..Declared::default() };
+        let column = NewColumn::new("c", values.element, &[], declared).unwrap();
+        let table = |heap_format| super::super::NewTable {
+            columns: vec![column.clone()],
+            rows: 3,
+            values: Some(std::slice::from_ref(&values)),
+            name: None,
+            version: None,
+            ascii: false,
+            heap_format,
+            cards: None,
         };
-        if given.swapped {
-            turn(given.element.unit(), elements.values.to_mut());
-        }
-        Ok(elements)
+        let hdu = table(None).hdu().unwrap();
+        let header = String::from_utf8(hdu.header).unwrap();
+        assert!(header.contains("'1QB(1073741824)'") && header.contains("3221225472"), "{header}");
+        assert_eq!(hdu.data_len, 48 + 3 * LARGE as u64);
+        let Some(crate::source::Content::Made { producer, .. }) = hdu.data else { panic!("no data") };
+        let mut rows = [0xaa; 50];
+        producer(0..50, &mut rows).unwrap();
+        let number = |at: usize| u64::from_be_bytes(*rows[at..].first_chunk().unwrap());
+        assert_eq!([number(0), number(8), number(32), number(40)], [LARGE as u64, 0, LARGE as u64, 2 * LARGE as u64]);
+        let refused = table(Some(crate::compression::HeapFormat::P)).hdu().err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge);
+        assert!(refused.to_string().contains("heap_format='Q'"), "{refused}");
     }
-
-    fn count(&self) -> usize {
-        self.offsets.last().copied().unwrap_or(0)
-    }
-
-    fn of_array(given: &GivenColumn<'a>, rows: usize) -> Result<Self> {
-        let is_text = matches!(given.element, GivenType::Bytes { .. } | GivenType::Characters { .. });
-        // The rows that there are values for, and what each of them has.
-        let (count, cell) = match given.shape {
-            [] => (1, given.shape),
-            [count, cell @ ..] if is_text || !cell.is_empty() => (*count, cell),
-            // One axis of numbers is an array, unless it is for no row at all.
-            cell if rows == 1 => (1, cell),
-            [0] if rows == 0 => (0, &[][..]),
-            shape => {
-                return Err(given.refuse(&format!(
-                    "has shape {shape:?}, the column an array for each of {rows} rows: give a list of arrays, or one array as [array] for all of them; nothing was written"
-                )));
-            }
-        };
-        if count != rows && count != 1 {
-            return Err(given.refuse(&format!("have {count} rows, {rows} are written; nothing was written")));
-        }
-        if is_text && !cell.is_empty() {
-            let message = format!("has shape {:?}, a cell holds one text; nothing was written", given.shape);
-            return Err(given.refuse(&message));
-        }
-        let values = gathered(given)?;
-        let mut offsets = Vec::new();
-        reserve(&mut offsets, count + 1)?;
-        offsets.push(0);
-        if is_text {
-            let texts = without_fill(given, &values, &mut offsets);
-            return Ok(Self { values: Cow::Owned(texts), mask: None, offsets: Cow::Owned(offsets) });
-        }
-        let per_cell: usize = cell.iter().product();
-        offsets.extend((1..=count).map(|row| row * per_cell));
-        Ok(Self { values, mask: given.mask.map(Cow::Borrowed), offsets: Cow::Owned(offsets) })
-    }
-}
-
-/// The elements of an array without what lies between its rows.
-fn gathered<'a>(given: &GivenColumn<'a>) -> Result<Cow<'a, [u8]>> {
-    let (rows, cell) = given.shape.split_first().map_or((1, given.shape), |(&rows, cell)| (rows, cell));
-    let size = cell.iter().try_fold(given.element.size().unwrap_or(0), |size, &length| size.checked_mul(length));
-    let size = size.ok_or_else(|| given.refuse("are larger than memory"))?;
-    if given.stride == size || rows == 1 {
-        let end = given.start.saturating_add(rows.saturating_mul(size));
-        return Ok(Cow::Borrowed(given.bytes.get(given.start..end).unwrap_or_default()));
-    }
-    let mut values = Vec::new();
-    reserve(&mut values, rows.saturating_mul(size))?;
-    for row in 0..rows {
-        let at = given.start + row * given.stride;
-        values.extend_from_slice(given.bytes.get(at..at + size).unwrap_or_default());
-    }
-    Ok(Cow::Owned(values))
-}
-
-/// Texts of one width without the NULs that fill them up; those that are masked are empty. Says where each ends.
-fn without_fill(given: &GivenColumn<'_>, values: &[u8], offsets: &mut Vec<usize>) -> Vec<u8> {
-    let (unit, size) = (given.element.unit(), given.element.size().unwrap_or(0));
-    let rows = given.shape.first().copied().unwrap_or(1);
-    let mut texts = Vec::with_capacity(values.len());
-    for row in 0..rows {
-        let text = values.get(row * size..(row + 1) * size).unwrap_or_default();
-        let masked = given.mask.and_then(|mask| mask.get(row)).is_some_and(|&flag| flag != 0);
-        let last = text.chunks_exact(unit).rposition(|character| character.iter().any(|&byte| byte != 0));
-        let length = last.filter(|_| !masked).map_or(0, |last| last + 1);
-        texts.extend_from_slice(text.get(..length * unit).unwrap_or_default());
-        offsets.push(texts.len() / unit);
-    }
-    texts
 }

@@ -158,6 +158,9 @@ impl<'a> CellEncoder<'a> {
 
     fn check_strings(&self, row: u64, stored: usize) -> Result<()> {
         let Some(size) = self.element.size().filter(|&size| size > 0) else { return Ok(()) };
+        if self.blank == 0 && matches!(self.element, GivenType::Bytes { width } if width <= stored) {
+            return Ok(());
+        }
         for (index, text) in self.cell(row).chunks_exact(size).enumerate() {
             if self.mask(row, self.size / size).is_some_and(|mask| mask.get(index).is_some_and(|&flag| flag != 0)) {
                 continue;
@@ -165,7 +168,9 @@ impl<'a> CellEncoder<'a> {
             let (ascii, length) = match self.element {
                 GivenType::Characters { .. } => self.characters(text),
                 // Bytes are taken as they are, except into ASCII tables.
-                _ => (self.blank == 0 || text.is_ascii(), significant_bytes(text)),
+                _ => {
+                    (self.blank == 0 || text.is_ascii(), if text.len() > stored { significant_bytes(text) } else { 0 })
+                }
             };
             if !ascii {
                 let message = format!(
