@@ -188,6 +188,32 @@ fn batches_are_written_and_come_back() {
 }
 
 #[test]
+fn lists_become_columns_of_variable_length() {
+    use arrow_array::ListArray;
+    use arrow_array::types::Int16Type as Short;
+
+    let cells = vec![Some(vec![Some(1), None, Some(3)]), None, Some(vec![]), Some(vec![Some(-7)])];
+    let list = ListArray::from_iter_primitive::<Short, _, _>(cells);
+    let batch = RecordBatch::try_from_iter_with_nullable([("v", Arc::new(list) as _, true)]).unwrap();
+    let fits = FitsWriter::create("mem://").wait().unwrap();
+    // A slice of lists begins within their elements.
+    let batches = [Ok(batch.slice(3, 1)), Ok(batch.clone())];
+    let batches = RecordBatchIterator::new(batches, batch.schema());
+    fits.write_table(TableValues::from_batches(batches), TableOptions::named("CAT")).wait().unwrap();
+    assert_eq!(fits.reader().header("CAT").wait().unwrap().get::<String>("TFORM1").unwrap(), "1PI(3)");
+    let back = fits.reader().table("CAT").read_batch().wait().unwrap();
+    let lists = back.column(0).as_list::<i32>();
+    let cell = |row: usize| lists.value(row).as_primitive::<Short>().iter().collect::<Vec<_>>();
+    assert_eq!(cell(0), [Some(-7)]);
+    assert_eq!(cell(1), [Some(1), None, Some(3)]);
+    assert_eq!((cell(2), cell(3)), (vec![], vec![]));
+    assert_eq!(cell(4), [Some(-7)]);
+    // And once more, from what was read.
+    fits.write_table(back.clone(), TableOptions::named("AGAIN")).wait().unwrap();
+    assert_eq!(fits.reader().table("AGAIN").read_batch().wait().unwrap(), back);
+}
+
+#[test]
 fn what_does_not_fit_is_refused_and_nothing_written() {
     let fits = FitsWriter::create("mem://").wait().unwrap();
     let before = fits.to_bytes().wait().unwrap();

@@ -254,6 +254,17 @@ def test_nulls_are_written_as_fits_has_them(tmp_path):
     assert table["i"].mask.tolist() == [False, True, False]
 
 
+def test_lists_become_variable_length_columns(tmp_path):
+    frame = pl.DataFrame({"v": [[1.5, 2.5], [], None, [3.0]], "f": [[True], [False, True], [], [True]]})
+    with rustfits.FITS(tmp_path / "v.fits", "w+") as fits:
+        hdu = fits.write_table(frame)
+        hdu.append(frame[:1])
+        assert pa.table(hdu)["v"].to_pylist() == [[1.5, 2.5], [], [], [3.0], [1.5, 2.5]]
+    theirs = astropy_fits.getdata(tmp_path / "v.fits", 1)
+    assert [cell.tolist() for cell in theirs["v"]] == [[1.5, 2.5], [], [], [3.0], [1.5, 2.5]]
+    assert theirs["f"][1].tolist() == [False, True]
+
+
 def test_cells_and_other_ways_to_write(tmp_path):
     frame = pl.DataFrame({"a": [1, 2], "s": ["x", "y"]})
     rustfits.write(tmp_path / "f.fits", frame, extname="CAT")

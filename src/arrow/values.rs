@@ -1,5 +1,6 @@
 //! Record batches as values for the columns of a table. Numbers of a single batch are written from where they lie; several batches are joined first.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -7,7 +8,10 @@ use arrow_array::types::{
     ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
     UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, FixedSizeListArray, RecordBatch, new_empty_array};
+use arrow_array::{
+    Array, ArrayRef, FixedSizeListArray, GenericListArray, GenericListViewArray, OffsetSizeTrait, RecordBatch,
+    new_empty_array,
+};
 use arrow_buffer::{Buffer as ArrowBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType as ArrowType, Field, Schema};
 use arrow_select::concat::concat;
@@ -62,6 +66,9 @@ fn is_boolean(data_type: &ArrowType) -> bool {
 
 fn column_values(field: &Field, array: &ArrayRef) -> Result<ColumnValues> {
     let is_complex = field.metadata().get(ELEMENT).is_some_and(|element| element == COMPLEX);
+    if let Some((offsets, values)) = lists(array.as_ref()) {
+        return variable_column(field, &offsets, &values, array.logical_nulls().as_ref(), is_complex);
+    }
     let Flat { code, shape, memory, nulls } = Flat::of(array, is_complex)?;
     let shape = [&[array.len()], shape.as_slice()].concat();
     let (rows, bytes) = (array.len(), (*memory).as_ref().len());
@@ -71,6 +78,56 @@ fn column_values(field: &Field, array: &ArrayRef) -> Result<ColumnValues> {
         Some(nulls) => values.masked(nulls.iter().map(|valid| u8::from(!valid)).collect()),
         None => Ok(values),
     }
+}
+
+/// Where the elements of each list begin and end, and the elements; `None` where the array is no lists of variable length.
+fn lists(array: &dyn Array) -> Option<(Vec<Range<usize>>, ArrayRef)> {
+    fn ends<O: OffsetSizeTrait>(list: &GenericListArray<O>) -> (Vec<Range<usize>>, ArrayRef) {
+        let ends = list.offsets().windows(2).filter_map(|ends| Some(ends.first()?.as_usize()..ends.last()?.as_usize()));
+        (ends.collect(), ArrayRef::clone(list.values()))
+    }
+    fn views<O: OffsetSizeTrait>(list: &GenericListViewArray<O>) -> (Vec<Range<usize>>, ArrayRef) {
+        let views = list.offsets().iter().zip(list.sizes().iter());
+        let ends = views.map(|(start, size)| start.as_usize()..start.as_usize() + size.as_usize());
+        (ends.collect(), ArrayRef::clone(list.values()))
+    }
+    match array.data_type() {
+        ArrowType::List(_) => Some(ends(array.as_list::<i32>())),
+        ArrowType::LargeList(_) => Some(ends(array.as_list::<i64>())),
+        ArrowType::ListView(_) => array.as_list_view_opt::<i32>().map(views),
+        ArrowType::LargeListView(_) => array.as_list_view_opt::<i64>().map(views),
+        _ => None,
+    }
+}
+
+/// A column of arrays of lengths of their own; a list that is null is an empty one.
+fn variable_column(
+    field: &Field,
+    lists: &[Range<usize>],
+    values: &ArrayRef,
+    nulls: Option<&NullBuffer>,
+    is_complex: bool,
+) -> Result<ColumnValues> {
+    let Flat { code, shape, memory, nulls: missing } = Flat::of(values, is_complex)?;
+    if !shape.is_empty() || code.starts_with('S') {
+        let what =
+            format!("FITS has no arrays of variable length of Arrow's {}; nothing was written", values.data_type());
+        return Err(Error::new(ErrorKind::Type, what));
+    }
+    let bytes = (*memory).as_ref();
+    let size = bytes.len().checked_div(values.len()).unwrap_or(0);
+    let mut own = Vec::new();
+    let (mut offsets, mut mask) = (vec![0], Vec::new());
+    let mut total = 0usize;
+    for (row, list) in lists.iter().enumerate() {
+        let list = if nulls.is_some_and(|nulls| nulls.is_null(row)) { 0..0 } else { list.clone() };
+        own.extend_from_slice(bytes.get(list.start * size..list.end * size).unwrap_or_default());
+        mask.extend(list.clone().map(|index| u8::from(missing.as_ref().is_some_and(|missing| missing.is_null(index)))));
+        total += list.len();
+        offsets.push(total);
+    }
+    let column = ColumnValues::from_offsets(field.name(), &code, offsets, Arc::new(own), Vec::new())?;
+    if missing.is_some() { column.masked(mask) } else { Ok(column) }
 }
 
 /// The elements of an array behind one another.
@@ -134,7 +191,7 @@ impl Flat {
             ArrowType::FixedSizeList(..) => Self::fixed_list(array.as_fixed_size_list(), is_complex),
             ArrowType::List(_) | ArrowType::LargeList(_) | ArrowType::ListView(_) | ArrowType::LargeListView(_) => {
                 Err(Error::unsupported(
-                    "lists of variable length can't be written yet: make them a FixedSizeList, all of one length",
+                    "lists of lists of variable length have no place in FITS tables: make the inner ones of one length",
                 ))
             }
             other => Err(Error::new(
