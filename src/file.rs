@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::directory::{Directory, HduEntry, HduKey, placed};
 use crate::engine::{Buffer, Op, computed, locate_remote, run_plan, run_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::io::{Fetched, RangedSource};
+use crate::io::{Arrival, Awaited, Fetched, Partial, RangedSource};
 use crate::options::OpenOptions;
 use crate::source::{ReadAt, ReadPlan};
 
@@ -40,6 +40,19 @@ pub(crate) enum Source {
     Local(Arc<dyn ReadAt>),
     /// On a server that sends ranges.
     Ranged(Arc<RangedSource>),
+    /// On its way, from its first byte to its last.
+    Arriving(Arc<Arrival>),
+}
+
+impl Source {
+    /// What an operation reads: all there is, or what is brought here as it is needed.
+    fn view(self) -> Result<Arc<dyn ReadAt>, Arc<dyn Partial>> {
+        match self {
+            Self::Local(source) => Ok(source),
+            Self::Ranged(source) => Err(Arc::new(Fetched::new(source))),
+            Self::Arriving(arrival) => Err(Arc::new(Awaited::new(arrival))),
+        }
+    }
 }
 
 impl OpenFile {
@@ -47,6 +60,12 @@ impl OpenFile {
     pub(crate) fn open(name: Arc<str>, lenient: bool, source: Source, warning: Option<String>) -> Self {
         let directory = Mutex::new(Directory::new(Arc::clone(&name), lenient));
         Self { name, lenient, source: RwLock::new(Some(source)), directory, warning, opening: None }
+    }
+
+    /// A file of which these HDUs are known.
+    pub(crate) fn of_directory(name: Arc<str>, lenient: bool, source: Source, directory: Directory) -> Self {
+        let directory = Mutex::new(directory);
+        Self { name, lenient, source: RwLock::new(Some(source)), directory, warning: None, opening: None }
     }
 
     /// A file that has no HDU yet.
@@ -78,15 +97,25 @@ impl OpenFile {
 
     /// The source, or the error that the file is closed.
     pub(crate) fn source(&self) -> Result<Source> {
-        let source = self.source.read().unwrap_or_else(PoisonError::into_inner);
-        source
-            .clone()
-            .ok_or_else(|| Error::new(ErrorKind::Closed, "the file is closed: open it again").in_file(&self.name))
+        let source = self.source.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match source {
+            // Once all of it is here, it is a file in memory like others.
+            Some(Source::Arriving(arrival)) if arrival.is_complete() => Ok(Source::Local(arrival)),
+            Some(source) => Ok(source),
+            None => Err(Error::new(ErrorKind::Closed, "the file is closed: open it again").in_file(&self.name)),
+        }
     }
 
     /// Whether only the touched ranges of the file are fetched.
     pub(crate) fn is_ranged(&self) -> bool {
         matches!(self.source(), Ok(Source::Ranged(_)))
+    }
+
+    /// The HDUs whose headers are here, where the file arrives and more may come; nothing is waited for.
+    pub(crate) fn arrived_hdus(&self) -> Option<Vec<Arc<HduEntry>>> {
+        let Ok(Source::Arriving(arrival)) = self.source() else { return None };
+        let (view, mut directory) = (Awaited::new(arrival), self.directory());
+        Some((0..).map_while(|index| directory.get(index, &view).ok().flatten()).collect())
     }
 
     /// Lets go of the source; what runs goes on with it to its end.
@@ -107,7 +136,7 @@ impl OpenFile {
         let mut directory = self.directory();
         match self.source() {
             Ok(Source::Local(source)) => directory.find(key, &*source).in_file(&self.name),
-            // Ranged; or closed since the operation began, which goes on with what it has.
+            // Remote; or closed since the operation began, which goes on with what it has.
             _ => directory.find(key, source).in_file(&self.name),
         }
     }
@@ -143,13 +172,14 @@ impl OpenFile {
         locate: impl Fn(&Self, &dyn ReadAt) -> Result<T> + Send + Sync + 'static,
     ) -> Op<T> {
         let file = Arc::clone(self);
-        match self.source() {
+        match self.source().map(Source::view) {
             Err(error) => Op::failed(error),
-            Ok(Source::Local(source)) => Op::local(move |_| locate(&file, &*source).in_file(&file.name)),
-            Ok(Source::Ranged(source)) => Op::remote(async move {
-                let fetched = Fetched::new(source);
-                locate_remote(&fetched, |fetched| locate(&file, fetched)).await.in_file(&file.name)
-            }),
+            Ok(Ok(source)) => Op::local(move |_| locate(&file, &*source).in_file(&file.name)),
+            Ok(Err(partial)) => {
+                Op::remote(
+                    async move { locate_remote(&*partial, |source| locate(&file, source)).await.in_file(&file.name) },
+                )
+            }
         }
     }
 
@@ -161,9 +191,9 @@ impl OpenFile {
         finish: impl FnOnce(P, Vec<Buffer>) -> Result<T> + Send + 'static,
     ) -> Op<T> {
         let file = Arc::clone(self);
-        match self.source() {
+        match self.source().map(Source::view) {
             Err(error) => Op::failed(error),
-            Ok(Source::Local(source)) => Op::local(move |watch| {
+            Ok(Ok(source)) => Op::local(move |watch| {
                 let (hdu, source) = file.find_local(&key, source)?;
                 let result = locate(&hdu, &*source).and_then(|plan| {
                     let buffers = run_plan(&plan, &*source, watch)?;
@@ -171,13 +201,12 @@ impl OpenFile {
                 });
                 placed(result, &file.name, hdu.index)
             }),
-            Ok(Source::Ranged(source)) => Op::remote(async move {
-                let fetched = Arc::new(Fetched::new(source));
-                let hdu = locate_remote(&fetched, |fetched| file.find(&key, fetched)).await?;
+            Ok(Err(partial)) => Op::remote(async move {
+                let hdu = locate_remote(&*partial, |source| file.find(&key, source)).await.in_file(&file.name)?;
                 let result = async {
-                    let plan = locate_remote(&fetched, |fetched| locate(&hdu, fetched)).await?;
-                    fetched.keep_only(&[]);
-                    let (plan, buffers) = run_remote(plan, &fetched).await?;
+                    let plan = locate_remote(&*partial, |source| locate(&hdu, source)).await?;
+                    partial.keep_only(&[]);
+                    let (plan, buffers) = run_remote(plan, &partial).await?;
                     computed(move || finish(plan, buffers)).await
                 };
                 placed(result.await, &file.name, hdu.index)

@@ -122,6 +122,12 @@ impl FitsReader {
         self.file.locate(|file, source| file.count(source))
     }
 
+    /// The HDUs whose headers are here, where the file arrives ([`RemoteMode::Stream`](crate::RemoteMode::Stream)) and more may come; `None` for
+    /// any other file. Waits for nothing.
+    pub fn arrived_hdus(&self) -> Option<Vec<HduInfo>> {
+        Some(self.file.arrived_hdus()?.into_iter().map(HduInfo::new).collect())
+    }
+
     /// What the HDU is: kind, name, shape, columns, header. The key is a number, an EXTNAME, or EXTNAME and EXTVER.
     ///
     /// # Errors
@@ -204,6 +210,8 @@ impl FitsReader {
             return Op::failed(error.in_file(self.name()));
         }
         self.file.locate(|_, source| {
+            // Of a file that arrives, the length may be known only at its end.
+            source.require(std::slice::from_ref(&(0..source.len())))?;
             let len = usize::try_from(source.len()).map_err(|_| Error::too_large("the file is larger than memory"))?;
             let mut bytes = Buffer::allocate(BufferSize { data_type: DataType::U8, elements: len }, false)?;
             source.read_at(0, bytes.bytes_mut())?;

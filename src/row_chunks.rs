@@ -47,6 +47,11 @@ impl RowChunks {
         }
         Ok(Self { next: 0, rows, chunk })
     }
+
+    /// How many rows the table has.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
 }
 
 impl Iterator for RowChunks {

@@ -35,6 +35,7 @@ const LAYERS: [&[&str]; 10] = [
         "table_data",
         "tiled_writer",
         "row_chunks",
+        "stream",
         "variable_column",
         "table_values",
         "table_writer",

@@ -171,6 +171,7 @@ impl DownloadQueue {
     ///
     /// Where the directory or the manifest can't be made.
     pub fn new(fetch: FetchOptions, directory: &Path, options: DownloadOptions, known: Option<u64>) -> Result<Self> {
+        fetch.check()?;
         let directory = std::path::absolute(directory)?;
         std::fs::create_dir_all(&directory).map_err(Error::from).in_file(&directory.display().to_string())?;
         let manifest = options.manifest.as_deref().map(Manifest::create).transpose()?;

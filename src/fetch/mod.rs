@@ -154,6 +154,7 @@ impl FetcherBuilder {
         if concurrency == 0 || per_host == 0 || max_buffered == 0 {
             return Err(Error::argument("concurrency, per_host and max_buffered must be positive"));
         }
+        self.options.check()?;
         Ok(Fetcher { options: self.options })
     }
 }

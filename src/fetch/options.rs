@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::{Error, Result};
 use crate::io::http::RetryPolicy;
-use crate::options::{OpenOptions, Remote};
+use crate::options::{OpenOptions, Remote, RemoteMode};
 
 /// How many files are fetched at once.
 const CONCURRENCY: usize = 32;
@@ -85,6 +86,21 @@ impl Default for FetchOptions {
 }
 
 impl FetchOptions {
+    /// An error where the options contradict a fetch of many.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) for [`RemoteMode::Stream`].
+    pub fn check(&self) -> Result<()> {
+        if self.remote().mode == RemoteMode::Stream {
+            return Err(Error::argument(
+                "remote=\"stream\" is for opening single files: here each file is handed out once it is complete, while others come; leave \
+                 remote= out, or use \"auto\"",
+            ));
+        }
+        Ok(())
+    }
+
     pub(super) fn retry_policy(&self) -> RetryPolicy {
         RetryPolicy { attempts: self.retries.saturating_add(1), first_pause: self.backoff, ..RetryPolicy::default() }
     }

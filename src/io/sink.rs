@@ -18,6 +18,9 @@ pub(crate) trait Sink: Send {
     /// Which version of the file it is that begins, as far as the sender says; told before [`Sink::restart`].
     fn version(&mut self, _version: &FileVersion) {}
 
+    /// The type that the sender gives the file that begins; told before [`Sink::restart`].
+    fn describe(&mut self, _content_type: Option<&str>) {}
+
     /// Takes the next bytes, and waits until there is room for more. An error ends the transfer for good.
     fn chunk(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<()>>;
 }

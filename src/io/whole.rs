@@ -10,6 +10,7 @@ use super::ftp::FtpDownload;
 use super::http::{Asked, HttpClient, Known, NOT_MODIFIED, RangedFile, RetryPolicy, Transfer};
 use super::location::{display_url, is_gzip_name};
 use super::part_file::Beginning;
+use super::sink::Sink;
 use super::sniff::{Content, sniff};
 use bytes::Bytes;
 
@@ -109,6 +110,21 @@ impl Fetching<'_> {
                 let flushed = sink.flush().await;
                 result.and(flushed).map(|()| true)
             }
+        }
+    }
+
+    /// Fetches a file into a sink.
+    pub(crate) async fn fetch_into(&self, location: &Location, sink: &mut dyn Sink) -> Result<()> {
+        match location {
+            Location::Http(url) => {
+                let mut transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget);
+                transfer.run(sink).await.in_file(&display_url(url))
+            }
+            Location::Ftp(url) => {
+                let mut download = FtpDownload::new(url, self.remote, self.retry, self.budget);
+                download.run(sink).await.in_file(&display_url(url))
+            }
+            _ => Err(Error::argument("the name is no URL")),
         }
     }
 

@@ -198,6 +198,7 @@ impl<'a> Transfer<'a> {
     fn begin(&mut self, head: Head, sink: &mut dyn Sink) -> Result<(), Failure> {
         self.position = 0;
         sink.version(&head.version);
+        sink.describe(head.content_type.as_deref());
         let begun = sink.restart(head.length).map_err(Failure::for_good);
         self.head = Some(head);
         begun
