@@ -290,3 +290,113 @@ fn it_equals_what_a_reader_reads() {
     }
     assert_eq!(Some(mask.as_slice()), expected.mask());
 }
+
+/// A table of rows of 12 bytes, with variable-length arrays behind it, in this order of rows.
+fn variable_table(rows: usize, order: impl Fn(usize) -> usize) -> Vec<u8> {
+    let cards = [
+        "XTENSION= 'BINTABLE'".to_owned(),
+        "BITPIX  =                    8".to_owned(),
+        "NAXIS   =                    2".to_owned(),
+        "NAXIS1  =                   12".to_owned(),
+        format!("NAXIS2  = {rows:20}"),
+        format!("PCOUNT  = {:20}", rows * 100),
+        "GCOUNT  =                    1".to_owned(),
+        "TFIELDS =                    2".to_owned(),
+        "TTYPE1  = 'N'".to_owned(),
+        "TFORM1  = 'J'".to_owned(),
+        "TTYPE2  = 'V'".to_owned(),
+        "TFORM2  = 'PB'".to_owned(),
+    ];
+    let mut file = [empty_primary(), header(&cards.iter().map(String::as_str).collect::<Vec<_>>())].concat();
+    for row in 0..rows {
+        for number in [row, 100, order(row) * 100] {
+            file.extend_from_slice(&(number as u32).to_be_bytes());
+        }
+    }
+    for place in 0..rows {
+        let row = (0..rows).find(|&row| order(row) == place).unwrap();
+        file.extend_from_slice(&[row as u8; 100]);
+    }
+    file.resize(file.len().next_multiple_of(BLOCK), 0);
+    file
+}
+
+#[test]
+fn tables_come_in_chunks_and_their_arrays_within_what_may_be_held() {
+    let file = variable_table(500, |row| 499 - row);
+    let mut stream = in_chunks(&file, 1000);
+    next(&mut stream);
+    let mut rows = next(&mut stream).rows(Some(70)).unwrap();
+    let (mut numbers, mut arrays) = (Vec::new(), Vec::new());
+    while let Some(chunk) = rows.next().wait().unwrap() {
+        numbers.extend(chunk.bytes.chunks(4).map(|bytes| u32::from_ne_bytes(bytes.try_into().unwrap())));
+        arrays.extend(
+            (0..chunk.rows).map(|row| chunk.arrays[0].cell::<u8>(row).unwrap().iter().copied().collect::<Vec<_>>()),
+        );
+    }
+    assert_eq!(numbers, (0..500).collect::<Vec<_>>());
+    assert!(arrays.iter().enumerate().all(|(row, array)| array == &[row as u8; 100]));
+    assert!(stream.next().wait().unwrap().is_none());
+
+    let options = StreamOptions { max_held: 20_000, ..StreamOptions::default() };
+    let chunks: Vec<_> = file.chunks(1000).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    let mut stream = FitsStream::from_chunks_with(stream::iter(chunks), options).unwrap();
+    next(&mut stream);
+    let hdu = next(&mut stream);
+    let error = failure(hdu.rows(Some(70)).unwrap().next().wait());
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_says(&error, &["HDU 1", "max_held=20000", "variable-length"]);
+    let only = hdu.rows(Some(70)).unwrap().columns(["N"]);
+    assert_eq!(only.rest().wait().unwrap().rows, 500);
+}
+
+#[test]
+fn tiles_in_another_order_are_held_until_they_are_needed() {
+    // Pixels that don't shrink much.
+    let image = ramp(400, 1000).mapv(|pixel| (f64::from(pixel) * 7919.0 % 65521.0) as f32 / 3.0).into_dyn();
+    let compress = Compression { tile_shape: Some(vec![10, 1000]), ..Compression::of(GZIP) };
+    let file = fits(|writer| {
+        let options = ImageOptions { compress: Some(compress), ..ImageOptions::named("T") };
+        writer.write_image(&image, options).wait().unwrap();
+    });
+    // The descriptors of the first and the last tile, which are of 8 bytes each, change places, and so do the rows of the image.
+    let reader = FitsReader::from_bytes(file.clone()).wait().unwrap();
+    let rows = reader.header(1).wait().unwrap().get::<i64>("NAXIS2").unwrap() as usize;
+    let width = reader.header(1).wait().unwrap().get::<i64>("NAXIS1").unwrap() as usize;
+    let table = file.windows(8).position(|window| window == b"XTENSION").unwrap();
+    let start = table + header_length(&file[table..]);
+    let mut swapped = file.clone();
+    let last = start + (rows - 1) * width;
+    for byte in 0..width {
+        swapped.swap(start + byte, last + byte);
+    }
+    let mut expected = image.clone();
+    for row in 0..10 {
+        for column in 0..1000 {
+            expected.swap([row, column].as_slice(), [390 + row, column].as_slice());
+        }
+    }
+    let open = |max_held| {
+        let chunks: Vec<_> = swapped.chunks(5000).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        let options = StreamOptions { max_held, ..StreamOptions::default() };
+        let mut stream = FitsStream::from_chunks_with(stream::iter(chunks), options).unwrap();
+        next(&mut stream);
+        next(&mut stream)
+    };
+    assert_eq!(joined(&open(64 << 20), 40_000), expected);
+    let error = failure(open(100_000).read::<f32>().wait());
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_says(&error, &["max_held"]);
+    // In order, little has to be held.
+    let chunks: Vec<_> = file.chunks(5000).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    let options = StreamOptions { max_held: 100_000, ..StreamOptions::default() };
+    let mut stream = FitsStream::from_chunks_with(stream::iter(chunks), options).unwrap();
+    next(&mut stream);
+    assert_eq!(joined(&next(&mut stream), 40_000), image);
+}
+
+/// How long the header is that begins here, in whole blocks.
+fn header_length(bytes: &[u8]) -> usize {
+    let card = bytes.chunks(80).position(|card| card.starts_with(b"END     ")).unwrap();
+    ((card + 1) * 80).next_multiple_of(BLOCK)
+}

@@ -22,12 +22,15 @@ from rustfits._rustfits import (
     Header,
     ImageHDU,
     Remote,
+    Stream,
+    StreamHDU,
     TableHDU,
     Timeout,
     __version__,
     is_protected_key,
     read,
     read_header,
+    stream,
     write,
 )
 
@@ -48,6 +51,8 @@ __all__ = [
     "Quantize",
     "Remote",
     "Rice1",
+    "Stream",
+    "StreamHDU",
     "TableHDU",
     "Timeout",
     "__version__",
@@ -57,5 +62,6 @@ __all__ = [
     "is_protected_key",
     "read",
     "read_header",
+    "stream",
     "write",
 ]

@@ -9,3 +9,11 @@ from typing import Any
 
 async def operation(start: Callable[[], Future[Any]]) -> Any:
     return await start()
+
+
+async def read(reader: Any, size: int) -> Any:
+    return await reader.read(size)
+
+
+async def following(chunks: Any, _size: int) -> Any:
+    return await anext(chunks, b"")

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use rustfits::{Error, ErrorKind, FetchEvent, FetchOptions, FetchOutcome, FetchQueue, OpenOptions, Remote};
 
 use crate::aio::AioFits;
-use crate::error::exception;
+use crate::error::{OrRaise, exception};
 use crate::fits::{Fits, warn};
 use crate::options::{RemoteArgument, TimeoutArgument};
 use crate::run::{UnderWay, awaitable, finish_at_exit, watched};
@@ -192,6 +192,7 @@ impl Queue {
         let limits = Limits { concurrency, per_host, max_buffered, retries, backoff, ordered };
         let remote = remote_options(remote, timeout, max_bytes, headers)?;
         let options = limits.options(OpenOptions { lenient, remote: Some(remote) }, on_event)?;
+        options.check().or_raise()?;
         Ok(Self(Arc::new(Mutex::new(FetchQueue::new(options, None)))))
     }
 

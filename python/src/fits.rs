@@ -579,6 +579,10 @@ impl Fits {
         if reader.is_closed() {
             return Ok(crate::repr::file(reader.name(), self.mode.name(), None));
         }
+        if let Some(infos) = py.detach(|| reader.arrived_hdus()) {
+            let here = crate::repr::file(reader.name(), self.mode.name(), Some(&infos));
+            return Ok(format!("{here}\n  status: still arriving"));
+        }
         let infos = (0..self.__len__(py)?).map(|index| wait(py, reader.hdu(index))).collect::<PyResult<Vec<_>>>()?;
         Ok(crate::repr::file(reader.name(), self.mode.name(), Some(&infos)))
     }

@@ -17,6 +17,7 @@ mod pixels;
 mod records;
 mod repr;
 mod run;
+mod streaming;
 mod table;
 mod table_iteration;
 mod table_values;
@@ -34,8 +35,8 @@ mod _rustfits {
     mod aio {
         #[pymodule_export]
         use crate::aio::{
-            AioAsciiTableHdu, AioCompressedImageHdu, AioFits, AioImageHdu, AioTableHdu, ChunkStream, HduStream,
-            Selector, open, read, read_header, write,
+            AioAsciiTableHdu, AioCompressedImageHdu, AioFits, AioImageHdu, AioStream, AioStreamHdu, AioTableHdu,
+            BandStream, ChunkStream, HduStream, RowChunkStream, Selector, open, read, read_header, stream, write,
         };
     }
 
@@ -59,6 +60,8 @@ mod _rustfits {
     use super::pickle::reopened;
     #[pymodule_export]
     use super::pixels::Extending;
+    #[pymodule_export]
+    use super::streaming::{BandIterator, PyStream, PyStreamHdu, StreamChunkIterator, stream};
     #[pymodule_export]
     use super::table::{AnyTable, AsciiTableHdu, ColumnSubset, CompressedTableHdu, TableHdu};
     #[pymodule_export]

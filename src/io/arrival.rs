@@ -115,6 +115,12 @@ impl State {
         }
     }
 
+    /// Whether all of a range is here and has not passed by.
+    fn has(&self, range: &Range<u64>) -> bool {
+        let kept = range.start >= self.released || (self.pinned.start <= range.start && range.end <= self.pinned.end);
+        kept && range.end <= self.arrived
+    }
+
     /// What is here of a range, in pieces that are shared.
     fn view(&self, range: &Range<u64>) -> Segments {
         let mut view = Segments::default();
@@ -290,14 +296,14 @@ impl Arrival {
     /// Waits until the file is here up to byte `end`, or as far as it goes.
     async fn wait_for(&self, start: u64, end: u64) -> Result<()> {
         self.check_process()?;
-        let (released, len) = {
+        let (released, end) = {
             let state = self.shared.state();
-            (state.released, state.len())
+            let end = end.min(state.len());
+            if start < state.released && !state.has(&(start..end)) {
+                return Err(passed_by(start, state.released));
+            }
+            (state.released, end)
         };
-        if start < released {
-            return Err(passed_by(start, released));
-        }
-        let end = end.min(len);
         if let Keep::Window(most) = self.shared.keep
             && end.saturating_sub(released) > most
         {
@@ -382,9 +388,12 @@ impl Partial for Awaited {
     }
 
     fn absent(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
-        let (len, arrived) = (self.len(), self.arrival.arrived());
-        let within = ranges.iter().map(|range| range.start..range.end.min(len));
-        within.filter(|range| range.start < range.end && range.end > arrived).collect()
+        if !self.arrival.is_ours() {
+            return ranges.to_vec();
+        }
+        let state = self.arrival.shared.state();
+        let within = ranges.iter().map(|range| range.start..range.end.min(state.len()));
+        within.filter(|range| range.start < range.end && !state.has(range)).collect()
     }
 
     fn fill<'a>(&'a self, missing: Vec<Range<u64>>, _client: &'a HttpClient) -> BoxFuture<'a, Result<()>> {

@@ -95,8 +95,10 @@ impl Fetching<'_> {
                 result.in_file(&display_url(url))
             }
             Location::Ftp(url) => {
-                let mut download = FtpDownload::new(url, self.remote, self.retry, self.budget);
-                download.unless_length(known.map(|known| known.length));
+                let mut download = FtpDownload::new(url, self.remote, self.retry, self.budget).dated().unless(known);
+                if let Some(Beginning { version, length, position }) = beginning {
+                    download = download.resuming(version, length, position);
+                }
                 let result = download.run(sink).await;
                 *counts = TransferCounts { attempts: download.attempts(), wire_bytes: download.wire_bytes() };
                 result.in_file(&display_url(url))

@@ -199,8 +199,12 @@ impl ImageBands {
         self.step(false)
     }
 
-    /// The rest of the image in one.
-    pub(super) fn read_all(self) -> Op<ImageData> {
+    /// What was not read yet of the image, in one; all of it at first.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageBands::next`]; where nothing is left, those of reading an image that has passed by.
+    pub fn rest(self) -> Op<ImageData> {
         let whole = self.image.clone();
         let masked = whole.request.mask;
         let rest = self.step(true);
@@ -226,14 +230,14 @@ impl ImageBands {
             }
             if cut.plain.is_none() && cursor.needs.is_none() {
                 arrival.pin(cut.table.clone());
-                cursor.needs = Some(needs(&image, &cut).await?);
+                cursor.needs = Some(needs(&image, &cut).inline().await?);
             }
             let mut band = None;
             for piece in from..to {
                 if let Some(start) = cut.needed_from(piece, cursor.needs.as_ref()) {
                     arrival.release(start);
                 }
-                let read = read(&image, cut.section(piece)).await?;
+                let read = read(&image, cut.section(piece)).inline().await?;
                 match &mut band {
                     None if to - from == 1 => band = Some(Joined { image: read, filled: 0 }),
                     None => band = Some(Joined::new(cut.shape_of(from, to), &read)?),

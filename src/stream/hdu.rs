@@ -47,6 +47,12 @@ impl StreamHdu {
         &self.shared.arrival
     }
 
+    /// The stream as a file of this HDU: for bindings to other languages.
+    #[doc(hidden)]
+    pub fn reader(&self) -> &FitsReader {
+        &self.reader
+    }
+
     /// What the HDU is: its number in the stream, kind, name, shape, columns.
     pub fn info(&self) -> &HduInfo {
         &self.info
@@ -93,7 +99,7 @@ impl StreamHdu {
     /// As [`StreamHdu::bands`]; the stream breaks off or is cut short; part of the image was read before.
     pub fn read_dyn(&self) -> Op<ImageData> {
         match self.bands(None) {
-            Ok(bands) => bands.read_all(),
+            Ok(bands) => bands.rest(),
             Err(error) => Op::failed(error),
         }
     }
@@ -118,7 +124,7 @@ impl StreamHdu {
     /// As [`StreamHdu::rows`]; the stream breaks off or is cut short.
     pub fn read_records(&self) -> Op<Records> {
         match self.rows(None) {
-            Ok(rows) => rows.read_all(),
+            Ok(rows) => rows.rest(),
             Err(error) => Op::failed(error),
         }
     }

@@ -20,7 +20,7 @@ use tokio::io::AsyncRead;
 use crate::directory::{HduId, hdu_at};
 use crate::engine::{Op, arriving, locate_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::io::location::{display, parse};
+use crate::io::location::{display, parse, safe_excerpt};
 use crate::io::{Arrival, Awaited, Keep, Location};
 use crate::open;
 use crate::options::{Remote, RemoteMode};
@@ -138,10 +138,21 @@ impl FitsStream {
     pub fn open_with(name: impl AsRef<Path>, options: StreamOptions) -> Op<Self> {
         let name = name.as_ref().to_owned();
         Op::remote(async move {
-            let (shown, arrival) = begin(&name, &options).in_file(&name.to_string_lossy())?;
-            open::check_arrival(&arrival).await.in_file(&shown)?;
-            Ok(Self::of(shown, arrival, &options))
+            let stream = Self::named(name, options)?;
+            open::check_arrival(&stream.shared.arrival).await.in_file(stream.name())?;
+            Ok(stream)
         })
+    }
+
+    /// As [`FitsStream::open_with`], but waits for nothing: that the file can't be reached shows at the first [`FitsStream::next`].
+    ///
+    /// # Errors
+    ///
+    /// The name or the options are wrong.
+    pub fn named(name: impl AsRef<Path>, options: StreamOptions) -> Result<Self> {
+        let name = name.as_ref();
+        let (shown, arrival) = begin(name, &options).in_file(&safe_excerpt(&name.to_string_lossy()))?;
+        Ok(Self::of(shown, arrival, &options))
     }
 
     /// Streams what an asynchronous reader gives: a pipe, a socket, a body. It is read on the engine's threads.
@@ -171,7 +182,16 @@ impl FitsStream {
     /// # Ok::<(), rustfits::Error>(())
     /// ```
     pub fn from_read(reader: impl std::io::Read + Send + 'static) -> Result<Self> {
-        Self::from_chunks_with(feed::chunks_of_read(reader), StreamOptions::default())
+        Self::from_read_with(reader, StreamOptions::default())
+    }
+
+    /// As [`FitsStream::from_read`], with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`FitsStream::from_reader`].
+    pub fn from_read_with(reader: impl std::io::Read + Send + 'static, options: StreamOptions) -> Result<Self> {
+        Self::from_chunks_with(feed::chunks_of_read(reader), options)
     }
 
     /// Streams bytes that come in chunks of any size.

@@ -110,7 +110,7 @@ impl RowStream {
             let mut after = chunks.clone();
             let Some(rows) = after.next() else { return Ok(None) };
             let end = rows.end.unsigned_abs();
-            let records = table.rows(rows).read_records().await?;
+            let records = table.rows(rows).read_records().inline().await?;
             *chunks = after;
             if let Some((start, row)) = place {
                 arrival.release(start.saturating_add(end.saturating_mul(row)));
@@ -119,8 +119,12 @@ impl RowStream {
         })
     }
 
-    /// All rows in one.
-    pub(super) fn read_all(self) -> Op<Records> {
+    /// What was not read yet of the table, in one; all of it at first.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowStream::next`]; variable-length columns of a table with more than 8 MiB of rows can only be read in chunks.
+    pub fn rest(self) -> Op<Records> {
         let (table, chunks) = (self.table.clone(), Arc::clone(&self.chunks));
         Op::remote(async move {
             let mut all: Option<Records> = None;

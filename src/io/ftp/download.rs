@@ -3,11 +3,11 @@
 use tokio::time::Instant;
 use url::Url;
 
-use super::FtpTransfer;
 use super::limits::deadline;
+use super::{FtpTransfer, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::budget::Budget;
-use crate::io::http::{NOT_MODIFIED, RetryPolicy};
+use crate::io::http::{FileVersion, Known, NOT_MODIFIED, RetryPolicy};
 use crate::io::sink::Sink;
 use crate::options::Remote;
 
@@ -24,8 +24,12 @@ pub(crate) struct FtpDownload<'a> {
     position: u64,
     /// How long the file was when the sink began; without it nothing is resumed.
     length: Option<u64>,
-    /// A file of this length is here already.
-    known_length: Option<u64>,
+    /// When it was changed, where the server tells.
+    modified: Option<String>,
+    /// Whether the date is asked for.
+    dated: bool,
+    /// A file that is here already.
+    known: Option<Known>,
 }
 
 /// Where an attempt failed.
@@ -50,13 +54,30 @@ impl<'a> FtpDownload<'a> {
             wire_bytes: 0,
             position: 0,
             length: None,
-            known_length: None,
+            modified: None,
+            dated: false,
+            known: None,
         }
     }
 
-    /// A file of this length is not to be sent: the download ends with [`NOT_MODIFIED`].
-    pub(crate) fn unless_length(&mut self, length: Option<u64>) {
-        self.known_length = length;
+    /// The date of the file is asked for as well, and told to the sink.
+    pub(crate) fn dated(mut self) -> Self {
+        self.dated = true;
+        self
+    }
+
+    /// A file of this length, and where both are known of this date, is not to be sent: the download ends with [`NOT_MODIFIED`].
+    pub(crate) fn unless(mut self, known: Option<Known>) -> Self {
+        self.known = known;
+        self
+    }
+
+    /// The sink has the start of the file already, from an earlier download.
+    pub(crate) fn resuming(mut self, version: FileVersion, length: Option<u64>, position: u64) -> Self {
+        self.modified = version.last_modified;
+        self.length = length;
+        self.position = position;
+        self
     }
 
     /// How many attempts were made so far.
@@ -100,15 +121,23 @@ impl<'a> FtpDownload<'a> {
         let transfer = self.open(0).await.map_err(Failure::Transfer)?;
         self.position = 0;
         self.length = transfer.length();
-        if self.known_length.is_some() && self.length == self.known_length {
+        self.modified = transfer.modified().map(str::to_owned);
+        if self.known.as_ref().is_some_and(|known| self.is(known)) {
             return Err(Failure::Sink(Error::new(NOT_MODIFIED, "the file is here already")));
         }
+        sink.version(&FileVersion { etag: None, last_modified: self.modified.clone() });
         sink.restart(self.length).map_err(Failure::Sink)?;
         self.pass_on(transfer, sink).await
     }
 
     async fn open(&self, start: u64) -> Result<FtpTransfer> {
-        FtpTransfer::open(self.url, self.remote, start, self.deadline).await
+        FtpTransfer::open(self.url, self.remote, Wanted { start, dated: self.dated }, self.deadline).await
+    }
+
+    /// Whether the file is the one that is here already.
+    fn is(&self, known: &Known) -> bool {
+        let date = known.version.last_modified.as_ref().filter(|_| known.from_server);
+        self.length == Some(known.length) && agree(date, self.modified.as_ref())
     }
 
     /// The rest of the file that the sink has the start of, where that can be had.
@@ -117,7 +146,11 @@ impl<'a> FtpDownload<'a> {
             return Ok(None);
         }
         match self.open(self.position).await {
-            Ok(transfer) if transfer.length() == self.length => Ok(Some(transfer)),
+            Ok(transfer)
+                if transfer.length() == self.length && agree(self.modified.as_deref(), transfer.modified()) =>
+            {
+                Ok(Some(transfer))
+            }
             // The file is another one by now.
             Ok(_) => Ok(None),
             Err(error) if error.is_transient() => Err(error),
@@ -136,4 +169,9 @@ impl<'a> FtpDownload<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether two dates may be of the same version: not where both are known and differ.
+fn agree<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.is_none() || other.is_none() || one == other
 }

@@ -37,25 +37,42 @@ struct FtpTransfer {
     buffer: BytesMut,
     start: u64,
     length: Option<u64>,
+    modified: Option<String>,
     received: u64,
     failure: Option<Error>,
 }
 
+/// What of a file is asked for.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    /// The first byte.
+    start: u64,
+    /// Whether to ask for its date, too.
+    dated: bool,
+}
+
 impl FtpTransfer {
-    /// Connects, logs in and asks for the file from byte `start` on; all of it has to be done by the deadline.
+    /// Connects, logs in and asks for the file from a byte on; all of it has to be done by the deadline.
     ///
     /// # Errors
     ///
     /// `Argument` for options that FTP does not have, before any connection; `NotFound` and `PermissionDenied` with the
-    /// server's text; `Network` and `Timeout` where another attempt may succeed; `Unsupported` only where `start` is not 0
+    /// server's text; `Network` and `Timeout` where another attempt may succeed; `Unsupported` only where that byte is not the first
     /// and the server can't resume: open again from 0 and drop what was fetched.
-    async fn open(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>) -> Result<Self> {
+    async fn open(url: &Url, remote: &Remote, wanted: Wanted, deadline: Option<Instant>) -> Result<Self> {
         let name = display_url(url);
         // Boxed because it is some kilobytes large and runs once for each file.
-        Box::pin(Self::begin(url, remote, start, deadline, name.clone())).await.in_file(&name)
+        Box::pin(Self::begin(url, remote, wanted, deadline, name.clone())).await.in_file(&name)
     }
 
-    async fn begin(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>, name: String) -> Result<Self> {
+    async fn begin(
+        url: &Url,
+        remote: &Remote,
+        wanted: Wanted,
+        deadline: Option<Instant>,
+        name: String,
+    ) -> Result<Self> {
+        let Wanted { start, dated } = wanted;
         check_options(remote)?;
         let limits = Limits::new(remote.timeout, deadline);
         let mut session = Session::start(Target::new(url, remote.auth.as_ref())?, remote, limits).await?;
@@ -68,9 +85,15 @@ impl FtpTransfer {
                 format!("{start} bytes were fetched before, but the file now has {length}: it changed on the server"),
             ));
         }
+        let modified = if dated { session.modified().await? } else { None };
         let data = session.retrieve(start).await?;
         let buffer = BytesMut::with_capacity(READ_BYTES);
-        Ok(Self { name, session, data: Some(data), buffer, start, length, received: 0, failure: None })
+        Ok(Self { name, session, data: Some(data), buffer, start, length, modified, received: 0, failure: None })
+    }
+
+    /// The date of the file as an http date, where it was asked for and the server knows it.
+    fn modified(&self) -> Option<&str> {
+        self.modified.as_deref()
     }
 
     /// The length of the whole file (from byte 0), where the server knows it. A server's word: not to be trusted with memory.

@@ -78,6 +78,16 @@ impl Session {
         }
     }
 
+    /// When the file was changed (RFC 3659 §3), as an http date, where the server tells.
+    pub(super) async fn modified(&mut self) -> Result<Option<String>> {
+        let command = format!("MDTM {}", self.target.path);
+        match self.ask(&command, &[Status::File]).await? {
+            Ok(response) => Ok(reply::text(&response).split(' ').nth(1).and_then(reply::http_date)),
+            Err(FtpError::UnexpectedResponse(_)) => Ok(None),
+            Err(error) => Err(self.error("asking for the date", error)),
+        }
+    }
+
     /// Opens the data connection through which the file comes, from byte `start` on.
     pub(super) async fn retrieve(&mut self, start: u64) -> Result<Data> {
         let socket = passive::connect(self).await?;
