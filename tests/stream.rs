@@ -400,3 +400,24 @@ fn header_length(bytes: &[u8]) -> usize {
     let card = bytes.chunks(80).position(|card| card.starts_with(b"END     ")).unwrap();
     ((card + 1) * 80).next_multiple_of(BLOCK)
 }
+
+#[test]
+fn the_blocking_face_is_an_iterator() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.fits");
+    std::fs::write(&path, variable_table(500, |row| row)).unwrap();
+    let mut rows = 0;
+    for hdu in rustfits::blocking::FitsStream::open(&path).unwrap() {
+        let hdu = hdu.unwrap();
+        if hdu.info().kind() == HduKind::BinaryTable {
+            rows += hdu.rows(Some(70)).unwrap().map(|chunk| chunk.unwrap().rows).sum::<usize>();
+        }
+    }
+    assert_eq!(rows, 500);
+    let mut stream = rustfits::blocking::FitsStream::from_read(io::Cursor::new(sample())).unwrap();
+    let hdu = stream.next().unwrap().unwrap();
+    let pixels: usize = hdu.bands(Some(500)).unwrap().map(|band| band.unwrap().bytes().len() / 4).sum();
+    assert_eq!(pixels, 1200);
+    assert_eq!(stream.nth(2).unwrap().unwrap().read::<f64>().unwrap().len(), 16);
+    assert!(stream.next().is_none());
+}

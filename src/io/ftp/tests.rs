@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::FtpTransfer;
 use super::limits::deadline;
+use super::{FtpTransfer, Wanted};
 use crate::{Error, ErrorKind, Remote, RemoteMode, Result, Timeout};
 use server::{CLOSE, SILENCE, Script, Server};
 
@@ -22,7 +22,9 @@ fn remote() -> Remote {
 }
 
 async fn fetch(url: &str, remote: &Remote, start: u64) -> Result<Vec<u8>> {
-    let mut transfer = FtpTransfer::open(&Url::parse(url).unwrap(), remote, Wanted { start, dated: false }, deadline(remote.timeout)).await?;
+    let mut transfer =
+        FtpTransfer::open(&Url::parse(url).unwrap(), remote, Wanted { start, dated: false }, deadline(remote.timeout))
+            .await?;
     let mut bytes = Vec::new();
     loop {
         match transfer.chunk().await {
@@ -115,7 +117,10 @@ async fn a_server_that_knows_no_size_is_believed() {
     }
     let server = Server::start(Script::new("abc")).await;
     let url = Url::parse(&format!("ftp://{}/a", server.address)).unwrap();
-    assert_eq!(FtpTransfer::open(&url, &remote(), Wanted { start: 1, dated: false }, None).await.unwrap().length(), Some(3));
+    assert_eq!(
+        FtpTransfer::open(&url, &remote(), Wanted { start: 1, dated: false }, None).await.unwrap().length(),
+        Some(3)
+    );
 }
 
 #[tokio::test]
