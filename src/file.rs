@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::directory::{Directory, HduEntry, HduKey, placed};
 use crate::engine::{Buffer, Op, computed, locate_remote, run_plan, run_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::format::DataType;
 use crate::io::{Arrival, Awaited, Fetched, Partial, RangedSource};
 use crate::options::OpenOptions;
-use crate::source::{ReadAt, ReadPlan};
+use crate::source::{BufferSize, ReadAt, ReadPlan};
 
 /// An open file.
 pub(crate) struct OpenFile {
@@ -111,6 +112,12 @@ impl OpenFile {
         matches!(self.source(), Ok(Source::Ranged(_)))
     }
 
+    /// Whether the file came, or comes, in a way in which it can't be changed in memory.
+    pub(crate) fn is_remote(&self) -> bool {
+        let source = self.source.read().unwrap_or_else(PoisonError::into_inner);
+        matches!(*source, Some(Source::Ranged(_) | Source::Arriving(_)))
+    }
+
     /// The HDUs whose headers are here, where the file arrives and more may come; nothing is waited for.
     pub(crate) fn arrived_hdus(&self) -> Option<Vec<Arc<HduEntry>>> {
         let Ok(Source::Arriving(arrival)) = self.source() else { return None };
@@ -161,9 +168,24 @@ impl OpenFile {
         }
     }
 
-    /// Goes over to another source, whose layout the directory has: the caller holds its lock.
-    pub(crate) fn replace_source(&self, source: Arc<dyn ReadAt>) {
-        *self.source.write().unwrap_or_else(PoisonError::into_inner) = Some(Source::Local(source));
+    /// Goes over to another source, whose layout the directory has: the caller holds its lock. A file that was closed meanwhile stays closed.
+    pub(crate) fn replace_source(&self, new: Arc<dyn ReadAt>) {
+        let mut source = self.source.write().unwrap_or_else(PoisonError::into_inner);
+        if source.is_some() {
+            *source = Some(Source::Local(new));
+        }
+    }
+
+    /// All bytes of the file.
+    pub(crate) fn to_bytes(self: &Arc<Self>) -> Op<Vec<u8>> {
+        self.locate(|_, source| {
+            // Of a file that arrives, the length may be known only at its end.
+            source.require(std::slice::from_ref(&(0..source.len())))?;
+            let len = usize::try_from(source.len()).map_err(|_| Error::too_large("the file is larger than memory"))?;
+            let mut bytes = Buffer::allocate(BufferSize { data_type: DataType::U8, elements: len }, false)?;
+            source.read_at(0, bytes.bytes_mut())?;
+            Ok(bytes.into_bytes())
+        })
     }
 
     /// An operation that reads metadata only.

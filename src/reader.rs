@@ -6,17 +6,16 @@ use std::sync::Arc;
 use ndarray::{ArrayD, IxDyn};
 
 use crate::directory::HduKey;
-use crate::engine::{Buffer, Op};
+use crate::engine::Op;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Opening};
-use crate::format::{DataType, Header};
+use crate::format::Header;
 use crate::hdu::HduInfo;
 use crate::image::{ImageRequest, Section};
 use crate::image_data::{ImageData, Pixel, read_image};
 use crate::live_header::LiveHeader;
 use crate::open;
 use crate::options::OpenOptions;
-use crate::source::BufferSize;
 use crate::table_data::TableSelector;
 use crate::writer::{Changer, FitsWriter};
 
@@ -38,7 +37,7 @@ use crate::writer::{Changer, FitsWriter};
 #[derive(Clone)]
 pub struct FitsReader {
     pub(crate) file: Arc<OpenFile>,
-    /// What changes the file, where it was opened to be changed.
+    /// What changes the file, where it was opened to be changed or lies in memory.
     pub(crate) writer: Option<Arc<Changer>>,
 }
 
@@ -82,7 +81,7 @@ impl FitsReader {
     }
 
     pub(crate) fn of(file: OpenFile) -> Self {
-        Self { file: Arc::new(file), writer: None }
+        Changer::reader(file)
     }
 
     /// The name that the file was opened under, without credentials.
@@ -91,7 +90,7 @@ impl FitsReader {
     }
 
     /// The name and the options that open the file again, in another process too; `None` for one that was opened by [`FitsReader::from_bytes`],
-    /// by a fetch, or to be changed.
+    /// by a fetch, or to be changed, and for one that was changed in memory.
     ///
     /// # Examples
     ///
@@ -109,7 +108,8 @@ impl FitsReader {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn opening(&self) -> Option<&Opening> {
-        self.file.opening()
+        let unchanged = self.writer.as_ref().is_none_or(|changer| changer.is_as_opened());
+        self.file.opening().filter(|_| unchanged)
     }
 
     /// Something about the file that does not keep it from being read, such as bytes behind the end of a gzip stream.
@@ -177,14 +177,34 @@ impl FitsReader {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ReadOnly`] where the file was opened to be read only.
+    /// [`ErrorKind::ReadOnly`] where the file was opened to be read only, on disk or by ranges. One that lies in memory (a `.gz`, a
+    /// URL, [`FitsReader::from_bytes`]) can be changed there: what changes is a copy of its own, which is never written back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{FitsReader, FitsWriter, ImageOptions};
+    ///
+    /// let original = FitsWriter::create("mem://").wait()?;
+    /// original.write_image(&ndarray::array![1i16, 2], ImageOptions::default()).wait()?;
+    /// let bytes = original.to_bytes().wait()?;
+    /// let fits = FitsReader::from_bytes(bytes.clone()).wait()?;
+    /// fits.writer()?.edit_header(0, |header| header.set("OBJECT", "M31")).wait()?;
+    /// assert_eq!(fits.header(0).wait()?.get::<String>("OBJECT")?, "M31");
+    /// assert!(!FitsReader::from_bytes(bytes).wait()?.header(0).wait()?.contains("OBJECT"));
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
     pub fn writer(&self) -> Result<FitsWriter> {
         Ok(FitsWriter { reader: self.clone(), shared: Arc::clone(self.changer()?) })
     }
 
     pub(crate) fn changer(&self) -> Result<&Arc<Changer>> {
         self.writer.as_ref().ok_or_else(|| {
-            let message = "the file is open read-only: open it with mode 'r+' to change it";
+            let message = if self.file.is_remote() {
+                "the file is read by ranges, or while it arrives, which is read-only: open it without remote= to change a copy in memory"
+            } else {
+                "the file is open read-only: open it with mode 'r+' to change it"
+            };
             Error::new(ErrorKind::ReadOnly, message).in_file(self.name())
         })
     }
@@ -209,14 +229,10 @@ impl FitsReader {
             let error = Error::new(ErrorKind::Io, "a ranged file has only parts of its bytes: open it without remote=");
             return Op::failed(error.in_file(self.name()));
         }
-        self.file.locate(|_, source| {
-            // Of a file that arrives, the length may be known only at its end.
-            source.require(std::slice::from_ref(&(0..source.len())))?;
-            let len = usize::try_from(source.len()).map_err(|_| Error::too_large("the file is larger than memory"))?;
-            let mut bytes = Buffer::allocate(BufferSize { data_type: DataType::U8, elements: len }, false)?;
-            source.read_at(0, bytes.bytes_mut())?;
-            Ok(bytes.into_bytes())
-        })
+        match &self.writer {
+            Some(changer) => changer.to_bytes(),
+            None => self.file.to_bytes(),
+        }
     }
 
     /// Closes the file: every later operation on it and its clones fails.

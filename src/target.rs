@@ -14,6 +14,8 @@ use crate::source::{EditPlan, Piece, ReadAt, Storage};
 pub(crate) enum Place {
     Disk(Arc<DiskFile>),
     Memory(Arc<dyn Storage>),
+    /// In memory, as it was opened to be read: the first change is made to a copy, which is never written back.
+    Opened(Arc<dyn ReadAt>),
     /// In memory, compressed into this file when they are written back.
     Gzip(Arc<MemoryFile>, PathBuf),
 }
@@ -87,12 +89,29 @@ impl Target {
         Ok(Place::Gzip(Arc::new(MemoryFile::from(bytes)), std::path::absolute(path)?))
     }
 
-    fn storage(&self) -> &dyn Storage {
+    fn storage(&self) -> Result<&dyn Storage> {
         match &self.place {
-            Place::Disk(file) => &**file,
-            Place::Memory(memory) => &**memory,
-            Place::Gzip(memory, _) => &**memory,
+            Place::Disk(file) => Ok(&**file),
+            Place::Memory(memory) => Ok(&**memory),
+            Place::Gzip(memory, _) => Ok(&**memory),
+            Place::Opened(_) => Err(Error::new(ErrorKind::ReadOnly, "the file is open read-only")),
         }
+    }
+
+    /// Whether it is a file that was opened to be read, as it was.
+    pub(crate) fn is_as_opened(&self) -> bool {
+        matches!(self.place, Place::Opened(_))
+    }
+
+    /// Makes of a file that was opened to be read a copy that can be changed; whether there was something to copy.
+    pub(crate) fn become_own(&mut self) -> Result<bool> {
+        let Place::Opened(opened) = &self.place else { return Ok(false) };
+        let copy = MemoryFile::default();
+        // At once, and not while it grows.
+        copy.set_len(opened.len())?;
+        copy_range(&**opened, 0..opened.len(), &copy, 0)?;
+        self.place = Place::Memory(Arc::new(copy));
+        Ok(true)
     }
 
     /// The bytes as a reader sees them.
@@ -100,6 +119,7 @@ impl Target {
         match &self.place {
             Place::Disk(file) => Arc::clone(file) as Arc<dyn ReadAt>,
             Place::Memory(memory) => Arc::clone(memory) as Arc<dyn ReadAt>,
+            Place::Opened(opened) => Arc::clone(opened),
             Place::Gzip(memory, _) => Arc::clone(memory) as Arc<dyn ReadAt>,
         }
     }
@@ -120,7 +140,7 @@ impl Target {
         self.changed = true;
         match plan {
             EditPlan::InPlace(steps) => {
-                let applied = apply(steps, self.storage());
+                let applied = apply(steps, self.storage()?);
                 self.noting_failure(applied)
             }
             EditPlan::Assemble(pieces) => self.assemble(&pieces),
@@ -143,7 +163,7 @@ impl Target {
     fn assemble(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
         let file = match &self.place {
             Place::Disk(file) => Arc::clone(file),
-            Place::Memory(_) | Place::Gzip(..) => return self.assemble_in_memory(pieces),
+            Place::Memory(_) | Place::Gzip(..) | Place::Opened(_) => return self.assemble_in_memory(pieces),
         };
         let path = file.path().ok_or_else(|| Error::argument("the file has no path"))?;
         match replaced(path, &file, pieces) {
@@ -168,6 +188,7 @@ impl Target {
         match &mut self.place {
             Place::Memory(memory) => *memory = Arc::new(new),
             Place::Gzip(memory, _) => *memory = Arc::new(new),
+            Place::Opened(_) => self.place = Place::Memory(Arc::new(new)),
             Place::Disk(_) => {}
         }
         Ok(())
@@ -216,6 +237,7 @@ impl Target {
 fn replaced(path: &Path, old: &DiskFile, pieces: &[Piece<'_>]) -> Result<DiskFile> {
     replacement::refuse_other_names(path)?;
     let replacement = Replacement::beside(path)?;
+    replacement.reserve(pieces.iter().map(Piece::len).sum())?;
     let new = DiskFile::new(replacement.file().try_clone()?)?;
     assemble(pieces, &new, |range, at| replacement.copy_from(old.file(), range, at))?;
     drop(new);

@@ -322,18 +322,13 @@ impl FitsWriter {
 
     /// All bytes of the file, uncompressed.
     pub fn to_bytes(&self) -> Op<Vec<u8>> {
-        let writer = self.clone();
-        Op::edit(move || {
-            let mut target = writer.shared.target()?;
-            writer.shared.write_staged(&mut target, &mut writer.reader.file.directory())?;
-            writer.reader.to_bytes().wait()
-        })
+        self.shared.to_bytes()
     }
 
     /// Makes what was written durable; a `.gz` file is compressed and takes its place.
     pub fn sync(&self) -> Op<()> {
         let shared = Arc::clone(&self.shared);
-        Op::edit(move || shared.flush(&mut *shared.target()?, true))
+        Op::edit(move || shared.flush(&mut *shared.target_as_it_is()?, true))
     }
 
     /// Writes back what is still to be written and closes the file. Closing twice is no error.
@@ -381,6 +376,31 @@ impl Changer {
         let changer = Self { file: Arc::clone(&file), target: Mutex::new(target), process: std::process::id() };
         let shared = Arc::new(changer);
         FitsWriter { reader: FitsReader { file, writer: Some(Arc::clone(&shared)) }, shared }
+    }
+
+    /// A reader of a file that was opened to be read. What lies in memory can be changed there.
+    pub(crate) fn reader(file: OpenFile) -> FitsReader {
+        match file.source() {
+            Ok(Source::Local(source)) if source.bytes().is_some() => {
+                Self::writer(file, Target::new(Place::Opened(source), false, false)).reader
+            }
+            _ => FitsReader { file: Arc::new(file), writer: None },
+        }
+    }
+
+    /// Whether the file was opened to be read and nothing has changed it.
+    pub(crate) fn is_as_opened(&self) -> bool {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner).is_as_opened()
+    }
+
+    /// All bytes of the file.
+    pub(crate) fn to_bytes(self: &Arc<Self>) -> Op<Vec<u8>> {
+        let shared = Arc::clone(self);
+        Op::edit(move || {
+            let mut target = shared.target_as_it_is()?;
+            shared.write_staged(&mut target, &mut shared.file.directory())?;
+            shared.file.to_bytes().wait()
+        })
     }
 
     /// Changes an HDU where it lies: `plan` says how, from what the directory has of it and the file as it is.
@@ -496,8 +516,18 @@ impl Changer {
         &self.file
     }
 
-    /// The target, for an edit; an error once the file is closed or an edit has failed half way.
+    /// The target, for an edit; an error once the file is closed or an edit has failed half way. Whoever reads a file that was opened to be read
+    /// goes on with what was read, everyone after this with the copy that changes.
     pub(crate) fn target(&self) -> Result<MutexGuard<'_, Target>> {
+        let mut target = self.target_as_it_is()?;
+        if target.become_own().in_file(self.file.name())? {
+            let _directory = self.file.directory();
+            self.file.replace_source(target.source());
+        }
+        Ok(target)
+    }
+
+    fn target_as_it_is(&self) -> Result<MutexGuard<'_, Target>> {
         self.file.source()?;
         let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         target.check_usable().in_file(self.file.name())?;

@@ -29,7 +29,8 @@ use crate::table_write::{NewTable, UnitsArgument};
 /// filename : str or os.PathLike
 ///     A path, or a `file://`, `mem://`, `http(s)://` or `ftp(s)://` name. Plain and gzip files are told apart by their bytes.
 /// mode : {'r', 'r+', 'w+'}
-///     `r` reads; `r+` reads and changes; `w+` creates the file or empties it.
+///     `r` reads (what lies in memory, a `.gz`, a URL or bytes, may be changed there and is never written back); `r+` reads and changes;
+///     `w+` creates the file or empties it.
 /// lenient : bool
 ///     Take cards that break the rules of the standard.
 /// remote : 'ranged' or Remote, optional

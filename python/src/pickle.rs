@@ -15,7 +15,7 @@ pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>);
 pub(crate) fn reduce_file<'py>(py: Python<'py>, reader: &FitsReader) -> PyResult<Reduced<'py>> {
     let Some(opening) = reader.opening().filter(|_| !reader.is_closed()) else {
         let message = format!(
-            "{}: only a file that is open by its name with mode 'r', its HDUs and their columns can be pickled: pass the bytes or the name",
+            "{}: only a file that is open by its name with mode 'r' and unchanged, its HDUs and their columns can be pickled: pass the bytes or the name",
             reader.name()
         );
         return Err(PyTypeError::new_err(message));

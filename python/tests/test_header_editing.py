@@ -166,8 +166,9 @@ def test_names_follow_the_header(path):
 
 
 def test_what_is_not_to_be_changed(path, loopback):
-    with rustfits.FITS(path) as file, pytest.raises(OSError, match="read-only"):
-        file[0].header["A"] = 1
+    if path.suffix != ".gz":
+        with rustfits.FITS(path) as file, pytest.raises(OSError, match="read-only"):
+            file[0].header["A"] = 1
     for mode in ("r+", "w+"):
         with pytest.raises(OSError, match="read-only"):
             rustfits.FITS(loopback.http + "/a.fits", mode)

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use flate2::{Compress, Compression, FlushCompress};
+use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Strategy, compress_bound};
 
 use super::gzip_index::{GzipIndex, LAST_BLOCK};
 use super::replacement::Replacement;
@@ -13,7 +13,15 @@ use crate::cpu::Cpu;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Within some percent of the size that zlib's default, 6, makes of images and tables, in half the time.
-const LEVEL: u32 = 2;
+const LEVEL: i32 = 2;
+/// No header and no trailer, the largest window.
+const RAW_WINDOW_BITS: i32 = -15;
+/// What a flush adds at most, and a byte by which a full buffer shows.
+const FLUSH_BYTES: usize = 16;
+/// How much of a piece is tried.
+const SAMPLE_BYTES: usize = 32 << 10;
+/// Runs alone are as good as matches where they take no more than this part more.
+const AS_SMALL: usize = 200;
 /// How much is compressed for itself: enough that the beginning, where nothing is known yet, does not show in the size.
 const PIECE_BYTES: usize = 1 << 20;
 /// How many pieces are compressed before they are written: enough for many processors.
@@ -71,16 +79,29 @@ fn compress_pieces(bytes: &[u8], cpu: Option<&Cpu>) -> Result<Vec<Vec<u8>>> {
 
 /// Compresses a piece to deflate blocks that end at a whole byte, none of which is the last of the stream.
 fn compress(piece: &[u8], packed: &mut Vec<u8>) -> Result<()> {
-    let refused = |_| Error::new(ErrorKind::Io, "zlib can't compress: this is a defect of rustfits");
-    let mut encoder = Compress::new(Compression::new(LEVEL), false);
-    packed.reserve(piece.len() / 2);
-    loop {
-        let done = usize::try_from(encoder.total_in()).unwrap_or(usize::MAX);
-        let rest = piece.get(done..).unwrap_or_default();
-        encoder.compress_vec(rest, packed, FlushCompress::Full).map_err(refused)?;
-        if encoder.total_in() == piece.len() as u64 && packed.len() < packed.capacity() {
-            return Ok(());
-        }
-        packed.reserve(piece.len() / 4 + 64);
+    *packed = deflated(piece, strategy(piece)?)?;
+    Ok(())
+}
+
+/// What suits a piece, as a sample from its middle shows. Noise has no matches that are worth the time it takes to find them.
+fn strategy(piece: &[u8]) -> Result<Strategy> {
+    let start = piece.len().saturating_sub(SAMPLE_BYTES) / 2;
+    let sample = piece.get(start..piece.len().min(start + SAMPLE_BYTES)).unwrap_or_default();
+    let (matches, runs) = (deflated(sample, Strategy::Default)?, deflated(sample, Strategy::Rle)?);
+    let is_as_small = runs.len() <= matches.len() + matches.len() / AS_SMALL;
+    Ok(if is_as_small { Strategy::Rle } else { Strategy::Default })
+}
+
+fn deflated(bytes: &[u8], strategy: Strategy) -> Result<Vec<u8>> {
+    let refused = || Error::new(ErrorKind::Io, "zlib can't compress: this is a defect of rustfits");
+    let mut packed = vec![0; compress_bound(bytes.len()) + FLUSH_BYTES];
+    let config = DeflateConfig { level: LEVEL, window_bits: RAW_WINDOW_BITS, strategy, ..DeflateConfig::default() };
+    let mut encoder = Deflate::new_with_config(config);
+    encoder.compress(bytes, &mut packed, DeflateFlush::FullFlush).map_err(|_| refused())?;
+    let len = usize::try_from(encoder.total_out()).map_err(|_| refused())?;
+    if encoder.total_in() != bytes.len() as u64 || len == packed.len() {
+        return Err(refused());
     }
+    packed.truncate(len);
+    Ok(packed)
 }

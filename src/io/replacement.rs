@@ -66,6 +66,31 @@ impl Replacement {
         self.file.as_file()
     }
 
+    /// Reserves the space for so many bytes, where the file system can: what does not fit is refused before anything is copied, and neither the copy
+    /// nor the renaming waits for the system to find places for the bytes, which takes it longer than the copy itself.
+    ///
+    /// # Errors
+    ///
+    /// Where there is not as much space.
+    pub(crate) fn reserve(&self, len: u64) -> Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{FallocateFlags, fallocate};
+            use rustix::io::Errno;
+
+            match fallocate(self.file(), FallocateFlags::KEEP_SIZE, 0, len) {
+                Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
+                    return Err(std::io::Error::from(error).into());
+                }
+                // Not on every file system.
+                _ => {}
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = len;
+        Ok(())
+    }
+
     /// Copies a range of another file to an offset of this one, within the kernel where it can do that.
     pub(crate) fn copy_from(&self, old: &File, range: Range<u64>, at: u64) -> Result<()> {
         copy_range(old, range, self.file(), at)
