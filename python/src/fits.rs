@@ -33,8 +33,9 @@ use crate::table_write::{NewTable, UnitsArgument};
 ///     `w+` creates the file or empties it.
 /// lenient : bool
 ///     Take cards that break the rules of the standard.
-/// remote : 'ranged' or Remote, optional
-///     How a remote file is fetched; whole unless given.
+/// remote : {'ranged', 'auto', 'stream'} or Remote, optional
+///     How a remote file is fetched: whole unless given; by the ranges that are touched; those where the server has them; or whole, and read
+///     while it comes (see `Remote`).
 /// atomic : bool
 ///     With `w+`: the file takes its name, or the place of the one there, when it is closed. A kill, an exception in the `with` block and a
 ///     handle that is forgotten leave nothing under the name, or the old file as it was.

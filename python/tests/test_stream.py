@@ -14,7 +14,7 @@ import threading
 import numpy as np
 import pytest
 from astropy.io import fits as astropy_fits
-from conftest import hdu_bytes
+from conftest import hdu_bytes, raw_file
 
 import rustfits
 from rustfits import aio
@@ -179,16 +179,14 @@ def test_closing(content):
 
 
 def test_a_file_larger_than_what_is_held():
-    header = [
-        f"{card:<80}" for card in ["SIMPLE  = T", "BITPIX  = 16", "NAXIS   = 2", "NAXIS1  = 1000", "NAXIS2  = 40000", "END"]
-    ]
+    cards = ["SIMPLE  = T", "BITPIX  = 16", "NAXIS   = 2", "NAXIS1  = 1000", "NAXIS2  = 40000"]
 
     class Rows:
         """80 MB that are nowhere."""
 
         def __init__(self):
             self.left = 80_000_000 + 2240
-            self.head = "".join(header).ljust(2880).encode()
+            self.head = raw_file(*cards)
 
         def read(self, size):
             if self.head:

@@ -115,16 +115,16 @@ impl Fetching<'_> {
         }
     }
 
-    /// Fetches a file into a sink.
+    /// Fetches a file into a sink that may take its time.
     pub(crate) async fn fetch_into(&self, location: &Location, sink: &mut dyn Sink) -> Result<()> {
         match location {
             Location::Http(url) => {
-                let mut transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget);
-                transfer.run(sink).await.in_file(&display_url(url))
+                let transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget);
+                transfer.lasting().run(sink).await.in_file(&display_url(url))
             }
             Location::Ftp(url) => {
-                let mut download = FtpDownload::new(url, self.remote, self.retry, self.budget);
-                download.run(sink).await.in_file(&display_url(url))
+                let download = FtpDownload::new(url, self.remote, self.retry, self.budget);
+                download.lasting().run(sink).await.in_file(&display_url(url))
             }
             _ => Err(Error::argument("the name is no URL")),
         }

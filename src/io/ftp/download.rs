@@ -19,6 +19,8 @@ pub(crate) struct FtpDownload<'a> {
     budget: &'a dyn Budget,
     deadline: Option<Instant>,
     attempts: u32,
+    /// Whether attempts that brought something new don't count.
+    lasting: bool,
     wire_bytes: u64,
     /// How many bytes of the file the sink has.
     position: u64,
@@ -51,6 +53,7 @@ impl<'a> FtpDownload<'a> {
             budget,
             deadline,
             attempts: 0,
+            lasting: false,
             wire_bytes: 0,
             position: 0,
             length: None,
@@ -58,6 +61,12 @@ impl<'a> FtpDownload<'a> {
             dated: false,
             known: None,
         }
+    }
+
+    /// Only attempts that bring nothing new count among those that the retry policy allows.
+    pub(crate) fn lasting(mut self) -> Self {
+        self.lasting = true;
+        self
     }
 
     /// The date of the file is asked for as well, and told to the sink.
@@ -97,13 +106,16 @@ impl<'a> FtpDownload<'a> {
     ///
     /// The last error, when no attempt is left or none would help; any error of the sink.
     pub(crate) async fn run(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        let (mut tried, mut furthest) = (0_u32, self.position);
         loop {
             self.attempts = self.attempts.saturating_add(1);
             match self.attempt(sink).await {
                 Ok(()) => return Ok(()),
                 Err(Failure::Sink(error)) => return Err(error),
                 Err(Failure::Transfer(error)) => {
-                    self.retry.pause_after_error(self.attempts, error, self.deadline).await?;
+                    tried = if self.lasting && self.position > furthest { 1 } else { tried.saturating_add(1) };
+                    furthest = furthest.max(self.position);
+                    self.retry.pause_after_error(tried, error, self.deadline).await?;
                 }
             }
         }

@@ -36,6 +36,8 @@ pub(crate) struct Transfer<'a> {
     budget: &'a dyn Budget,
     deadline: Option<Instant>,
     attempts: u32,
+    /// Whether attempts that brought something new don't count: the transfer takes as long as its reader, and servers don't wait for ever.
+    lasting: bool,
     wire_bytes: u64,
     /// The head of the answer that the sink began with.
     head: Option<Head>,
@@ -101,6 +103,7 @@ impl<'a> Transfer<'a> {
             budget,
             deadline,
             attempts: 0,
+            lasting: false,
             wire_bytes: 0,
             head: None,
             position: 0,
@@ -129,6 +132,12 @@ impl<'a> Transfer<'a> {
         self.head = Some(Head::of_before(version, length, self.url.clone()));
         self.position = position;
         self.from_before = true;
+        self
+    }
+
+    /// Only attempts that bring nothing new count among those that the retry policy allows.
+    pub(crate) fn lasting(mut self) -> Self {
+        self.lasting = true;
         self
     }
 
@@ -161,6 +170,7 @@ impl<'a> Transfer<'a> {
     ///
     /// The last error, when no attempt is left or none would help; any error of the sink.
     pub(crate) async fn run(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        let (mut tried, mut furthest) = (0_u32, self.position);
         loop {
             self.attempts = self.attempts.saturating_add(1);
             let attempt = match self.first.take() {
@@ -172,7 +182,9 @@ impl<'a> Transfer<'a> {
                 Ok(Attempt::Again) => {}
                 Err(failure) => {
                     let failure = failure.in_file(&display_url(self.url));
-                    self.retry.pause(self.attempts, failure, self.deadline).await?;
+                    tried = if self.lasting && self.position > furthest { 1 } else { tried.saturating_add(1) };
+                    furthest = furthest.max(self.position);
+                    self.retry.pause(tried, failure, self.deadline).await?;
                 }
             }
         }
