@@ -74,6 +74,11 @@ impl State {
         }
     }
 
+    /// Whether all of the file came, by the sender's word where the transfer has not ended yet.
+    fn is_complete(&self) -> bool {
+        matches!(self.end, Some(Ok(()))) || self.announced == Some(self.arrived)
+    }
+
     /// Whether nobody will read what comes up to byte `end`, nor what came last.
     fn is_passed_by(&self, end: u64) -> bool {
         end <= self.released && self.pinned.end <= self.last_start
@@ -263,7 +268,7 @@ impl Arrival {
 
     /// Whether all of the file is here and stays.
     pub(crate) fn is_complete(&self) -> bool {
-        matches!(self.shared.keep, Keep::All(_)) && self.is_ours() && matches!(self.shared.state().end, Some(Ok(())))
+        matches!(self.shared.keep, Keep::All(_)) && self.is_ours() && self.shared.state().is_complete()
     }
 
     /// How many bytes came so far.
