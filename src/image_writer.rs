@@ -1,11 +1,14 @@
 //! Writing into images that are there: pixels of a section, or from a position on.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayBase, CowArray, Data, Dimension};
 
 use crate::edit::{Meaning, PixelPlace, Pixels, extend_image, write_pixels};
 use crate::engine::Op;
 use crate::format::{DataType, Element};
 use crate::reader::ImageSelector;
+use crate::tiled_editor::TileChange;
 
 /// Values that pixels get: an array, as the bytes of its elements.
 pub struct PixelValues {
@@ -136,25 +139,72 @@ impl ImageSelector {
     ///
     /// As [`ImageSelector::extend`].
     pub fn extend_values(&self, rows: Vec<PixelValues>) -> Op<()> {
-        match self.reader.changer() {
-            Ok(writer) => writer.replace_hdu(self.key.clone(), move |old, _, carry_out| {
+        let writer = match self.reader.changer() {
+            Ok(writer) => Arc::clone(writer),
+            Err(error) => return Op::failed(error),
+        };
+        let key = self.key.clone();
+        Op::edit_watched(move |watch| {
+            if let Some(id) = writer.tiled(&key)? {
+                return writer.change_tiles(&id.into(), &TileChange::Rows(rows), watch);
+            }
+            let plain = writer.replace_hdu(key, move |old, _, carry_out| {
                 let rows = rows.iter().map(PixelValues::lend).collect();
                 extend_image(old, rows)?.map_or(Ok(()), carry_out)
-            }),
+            });
+            plain.wait()
+        })
+    }
+
+    /// Rewrites the compressed tiles of an image without what changes have left between them: a tile that gets other pixels is put behind the others,
+    /// and its old bytes stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the image is not compressed, [`ErrorKind::ReadOnly`](crate::ErrorKind::ReadOnly) where the file was opened to be read only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::{Array2, arr0, s};
+    /// use rustfits::{FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// let options = ImageOptions { compress: Some("RICE_1".parse()?), ..ImageOptions::default() };
+    /// let data = Array2::from_shape_fn((100, 1000), |(y, x)| (y * x % 1000) as i32);
+    /// let index = fits.write_image(&data, options).wait()?;
+    /// for _ in 0..5 {
+    ///     fits.write_section(index, s![.., 7], &arr0(7i32)).wait()?;
+    /// }
+    /// let before = fits.to_bytes().wait()?.len();
+    /// fits.reader().image(index).repack().wait()?;
+    /// assert!(fits.to_bytes().wait()?.len() < before);
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn repack(&self) -> Op<()> {
+        match self.reader.changer() {
+            Ok(writer) => writer.repack_tiles(self.key.clone()),
             Err(error) => Op::failed(error),
         }
     }
 
     fn put(&self, place: PixelPlace, mut values: PixelValues) -> Op<()> {
         let writer = match self.reader.changer() {
-            Ok(writer) => writer,
+            Ok(writer) => Arc::clone(writer),
             Err(error) => return Op::failed(error),
         };
         if self.request.unscaled {
             values.meaning = Meaning::Stored;
         }
-        writer.change_data(self.key.clone(), move |hdu, source, carry_out| {
-            carry_out(write_pixels(hdu, &place, values.lend(), source.len())?)
+        let key = self.key.clone();
+        Op::edit_watched(move |watch| {
+            if let Some(id) = writer.tiled(&key)? {
+                return writer.change_tiles(&id.into(), &TileChange::Pixels(place, values), watch);
+            }
+            let plain = writer.change_data(key, move |hdu, source, carry_out| {
+                carry_out(write_pixels(hdu, &place, values.lend(), source.len())?)
+            });
+            plain.wait()
         })
     }
 }

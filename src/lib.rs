@@ -54,6 +54,7 @@ mod table_values;
 mod table_writer;
 mod target;
 mod tiled;
+mod tiled_editor;
 mod tiled_writer;
 mod variable_column;
 mod writer;
@@ -65,8 +66,9 @@ pub use engine::Op;
 pub use engine::{Task, TaskError, spawn, spawn_blocking};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{
-    Download, DownloadOptions, DownloadQueue, Downloaded, Downloads, Fetch, FetchEvent, FetchOptions, FetchOutcome,
-    FetchQueue, Fetcher, FetcherBuilder, OnEvent, Verify,
+    Download, DownloadOptions, DownloadQueue, Downloaded, Downloads, Fetch, FetchControl, FetchEvent, FetchOptions,
+    FetchOutcome, FetchQueue, FetchStatistics, Fetcher, FetcherBuilder, HostStatistics, LatencyStatistics, OnEvent,
+    Verify,
 };
 pub use file::Opening;
 pub use format::{DataType, Element, FromValue, HduKind, Header, Value, is_protected_keyword};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::engine::edit::{apply, assemble, copy_range, rearrange};
 use crate::engine::engine;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::io::{DiskFile, MemoryFile, Replacement, gzip_write, replacement};
+use crate::io::{DiskFile, MemoryFile, Replacement, Spool, gzip_write, replacement};
 use crate::source::{EditPlan, Piece, ReadAt, Storage};
 
 /// Where the bytes are.
@@ -121,6 +121,14 @@ impl Target {
             Place::Memory(memory) => Arc::clone(memory) as Arc<dyn ReadAt>,
             Place::Opened(opened) => Arc::clone(opened),
             Place::Gzip(memory, _) => Arc::clone(memory) as Arc<dyn ReadAt>,
+        }
+    }
+
+    /// Where to keep what is made for the file before it gets it.
+    pub(crate) fn spool(&self) -> Spool {
+        match &self.place {
+            Place::Disk(file) => file.path().map_or_else(Spool::in_memory, Spool::beside),
+            Place::Memory(_) | Place::Opened(_) | Place::Gzip(..) => Spool::in_memory(),
         }
     }
 

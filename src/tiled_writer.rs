@@ -2,7 +2,7 @@
 
 use crate::directory::HduKey;
 use crate::edit::NewHdu;
-use crate::engine::in_order;
+use crate::engine::{Watch, in_order};
 use crate::error::{Error, Result};
 use crate::image::empty_primary;
 use crate::source::{Content, EditPlan, Step};
@@ -14,11 +14,16 @@ impl Changer {
     /// Adds a compressed image behind the last HDU, or in front of another; an empty primary HDU where there is none.
     ///
     /// Behind the last HDU its tiles are never held in memory together.
-    pub(crate) fn insert_compressed(&self, image: &NewTiledImage<'_>, before: Option<&HduKey>) -> Result<usize> {
+    pub(crate) fn insert_compressed(
+        &self,
+        image: &NewTiledImage<'_>,
+        before: Option<&HduKey>,
+        watch: &mut Watch<'_>,
+    ) -> Result<usize> {
         let mut target = self.target()?;
         if before.is_some() {
             return self.insert_into(&mut target, before, |primary| {
-                let hdu = compressed_hdu(image)?;
+                let hdu = compressed_hdu(image, watch)?;
                 Ok(if primary { vec![empty_primary()?, hdu] } else { vec![hdu] })
             });
         }
@@ -26,7 +31,7 @@ impl Changer {
             self.insert_into(&mut target, None, |_| Ok(vec![empty_primary()?]))?;
         }
         let at = self.end_of_hdus(&mut target)?;
-        let rows = write_tiles(image, at, &mut target)?;
+        let rows = write_tiles(image, at, &mut target, watch)?;
         self.insert_into(&mut target, None, |_| {
             let header = image.header(&rows)?;
             let (table, heap_len) = rows.into_parts();
@@ -45,7 +50,7 @@ impl Changer {
 }
 
 /// Writes the tiles to where the heap of an HDU at `at` is. Until its header is there, what is written is no part of the file.
-fn write_tiles(image: &NewTiledImage<'_>, at: u64, target: &mut Target) -> Result<TileRows> {
+fn write_tiles(image: &NewTiledImage<'_>, at: u64, target: &mut Target, watch: &mut Watch<'_>) -> Result<TileRows> {
     let mut rows = TileRows::default();
     let heap = at + image.header(&rows)?.len() as u64 + image.table_len();
     let mut offset = heap;
@@ -62,12 +67,13 @@ fn write_tiles(image: &NewTiledImage<'_>, at: u64, target: &mut Target) -> Resul
             offset += len;
             Ok(())
         },
+        watch,
     )?;
     Ok(rows)
 }
 
 /// The HDU with its tiles in memory.
-fn compressed_hdu(image: &NewTiledImage<'_>) -> Result<NewHdu<'static>> {
+fn compressed_hdu(image: &NewTiledImage<'_>, watch: &mut Watch<'_>) -> Result<NewHdu<'static>> {
     let mut rows = TileRows::default();
     let mut heap = Vec::new();
     let take = |packed: PackedTiles| {
@@ -76,7 +82,7 @@ fn compressed_hdu(image: &NewTiledImage<'_>) -> Result<NewHdu<'static>> {
         heap.extend(packed.bytes);
         Ok(())
     };
-    in_order(image.jobs(), |job| image.pack(job), take)?;
+    in_order(image.jobs(), |job| image.pack(job), take, watch)?;
     let header = image.header(&rows)?;
     let (mut data, _) = rows.into_parts();
     data.append(&mut heap);

@@ -199,11 +199,11 @@ impl FitsWriter {
     /// [`ErrorKind::Argument`] where the values don't fill the shape, or where a pixel of an image of integers is masked and the options have no blank.
     pub fn write_image_values(&self, values: PixelValues, options: ImageOptions) -> Op<usize> {
         let writer = self.clone();
-        Op::edit(move || {
+        Op::edit_watched(move |watch| {
             let pixels = values.lend();
             let written = check_filled(&pixels).and_then(|()| {
                 let content = NewPixels::Values(pixels.values, pixels.mask);
-                writer.append(pixels.data_type, pixels.shape, content, &options)
+                writer.append(pixels.data_type, pixels.shape, content, &options, watch)
             });
             written.in_file(writer.reader.file.name())
         })
@@ -228,8 +228,8 @@ impl FitsWriter {
     /// ```
     pub fn create_image(&self, data_type: DataType, shape: Vec<usize>, options: ImageOptions) -> Op<usize> {
         let writer = self.clone();
-        Op::edit(move || {
-            writer.append(data_type, &shape, NewPixels::Zeros, &options).in_file(writer.reader.file.name())
+        Op::edit_watched(move |watch| {
+            writer.append(data_type, &shape, NewPixels::Zeros, &options, watch).in_file(writer.reader.file.name())
         })
     }
 
@@ -239,6 +239,7 @@ impl FitsWriter {
         shape: &[usize],
         content: NewPixels<'_>,
         options: &ImageOptions,
+        watch: &mut Watch<'_>,
     ) -> Result<usize> {
         let image = NewImage {
             data_type,
@@ -251,7 +252,7 @@ impl FitsWriter {
         };
         if let Some(compression) = &options.compress {
             let image = NewTiledImage::new(image, compression, options.quantize)?;
-            return self.shared.insert_compressed(&image, options.before.as_ref());
+            return self.shared.insert_compressed(&image, options.before.as_ref(), watch);
         }
         if options.quantize.is_some() {
             return Err(Error::argument("quantize= is for compressed images: give compress, too"));
@@ -404,11 +405,11 @@ impl Changer {
     }
 
     /// Changes an HDU where it lies: `plan` says how, from what the directory has of it and the file as it is.
-    pub(crate) fn change_data(
+    pub(crate) fn change_data<T: Send + 'static>(
         self: &Arc<Self>,
         key: HduKey,
-        plan: impl FnOnce(&HduEntry, &dyn ReadAt, &mut dyn FnMut(EditPlan<'_>) -> Result<()>) -> Result<()> + Send + 'static,
-    ) -> Op<()> {
+        plan: impl FnOnce(&HduEntry, &dyn ReadAt, &mut dyn FnMut(EditPlan<'_>) -> Result<()>) -> Result<T> + Send + 'static,
+    ) -> Op<T> {
         let shared = Arc::clone(self);
         Op::edit(move || {
             let mut target = shared.target()?;

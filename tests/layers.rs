@@ -33,6 +33,7 @@ const LAYERS: [&[&str]; 10] = [
         "image_data",
         "image_writer",
         "table_data",
+        "tiled_editor",
         "tiled_writer",
         "row_chunks",
         "stream",

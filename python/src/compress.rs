@@ -18,13 +18,18 @@ impl<'py> FromPyObject<'_, 'py> for CompressArgument {
             return name.to_cow()?.parse().or_raise().map(Self);
         }
         let (Ok(name), Ok(tile_shape)) = (compress.getattr("name"), compress.getattr("tile_shape")) else {
-            let message = "compress= is the name of a compression, such as 'RICE_1', or an instance of Gzip1, Gzip2, Rice1 or Plio1";
+            let message = "compress= is the name of a compression, such as 'RICE_1', or an instance of Gzip1, Gzip2, Rice1, Plio1, \
+                           Hcompress1 or NoCompress";
             return Err(PyTypeError::new_err(message));
         };
         let mut compression: Compression = name.extract::<String>()?.parse().or_raise()?;
         match &mut compression.algorithm {
             Algorithm::Rice1 { block_size } => *block_size = compress.getattr("blocksize")?.extract()?,
             Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } => *level = compress.getattr("level")?.extract()?,
+            Algorithm::Hcompress1 { scale, smooth } => {
+                *scale = compress.getattr("scale")?.extract()?;
+                *smooth = compress.getattr("smooth")?.extract()?;
+            }
             _ => {}
         }
         compression.tile_shape = tile_shape.extract()?;

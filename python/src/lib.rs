@@ -2,6 +2,7 @@
 
 mod aio;
 mod array;
+mod cells;
 mod compress;
 mod download;
 mod error;
@@ -17,6 +18,7 @@ mod pixels;
 mod records;
 mod repr;
 mod run;
+mod statistics;
 mod streaming;
 mod table;
 mod table_iteration;
@@ -60,6 +62,8 @@ mod _rustfits {
     use super::pickle::reopened;
     #[pymodule_export]
     use super::pixels::Extending;
+    #[pymodule_export]
+    use super::statistics::{FetchStatistics, HostStatistics, LatencyStatistics};
     #[pymodule_export]
     use super::streaming::{BandIterator, PyStream, PyStreamHdu, StreamChunkIterator, stream};
     #[pymodule_export]

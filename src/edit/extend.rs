@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::header::{HeaderChange, header_change};
 use super::pixels::Pixels;
 use crate::directory::HduEntry;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::format::{Encoding, HduKind, HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, Producer, Step, past_the_end};
 use crate::table::TableLayout;
@@ -36,9 +36,7 @@ pub(crate) struct Extended<'p> {
 /// Plans to add rows: arrays with all axes of the image, or with all but the slowest for a single row. `None` where there is nothing to add.
 pub(crate) fn extend_image<'p>(old: &OldHdu<'_>, rows: Vec<Pixels<'p>>) -> Result<Option<Extended<'p>>> {
     if !matches!(old.hdu.layout.kind, HduKind::Image) {
-        let compressed = matches!(old.hdu.layout.kind, HduKind::CompressedImage);
-        let refusal = Error::new(ErrorKind::Unsupported, "a compressed image can't be made longer yet");
-        return Err(if compressed { refusal } else { old.hdu.expected("an image") });
+        return Err(old.hdu.expected("an image"));
     }
     let before = &old.hdu.layout;
     let mut added = 0u64;
@@ -63,7 +61,7 @@ pub(crate) fn extend_image<'p>(old: &OldHdu<'_>, rows: Vec<Pixels<'p>>) -> Resul
 }
 
 /// Gives a keyword of the structure another number and keeps its comment.
-pub(super) fn set_count(header: &mut Header, keyword: &str, number: i64) -> Result<()> {
+pub(crate) fn set_count(header: &mut Header, keyword: &str, number: i64) -> Result<()> {
     let comment = header.comment(keyword).unwrap_or_default();
     header.set_structural(keyword, number, &comment)
 }
@@ -84,12 +82,17 @@ pub(super) fn lengthened<'p>(
     }
     let too_large = || Error::too_large("the HDU would be larger than a file can be");
     let padding = padded(layout.data_len).ok_or_else(too_large)? - layout.data_len;
+    let padding = vec![fill_of(layout.kind); usize::try_from(padding).unwrap_or(0)];
     let header_steps = match header_change(old.blocks, &blocks, old.header_start) {
         HeaderChange::InPlace(steps) => Some(steps),
         _ => None,
     };
     let plan = match header_steps {
         Some(steps) if at == data_end && (old.last || layout.end() == before.end()) => {
+            let mut contents = contents;
+            contents.extend(
+                Some(padding).filter(|padding| padding.first().is_some_and(|&fill| fill != 0)).map(Content::Bytes),
+            );
             EditPlan::InPlace(in_place(contents, data_end, old.last.then(|| [before.end(), layout.end()]), steps))
         }
         _ => {
@@ -97,13 +100,18 @@ pub(super) fn lengthened<'p>(
             pieces.push(Piece::Old(before.data_start..at));
             pieces.extend(contents.into_iter().map(Piece::New));
             pieces.push(Piece::Old(at..data_end));
-            pieces.push(Piece::New(Content::Bytes(vec![0; padding as usize])));
+            pieces.push(Piece::New(Content::Bytes(padding)));
             pieces.push(Piece::Old(before.end().min(old.file_len)..old.file_len));
             pieces.retain(|piece| piece.len() > 0);
             EditPlan::Assemble(pieces)
         }
     };
     Ok(Extended { plan, header, blocks, layout, table: None })
+}
+
+/// What the last block of a data unit is filled up with: blanks in ASCII tables (§7.2.3).
+pub(super) fn fill_of(kind: HduKind) -> u8 {
+    if kind == HduKind::AsciiTable { b' ' } else { 0 }
 }
 
 /// Room first, then data, then the header: a kill leaves the HDU as it was, its last block whole. `ends`, of the last HDU: where it ends and
@@ -139,7 +147,7 @@ fn content<'p>(encoding: Encoding, rows: Pixels<'p>) -> Content<'p> {
 }
 
 /// How many rows an array is to an image with these axes, fastest first.
-fn count_rows(axes: &[u64], shape: &[usize]) -> Result<u64> {
+pub(crate) fn count_rows(axes: &[u64], shape: &[usize]) -> Result<u64> {
     let Some((_, row)) = axes.split_last() else {
         return Err(Error::argument("an image without axes can't be made longer: create one with an axis of length 0"));
     };

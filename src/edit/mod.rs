@@ -1,19 +1,24 @@
 //! What a change means for the bytes of a file: plans, made from the layout and the new contents alone. Pure.
 
 mod append;
+mod arrays;
 mod columns;
 mod copied;
 mod extend;
 mod header;
+mod heap;
 mod insert;
 mod pixel_runs;
 mod pixels;
 mod rows;
 
-pub(crate) use columns::{delete_column, insert_column};
+pub(crate) use arrays::{heap_columns, write_arrays};
+pub(crate) use columns::{append_descriptors, delete_column, insert_column};
 pub(crate) use copied::as_extension;
-pub(crate) use extend::{Extended, OldHdu, extend_image};
+pub(crate) use extend::{Extended, OldHdu, count_rows, extend_image, set_count};
 pub(crate) use header::{HeaderChange, header_change, with_headers};
+pub(crate) use heap::{Cells, HeapChange, HeapColumn, LARGEST_P, change_heap, repack_heap, used_heap};
 pub(crate) use insert::{Demoted, NewHdu, append_hdus, delete_hdu, insert_hdus};
+pub(crate) use pixel_runs::value_strides;
 pub(crate) use pixels::{Meaning, PixelPlace, Pixels, write_pixels};
 pub(crate) use rows::{append_rows, write_rows};

@@ -194,7 +194,7 @@ fn offsets(axes: &[WriteAxis], mut step: u64) -> (u64, u64) {
 }
 
 /// The distances between values along the axes of the result, slowest first.
-fn value_strides(selection: &Selection, values: &[usize]) -> Result<Vec<u64>> {
+pub(crate) fn value_strides(selection: &Selection, values: &[usize]) -> Result<Vec<u64>> {
     let wanted = &selection.shape;
     let refused = || {
         Error::argument(format!(

@@ -2,9 +2,9 @@
 
 use super::pixel_runs::PixelRuns;
 use crate::directory::HduEntry;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::format::structure::element_count;
-use crate::format::{DataType, Encoding, HduKind};
+use crate::format::{DataType, Encoding};
 use crate::image::{AxisSection, ImageShape, Section, Selection, element_position};
 use crate::source::{EditPlan, Step, past_the_end};
 
@@ -49,10 +49,6 @@ pub(crate) fn write_pixels<'a>(
     pixels: Pixels<'a>,
     file_len: u64,
 ) -> Result<EditPlan<'a>> {
-    if matches!(hdu.layout.kind, HduKind::CompressedImage) {
-        let message = "pixels of a compressed image can't be written yet: write it anew with write_image";
-        return Err(Error::new(ErrorKind::Unsupported, message));
-    }
     let encoding = pixels.encoding(hdu)?;
     let image: Vec<u64> = hdu.layout.axes.iter().rev().copied().collect();
     let (shape, selection) = place.selection(if image.is_empty() { vec![0] } else { image }, pixels.shape)?;
@@ -99,12 +95,17 @@ pub(crate) fn write_pixels<'a>(
 impl Pixels<'_> {
     /// How these values are stored in an image.
     pub(crate) fn encoding(&self, hdu: &HduEntry) -> Result<Encoding> {
-        let as_stored = match self.meaning {
-            Meaning::ByType => self.data_type == hdu.layout.stored,
+        let as_stored = self.are_stored(hdu.layout.stored);
+        Ok(Encoding::new(self.data_type, ImageShape::new(hdu, as_stored)?.scaling))
+    }
+
+    /// Whether these are stored numbers, for an image that stores this type.
+    pub(crate) fn are_stored(&self, stored: DataType) -> bool {
+        match self.meaning {
+            Meaning::ByType => self.data_type == stored,
             Meaning::Values => false,
             Meaning::Stored => true,
-        };
-        Ok(Encoding::new(self.data_type, ImageShape::new(hdu, as_stored)?.scaling))
+        }
     }
 
     /// Checks that there are as many values as the shape says.
@@ -128,7 +129,7 @@ impl Pixels<'_> {
 
 impl PixelPlace {
     /// The pixels of an image of this shape, and the shape in which they are counted.
-    fn selection(&self, shape: Vec<u64>, values: &[usize]) -> Result<(Vec<u64>, Selection)> {
+    pub(crate) fn selection(&self, shape: Vec<u64>, values: &[usize]) -> Result<(Vec<u64>, Selection)> {
         let beyond = |start: &[u64]| {
             Error::argument(format!(
                 "data of shape {values:?} from {start:?} on reach beyond the image of shape {shape:?}, or have not as many axes: \

@@ -21,7 +21,8 @@ type Transfer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 ///
 /// # Cancel safety
 ///
-/// Dropping an unfinished read stops its transfer and its decoding. A write that has begun runs to its end.
+/// Dropping an unfinished read stops its transfer and its decoding. A write that has begun runs to its end; one that
+/// compresses stops while nothing is written yet.
 ///
 /// # Examples
 ///
@@ -59,6 +60,11 @@ impl<T: Send + 'static> Op<T> {
     /// A local operation that runs to its end once it has begun.
     pub(crate) fn edit(work: impl FnOnce() -> Result<T> + Send + 'static) -> Self {
         Self { state: State::Local(Box::new(|_| work())), lasting: true }
+    }
+
+    /// As [`Op::edit`], for an operation that can be stopped as long as it has changed nothing: it looks for itself.
+    pub(crate) fn edit_watched(work: impl FnOnce(&mut Watch<'_>) -> Result<T> + Send + 'static) -> Self {
+        Self { state: State::Local(Box::new(work)), lasting: true }
     }
 
     /// An operation that waits for a network.
@@ -192,11 +198,11 @@ impl<T: Send + 'static> Future for Op<T> {
 
 impl<T> Drop for Op<T> {
     fn drop(&mut self) {
-        if let State::Running(handle, stop) = &self.state
-            && !self.lasting
-        {
+        if let State::Running(handle, stop) = &self.state {
             stop.set();
-            handle.abort();
+            if !self.lasting {
+                handle.abort();
+            }
         }
     }
 }

@@ -23,7 +23,9 @@ pub(crate) mod replacement;
 mod segments;
 mod sink;
 pub(crate) mod sniff;
+mod spool;
 mod tls;
+pub(crate) mod traffic;
 mod whole;
 
 pub(crate) use arrival::{Arrival, Awaited, Keep};
@@ -37,4 +39,5 @@ pub(crate) use part_file::{Finished, PartFile, check_name};
 pub(crate) use partial::Partial;
 pub(crate) use replacement::Replacement;
 pub(crate) use sink::Sink;
+pub(crate) use spool::Spool;
 pub(crate) use whole::{Fetched as FetchedFile, Fetching, TransferCounts, WholeFile};

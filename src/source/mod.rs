@@ -5,7 +5,7 @@ mod read_at;
 mod read_plan;
 mod scratch;
 
-pub(crate) use edit_plan::{Content, EditPlan, Piece, Producer, Step, Storage};
+pub(crate) use edit_plan::{Content, EditPlan, Piece, Producer, Scatter, Step, Storage};
 pub(crate) use read_at::{MemorySource, ReadAt, past_the_end, slice};
 pub(crate) use read_plan::{BufferSize, GAP_BYTES, ReadPlan, does_not_fit, take};
 pub(crate) use scratch::{reserve, resize};

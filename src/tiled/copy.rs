@@ -59,7 +59,7 @@ pub(super) fn place(
 }
 
 /// In which pixel of the tile row `number` of its block starts.
-fn tile_offset(touched: &TouchedTile<'_>, outer: &[Hits<'_>], number: usize) -> usize {
+pub(super) fn tile_offset(touched: &TouchedTile<'_>, outer: &[Hits<'_>], number: usize) -> usize {
     let mut rest = number;
     let mut offset = 0usize;
     let mut stride = 1usize;

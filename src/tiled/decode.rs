@@ -38,6 +38,11 @@ impl TileDecoder {
         Self { decoding, unpacker, integers: Vec::new(), pixels: Scratch::default() }
     }
 
+    /// The integers that the pixels of the last tile were restored from, if they were.
+    pub(super) fn integers(&self) -> &[i32] {
+        &self.integers
+    }
+
     /// Decodes the first pixels of a tile: as many as `values` has room for. `mask` has a byte for each of them.
     /// `values` must lie as its type demands.
     pub(super) fn decode(&mut self, tile: &PackedTile<'_>, values: &mut [u8], mask: Option<&mut [u8]>) -> Result<()> {
@@ -111,7 +116,8 @@ impl TileDecoder {
 
     /// Fills `pixels` with pixels of the stored type in native byte order.
     fn native_pixels(&mut self, tile: &PackedTile<'_>, stored: DataType, pixels: &mut [u8]) -> Result<()> {
-        if self.decoding.quantized.is_none() && self.decoding.packing.unpack_pixels(tile.bytes, stored, pixels)? {
+        let packing = self.decoding.packing;
+        if self.decoding.quantized.is_none() && packing.unpack_pixels(tile.bytes, tile.pixels, stored, pixels)? {
             return Ok(());
         }
         resize(&mut self.integers, pixels.len() / stored.size())?;

@@ -3,11 +3,14 @@
 
 use bytemuck::Pod;
 
+use super::encode::Packer;
 use super::image_header::{illegal, missing};
 use super::scratch::{Scratch, typed};
+use super::table::TileStorage;
 use crate::codec::quantize::Dither;
 use crate::codec::rice::{self, RiceInteger};
-use crate::codec::{gzip, plio};
+use crate::codec::{gzip, hcompress, plio};
+use crate::compression::{Algorithm, GZIP_LEVEL, Quantize};
 use crate::error::{Error, Result};
 use crate::format::{DataType, Header};
 
@@ -27,8 +30,8 @@ pub(super) enum Packing {
     Plain,
     /// PLIO_1: line lists of integers that are not negative.
     Plio,
-    /// HCOMPRESS_1, which can't be unpacked yet.
-    Unbuilt(&'static str),
+    /// HCOMPRESS_1 with its parameter SMOOTH; SCALE is in the tiles.
+    Hcompress { smooth: bool },
 }
 
 impl Packing {
@@ -39,14 +42,14 @@ impl Packing {
             "GZIP_2" => Self::ShuffledGzip,
             "NOCOMPRESS" => Self::Plain,
             "PLIO_1" => Self::Plio,
-            other => Self::Unbuilt(other),
+            _ => Self::Hcompress { smooth: parameter(header, "SMOOTH")?.unwrap_or(0) != 0 },
         })
     }
 
     /// Whether a tile is integers of the machine once it is unpacked; else it is big-endian numbers.
     pub(super) fn makes_integers(self) -> bool {
         match self {
-            Self::Rice { .. } | Self::Plio | Self::Unbuilt(_) => true,
+            Self::Rice { .. } | Self::Plio | Self::Hcompress { .. } => true,
             Self::Gzip | Self::ShuffledGzip | Self::Plain => false,
         }
     }
@@ -55,7 +58,7 @@ impl Packing {
     pub(super) fn packed_size(self, size: u64) -> u64 {
         match self {
             Self::Rice { pixel_size, .. } => pixel_size as u64,
-            Self::Plio => size_of::<i32>() as u64,
+            Self::Plio | Self::Hcompress { .. } => size_of::<i32>() as u64,
             _ => size,
         }
     }
@@ -69,25 +72,39 @@ impl Packing {
             }
             Self::Gzip | Self::ShuffledGzip => gzip::EXPANSION,
             Self::Plio => plio::EXPANSION,
-            Self::Plain | Self::Unbuilt(_) => 1,
+            Self::Hcompress { .. } => hcompress::EXPANSION,
+            Self::Plain => 1,
         }
     }
 
-    /// Fills `integers` with the first integers of a tile; for packings that make such.
-    pub(super) fn unpack(self, tile: &[u8], memory: &mut Scratch, integers: &mut [i32]) -> Result<()> {
+    /// How many bytes of pixels a tile may have whatever its own bytes.
+    pub(super) fn always_possible(self) -> u64 {
+        if matches!(self, Self::Hcompress { .. }) { hcompress::LARGEST_BLANK } else { 0 }
+    }
+
+    /// The most bytes of pixels that one byte of a file makes, where tiles may share bytes.
+    pub(super) fn most_of_file(self) -> u64 {
+        match self {
+            Self::Hcompress { .. } => hcompress::MOST_OF_FILE,
+            _ => self.most_bytes_of().clamp(gzip::EXPANSION, plio::EXPANSION),
+        }
+    }
+
+    /// Fills `integers` with the first integers of a tile, which has `pixels` in all; for packings that make such.
+    pub(super) fn unpack(self, tile: &[u8], pixels: usize, memory: &mut Scratch, integers: &mut [i32]) -> Result<()> {
         match self {
             Self::Rice { block_size, pixel_size: 4 } => rice::decode(tile, block_size, integers),
             Self::Rice { block_size, pixel_size: 2 } => unrice::<i16>(tile, block_size, memory, integers),
             Self::Rice { block_size, .. } => unrice::<u8>(tile, block_size, memory, integers),
             Self::Plio => plio::decode(tile, integers),
-            Self::Unbuilt(name) => Err(unbuilt(name)),
+            Self::Hcompress { smooth } => hcompress::decode(tile, pixels, smooth, integers),
             Self::Gzip | Self::ShuffledGzip | Self::Plain => Err(Error::argument("the tiles do not hold integers")),
         }
     }
 
     /// Fills `pixels` with the first pixels of a tile in the image's own type, where that is what the packing makes; returns
-    /// whether it is.
-    pub(super) fn unpack_pixels(self, tile: &[u8], stored: DataType, pixels: &mut [u8]) -> Result<bool> {
+    /// whether it is. The tile has `count` pixels in all.
+    pub(super) fn unpack_pixels(self, tile: &[u8], count: usize, stored: DataType, pixels: &mut [u8]) -> Result<bool> {
         match (self, stored) {
             (Self::Rice { block_size, pixel_size: 1 }, DataType::U8) => rice::decode(tile, block_size, pixels)?,
             (Self::Rice { block_size, pixel_size: 2 }, DataType::I16) => {
@@ -97,6 +114,13 @@ impl Packing {
                 rice::decode(tile, block_size, typed::<i32>(pixels)?)?;
             }
             (Self::Plio, DataType::I32) => plio::decode(tile, typed::<i32>(pixels)?)?,
+            (Self::Hcompress { smooth }, DataType::U8) => hcompress::decode(tile, count, smooth, pixels)?,
+            (Self::Hcompress { smooth }, DataType::I16) => {
+                hcompress::decode(tile, count, smooth, typed::<i16>(pixels)?)?;
+            }
+            (Self::Hcompress { smooth }, DataType::I32) => {
+                hcompress::decode(tile, count, smooth, typed::<i32>(pixels)?)?;
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -116,10 +140,6 @@ where
     Ok(())
 }
 
-fn unbuilt(name: &str) -> Error {
-    Error::unsupported(format!("images compressed with {name} can't be read yet"))
-}
-
 /// The compression of an image, as its header has it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compression {
@@ -136,12 +156,28 @@ impl Compression {
         Ok(Self { packing: Packing::new(header)?, dither: dither(header)?, seed })
     }
 
-    /// An error where the tiles can't be unpacked.
-    pub(super) fn check_readable(self) -> Result<Self> {
-        match self.packing {
-            Packing::Unbuilt(name) => Err(unbuilt(name)),
-            _ => Ok(self),
-        }
+    /// What packs tiles as those of the image are; `has_plain`: the table has a column for tiles that are not packed.
+    pub(super) fn packer(self, stored: DataType, quantized: bool, has_plain: bool) -> Packer {
+        let number_size = if quantized { size_of::<i32>() } else { stored.size() };
+        let (mut rice_size, mut storage) = (None, TileStorage::Packed);
+        let algorithm = match self.packing {
+            Packing::Rice { block_size, pixel_size } => {
+                rice_size = Some(pixel_size).filter(|&size| size != number_size);
+                Algorithm::Rice1 { block_size }
+            }
+            Packing::Plain => {
+                if has_plain && !quantized {
+                    storage = TileStorage::Plain;
+                }
+                Algorithm::NoCompress
+            }
+            Packing::Gzip => Algorithm::Gzip1 { level: GZIP_LEVEL },
+            Packing::ShuffledGzip => Algorithm::Gzip2 { level: GZIP_LEVEL },
+            Packing::Plio => Algorithm::Plio1,
+            // Without a scale, so that pixels which stay come back as they were.
+            Packing::Hcompress { smooth } => Algorithm::Hcompress1 { scale: 0.0, smooth },
+        };
+        Packer { algorithm, stored, quantize: None, blank: None, rice_size, storage }
     }
 
     /// How the floats of an image of this type were made integers; `None` for integers, and for floats that are packed as they
@@ -157,6 +193,13 @@ impl Compression {
             dither => Ok(dither.filter(|_| has_scales)),
         }
     }
+}
+
+/// How many steps the noise of a tile has, as other programs note it, too; the usual number unless the header has one.
+pub(super) fn noise_level(header: &Header) -> f64 {
+    let usual = Quantize::default().level;
+    let given = parameter_card(header, "NOISEBIT").ok().flatten().and_then(|card| header.real(&card).ok().flatten());
+    given.filter(|level| level.is_finite() && *level != 0.0).unwrap_or(usual)
 }
 
 /// ZCMPTYPE, by the name that the standard has for it.
@@ -191,10 +234,15 @@ fn pixel_size(header: &Header) -> Result<usize> {
 
 /// The parameter of the compression with this name: ZVALn where ZNAMEn is the name.
 fn parameter(header: &Header, name: &str) -> Result<Option<i64>> {
+    parameter_card(header, name)?.map_or(Ok(None), |card| header.integer(&card))
+}
+
+/// The keyword of the parameter with this name.
+fn parameter_card(header: &Header, name: &str) -> Result<Option<String>> {
     for number in 1.. {
         match header.text(&format!("ZNAME{number}"))? {
             None => break,
-            Some(own) if own.trim().eq_ignore_ascii_case(name) => return header.integer(&format!("ZVAL{number}")),
+            Some(own) if own.trim().eq_ignore_ascii_case(name) => return Ok(Some(format!("ZVAL{number}"))),
             Some(_) => {}
         }
     }

@@ -7,13 +7,19 @@ use super::grid::{Grid, TouchedTile};
 use super::image_header::TiledImage;
 use super::limit::SizeLimit;
 use crate::directory::HduEntry;
+use crate::edit::HeapColumn;
 use crate::error::{Error, Result, ResultExt};
 use crate::format::Header;
-use crate::source::{ReadAt, past_the_end, reserve, resize};
+use crate::source::{ReadAt, past_the_end, reserve, resize, take};
 use crate::table::{RowField, fields, heap};
 
 /// How much of the table is read at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
+
+/// The columns that tiles lie in (§10.1.3).
+pub(super) const PACKED: &str = "COMPRESSED_DATA";
+pub(super) const GZIPPED: &str = "GZIP_COMPRESSED_DATA";
+pub(super) const PLAIN: &str = "UNCOMPRESSED_DATA";
 
 /// How the pixels of one tile are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +47,8 @@ pub(super) struct TileEntry {
 /// The layout of the table.
 #[derive(Debug)]
 pub(super) struct TileTable {
-    row_len: usize,
-    rows: u64,
+    pub(super) row_len: usize,
+    pub(super) rows: u64,
     start: u64,
     heap: Range<u64>,
     packed: Option<DataColumn>,
@@ -84,13 +90,13 @@ impl TileTable {
     }
 
     fn read_columns(&mut self, header: &Header) -> Result<()> {
-        for RowField { form, offset, name, .. } in fields(header, self.row_len)? {
+        for RowField { number, form, offset, name, .. } in fields(header, self.row_len)? {
             // A column whose name can't be read is none of these.
             let name = name.ok().flatten().unwrap_or_default().trim().to_ascii_uppercase();
             match name.as_str() {
-                "COMPRESSED_DATA" => set_first(&mut self.packed, DataColumn::new(&form, offset)),
-                "GZIP_COMPRESSED_DATA" => set_first(&mut self.gzipped, DataColumn::new(&form, offset)),
-                "UNCOMPRESSED_DATA" => set_first(&mut self.plain, DataColumn::new(&form, offset)),
+                PACKED => set_first(&mut self.packed, DataColumn::new(&form, offset, number)),
+                GZIPPED => set_first(&mut self.gzipped, DataColumn::new(&form, offset, number)),
+                PLAIN => set_first(&mut self.plain, DataColumn::new(&form, offset, number)),
                 "ZSCALE" => set_first(&mut self.scale, NumberColumn::new(&form, offset)),
                 "ZZERO" => set_first(&mut self.zero, NumberColumn::new(&form, offset)),
                 "ZBLANK" => set_first(&mut self.blank, NumberColumn::new(&form, offset)),
@@ -162,7 +168,76 @@ impl TileTable {
         Ok(runs)
     }
 
-    fn entry(&self, row: &[u8], file_len: u64) -> Result<TileEntry> {
+    /// Reads rows of the table, in ascending order and each once; they come behind each other.
+    pub(super) fn raw_rows(&self, rows: &[u64], source: &dyn ReadAt) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let offset_of = |row: u64| self.start.saturating_add(row.saturating_mul(self.row_len as u64));
+        // The rows are in the file: so their number is bounded by its length.
+        if let Some(&last) = rows.last()
+            && (last >= self.rows || offset_of(last).saturating_add(self.row_len as u64) > source.len())
+        {
+            return Err(past_the_end(offset_of(last), self.row_len, source.len()));
+        }
+        resize(&mut bytes, rows.len().saturating_mul(self.row_len))?;
+        let mut rest = bytes.as_mut_slice();
+        for run in rows.chunk_by(|row, next| row + 1 == *next) {
+            let place = take(&mut rest, run.len() * self.row_len)?;
+            source.read_at(run.first().map_or(0, |&row| offset_of(row)), place)?;
+        }
+        Ok(bytes)
+    }
+
+    /// How many bytes the heap has.
+    pub(super) fn heap_len(&self) -> u64 {
+        self.heap.end - self.heap.start
+    }
+
+    /// The columns of descriptors.
+    pub(super) fn heap_columns(&self) -> Vec<HeapColumn> {
+        [self.packed, self.gzipped, self.plain].into_iter().flatten().map(DataColumn::in_heap).collect()
+    }
+
+    /// The column in which tiles of this kind lie, if there is one.
+    pub(super) fn column(&self, storage: TileStorage) -> Option<DataColumn> {
+        match storage {
+            TileStorage::Packed => self.packed,
+            TileStorage::Gzipped => self.gzipped,
+            TileStorage::Plain => self.plain,
+        }
+    }
+
+    /// Makes a row name a tile of `len` bytes at `offset` of the heap, in this column and in no other.
+    pub(super) fn describe(&self, row: &mut [u8], column: DataColumn, len: u64, offset: u64) -> Result<()> {
+        for other in [self.packed, self.gzipped, self.plain].into_iter().flatten() {
+            other.describe(row, 0, 0)?;
+        }
+        column.describe(row, len, offset)
+    }
+
+    /// Gives the tile of a row a scale and a zero.
+    pub(super) fn set_scale(&self, row: &mut [u8], scale: f64, zero: f64) {
+        for (column, number) in [(self.scale, scale), (self.zero, zero)] {
+            if let Some(column) = column {
+                column.set_double(row, number);
+            }
+        }
+    }
+
+    /// Whether every tile has a scale and a zero of its own.
+    pub(super) fn has_own_scales(&self) -> bool {
+        [self.scale, self.zero].into_iter().all(|column| column.is_some_and(NumberColumn::is_double))
+    }
+
+    /// Scale, zero and blank of a tile, whether it has bytes or not.
+    pub(super) fn numbers(&self, row: &[u8]) -> (f64, f64, Option<i64>) {
+        (
+            self.scale.map(|column| column.real(row)).or(self.common_scale).unwrap_or(1.0),
+            self.zero.map(|column| column.real(row)).or(self.common_zero).unwrap_or(0.0),
+            self.blank.and_then(|column| column.integer(row)).or(self.common_blank),
+        )
+    }
+
+    pub(super) fn entry(&self, row: &[u8], file_len: u64) -> Result<TileEntry> {
         let columns = [
             (&self.packed, TileStorage::Packed),
             (&self.plain, TileStorage::Plain),
@@ -186,13 +261,8 @@ impl TileTable {
         if bytes.end > file_len {
             return Err(past_the_end(bytes.start, len as usize, file_len));
         }
-        Ok(TileEntry {
-            bytes,
-            storage,
-            scale: self.scale.map(|column| column.real(row)).or(self.common_scale).unwrap_or(1.0),
-            zero: self.zero.map(|column| column.real(row)).or(self.common_zero).unwrap_or(0.0),
-            blank: self.blank.and_then(|column| column.integer(row)).or(self.common_blank),
-        })
+        let (scale, zero, blank) = self.numbers(row);
+        Ok(TileEntry { bytes, storage, scale, zero, blank })
     }
 }
 

@@ -55,6 +55,27 @@ pub(crate) fn quantize<F: Float + Into<f64>>(
 }
 
 impl Quantization {
+    /// Sets the integers of the pixels that `changed` marks with a byte other than 0, and leaves the others. Whether each of them has an integer that
+    /// means it: where one has none, what is in `integers` is of no use.
+    pub(crate) fn requantize<F: Float + Into<f64>>(&self, pixels: &[F], changed: &[u8], integers: &mut [i32]) -> bool {
+        if !self.scale.is_finite() || self.scale == 0.0 || !self.zero.is_finite() {
+            return false;
+        }
+        let mut values = vec![0; pixels.len()];
+        self.apply(pixels, &mut values);
+        let mut all = pixels.iter().zip(values).zip(changed).zip(integers).filter(|((_, changed), _)| **changed != 0);
+        all.all(|(((&pixel, value), _), place)| {
+            let pixel: f64 = pixel.into();
+            if pixel.is_nan() {
+                *place = self.blank.unwrap_or(BLANK_VALUE);
+                return self.blank.is_some();
+            }
+            *place = value;
+            let is_zero = self.dither == Dither::Two && value == ZERO_VALUE;
+            value != i32::MIN && value != i32::MAX && Some(value) != self.blank && (!is_zero || pixel == 0.0)
+        })
+    }
+
     /// The way back of [`restore`](Self::restore).
     fn apply<F: Float + Into<f64>>(&self, pixels: &[F], output: &mut [i32]) {
         let Self { scale, zero, dither, .. } = *self;

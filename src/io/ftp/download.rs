@@ -1,6 +1,8 @@
 //! A whole file into a sink, resumed where it broke.
 
 use tokio::time::Instant;
+use tracing::Instrument;
+use tracing::field::{Empty, display};
 use url::Url;
 
 use super::limits::deadline;
@@ -8,8 +10,13 @@ use super::{FtpTransfer, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::budget::Budget;
 use crate::io::http::{FileVersion, Known, NOT_MODIFIED, RetryPolicy};
+use crate::io::location::display_url;
 use crate::io::sink::Sink;
+use crate::io::traffic::{FREE, Traffic};
 use crate::options::Remote;
+
+/// What stands for the reply of a server that sends the file, where http has a status: 150, as FTP has it.
+const ACCEPTED: u16 = 150;
 
 /// One download, which counts its attempts and bytes also where it fails.
 pub(crate) struct FtpDownload<'a> {
@@ -17,6 +24,7 @@ pub(crate) struct FtpDownload<'a> {
     remote: &'a Remote,
     retry: &'a RetryPolicy,
     budget: &'a dyn Budget,
+    traffic: &'a Traffic,
     deadline: Option<Instant>,
     attempts: u32,
     /// Whether attempts that brought something new don't count.
@@ -51,6 +59,7 @@ impl<'a> FtpDownload<'a> {
             remote,
             retry,
             budget,
+            traffic: &FREE,
             deadline,
             attempts: 0,
             lasting: false,
@@ -61,6 +70,12 @@ impl<'a> FtpDownload<'a> {
             dated: false,
             known: None,
         }
+    }
+
+    /// What is asked for is a part of this traffic.
+    pub(crate) fn within(mut self, traffic: &'a Traffic) -> Self {
+        self.traffic = traffic;
+        self
     }
 
     /// Only attempts that bring nothing new count among those that the retry policy allows.
@@ -116,6 +131,7 @@ impl<'a> FtpDownload<'a> {
                     tried = if self.lasting && self.position > furthest { 1 } else { tried.saturating_add(1) };
                     furthest = furthest.max(self.position);
                     self.retry.pause_after_error(tried, error, self.deadline).await?;
+                    self.traffic.retrying(self.url);
                 }
             }
         }
@@ -143,7 +159,33 @@ impl<'a> FtpDownload<'a> {
     }
 
     async fn open(&self, start: u64) -> Result<FtpTransfer> {
-        FtpTransfer::open(self.url, self.remote, Wanted { start, dated: self.dated }, self.deadline).await
+        let span = tracing::debug_span!(
+            "request",
+            url = %display_url(self.url),
+            range = (start > 0).then(|| format!("bytes={start}-")),
+            attempt = self.attempts,
+            bytes = Empty,
+            error = Empty,
+        );
+        let asked = match self.deadline {
+            None => self.traffic.permission(self.url).await,
+            Some(deadline) => tokio::time::timeout_at(deadline, self.traffic.permission(self.url))
+                .await
+                .map_err(|_| Error::timeout("the transfer took longer than its time limit (total)"))?,
+        };
+        let opening =
+            FtpTransfer::open(self.url, self.remote, Wanted { start, dated: self.dated }, self.deadline, span.clone());
+        match opening.instrument(span.clone()).await {
+            Ok(transfer) => {
+                self.traffic.answered(asked, ACCEPTED, None, false);
+                Ok(transfer)
+            }
+            Err(error) => {
+                span.record("error", display(&error));
+                self.traffic.failed(asked);
+                Err(error)
+            }
+        }
     }
 
     /// Whether the file is the one that is here already.
@@ -176,6 +218,7 @@ impl<'a> FtpDownload<'a> {
             let bytes = chunk.len() as u64;
             self.wire_bytes = self.wire_bytes.saturating_add(bytes);
             self.budget.received(bytes);
+            self.traffic.arrived(self.url, bytes).await;
             sink.chunk(chunk).await.map_err(Failure::Sink)?;
             self.position = self.position.saturating_add(bytes);
         }

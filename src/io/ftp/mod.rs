@@ -15,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use suppaftp::Status;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
+use tracing::Span;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result, ResultExt};
@@ -40,6 +41,14 @@ struct FtpTransfer {
     modified: Option<String>,
     received: u64,
     failure: Option<Error>,
+    /// Of the request: it ends with the transfer.
+    span: Span,
+}
+
+impl Drop for FtpTransfer {
+    fn drop(&mut self) {
+        self.span.record("bytes", self.received);
+    }
 }
 
 /// What of a file is asked for.
@@ -59,21 +68,15 @@ impl FtpTransfer {
     /// `Argument` for options that FTP does not have, before any connection; `NotFound` and `PermissionDenied` with the
     /// server's text; `Network` and `Timeout` where another attempt may succeed; `Unsupported` only where that byte is not the first
     /// and the server can't resume: open again from 0 and drop what was fetched.
-    async fn open(url: &Url, remote: &Remote, wanted: Wanted, deadline: Option<Instant>) -> Result<Self> {
-        let name = display_url(url);
+    async fn open(url: &Url, remote: &Remote, wanted: Wanted, deadline: Option<Instant>, span: Span) -> Result<Self> {
         // Boxed because it is some kilobytes large and runs once for each file.
-        Box::pin(Self::begin(url, remote, wanted, deadline, name.clone())).await.in_file(&name)
+        Box::pin(Self::begin(url, remote, wanted, deadline, span)).await.in_file(&display_url(url))
     }
 
-    async fn begin(
-        url: &Url,
-        remote: &Remote,
-        wanted: Wanted,
-        deadline: Option<Instant>,
-        name: String,
-    ) -> Result<Self> {
+    async fn begin(url: &Url, remote: &Remote, wanted: Wanted, deadline: Option<Instant>, span: Span) -> Result<Self> {
         let Wanted { start, dated } = wanted;
         check_options(remote)?;
+        let name = display_url(url);
         let limits = Limits::new(remote.timeout, deadline);
         let mut session = Session::start(Target::new(url, remote.auth.as_ref())?, remote, limits).await?;
         let length = session.size().await?;
@@ -88,7 +91,7 @@ impl FtpTransfer {
         let modified = if dated { session.modified().await? } else { None };
         let data = session.retrieve(start).await?;
         let buffer = BytesMut::with_capacity(READ_BYTES);
-        Ok(Self { name, session, data: Some(data), buffer, start, length, modified, received: 0, failure: None })
+        Ok(Self { name, session, data: Some(data), buffer, start, length, modified, received: 0, failure: None, span })
     }
 
     /// The date of the file as an http date, where it was asked for and the server knows it.
@@ -113,6 +116,7 @@ impl FtpTransfer {
         }
         let result = self.next().await.in_file(&self.name);
         if let Err(error) = &result {
+            self.span.record("error", tracing::field::display(error));
             self.failure = Some(error.clone());
             self.data = None;
         }
