@@ -15,6 +15,7 @@ use crate::image::Section;
 use crate::image_data::{ImageData, Pixel};
 use crate::image_writer::PixelValues;
 use crate::options::OpenOptions;
+use crate::stream::StreamOptions;
 use crate::table::{ColumnKey, Rows};
 use crate::table_data::{Columns, Field, Records};
 use crate::table_values::{ColumnValues, TableValues};
@@ -200,6 +201,90 @@ impl TableSelector {
     #[cfg(feature = "arrow")]
     pub fn batches(&self, rows: Option<u64>) -> Result<crate::BatchReader> {
         self.0.batches(rows).wait()
+    }
+}
+
+/// A FITS file that is read as it comes, HDU after HDU: an iterator; see [`crate::FitsStream`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use rustfits::blocking::FitsStream;
+///
+/// for hdu in FitsStream::from_read(std::io::stdin())? {
+///     let hdu = hdu?;
+///     for band in hdu.bands(None)? {
+///         println!("{:?}: {:?}", hdu.info().name(), band?.shape());
+///     }
+/// }
+/// # Ok::<(), rustfits::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct FitsStream(crate::FitsStream);
+
+impl FitsStream {
+    /// See [`crate::FitsStream::open`].
+    pub fn open(name: impl AsRef<Path>) -> Result<Self> {
+        crate::FitsStream::open(name).wait().map(Self)
+    }
+
+    /// See [`crate::FitsStream::open_with`].
+    pub fn open_with(name: impl AsRef<Path>, options: StreamOptions) -> Result<Self> {
+        crate::FitsStream::open_with(name, options).wait().map(Self)
+    }
+
+    /// See [`crate::FitsStream::from_read`].
+    pub fn from_read(reader: impl std::io::Read + Send + 'static) -> Result<Self> {
+        crate::FitsStream::from_read(reader).map(Self)
+    }
+
+    /// See [`crate::FitsStream::from_read_with`].
+    pub fn from_read_with(reader: impl std::io::Read + Send + 'static, options: StreamOptions) -> Result<Self> {
+        crate::FitsStream::from_read_with(reader, options).map(Self)
+    }
+}
+
+impl Iterator for FitsStream {
+    type Item = Result<StreamHdu>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().wait().map(|hdu| hdu.map(StreamHdu)).transpose()
+    }
+}
+
+/// An HDU of a stream; see [`crate::StreamHdu`].
+#[derive(Debug)]
+pub struct StreamHdu(crate::StreamHdu);
+
+impl StreamHdu {
+    /// The bands of the image, as an iterator; see [`crate::StreamHdu::bands`].
+    pub fn bands(&self, bytes: Option<u64>) -> Result<impl Iterator<Item = Result<ImageData>> + use<>> {
+        let mut bands = self.0.bands(bytes)?;
+        Ok(std::iter::from_fn(move || bands.next().wait().transpose()))
+    }
+
+    /// The rows of the table in chunks, as an iterator; see [`crate::StreamHdu::rows`].
+    pub fn rows(&self, chunk: Option<u64>) -> Result<impl Iterator<Item = Result<Records>> + use<>> {
+        let mut rows = self.0.rows(chunk)?;
+        Ok(std::iter::from_fn(move || rows.next().wait().transpose()))
+    }
+
+    /// See [`crate::StreamHdu::read`].
+    pub fn read<T: Pixel>(&self) -> Result<ArrayD<T>> {
+        self.0.read().wait()
+    }
+
+    forwarded! {
+        StreamHdu;
+        waited fn read_dyn() -> ImageData;
+        waited fn read_records() -> Records;
+        fn info() -> &HduInfo;
+        fn header() -> &Arc<Header>;
+    }
+
+    /// The async HDU, for what else can be set.
+    pub fn as_async(&self) -> &crate::StreamHdu {
+        &self.0
     }
 }
 

@@ -55,8 +55,8 @@ impl FitsWriter {
         Op::edit(move || {
             let source = match from.file.source()? {
                 Source::Local(source) => source,
-                Source::Ranged(_) => {
-                    let message = "a ranged file has only parts of its bytes: open it without remote= to copy from it";
+                Source::Ranged(_) | Source::Arriving(_) => {
+                    let message = "not all bytes of the file are here: open it without remote= to copy from it";
                     return Err(Error::new(ErrorKind::Io, message).in_file(from.name()));
                 }
             };

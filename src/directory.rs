@@ -22,8 +22,6 @@ pub use key::{HduId, HduKey};
 
 /// How much of a header is read at first; it doubles until the END card is there.
 const FIRST_READ: u64 = BLOCK_BYTES;
-/// How much of it a remote file is asked for at least: a request costs more than the bytes.
-const FIRST_REQUIRED: u64 = 4 * BLOCK_BYTES;
 /// The most cards that a header may have: what has no END by then is no header.
 const MOST_CARDS: u64 = 1_000_000;
 /// The name that compressed images have besides their own.
@@ -225,37 +223,34 @@ impl Directory {
         Ok(self.hdus.get(index).cloned())
     }
 
+    /// The directory of a file of which only this HDU is of interest.
+    pub(crate) fn of_one(hdu: Arc<HduEntry>, lenient: bool) -> Self {
+        let file = Arc::clone(&hdu.file);
+        Self { file, lenient, next_id: hdu.id.0 + 1, hdus: vec![hdu], end: End::Reached, edited: HashMap::new() }
+    }
+
     /// Finds one more HDU, or the end.
     fn walk(&mut self, source: &dyn ReadAt) -> Result<()> {
-        let start = self.start_of(self.hdus.len());
-        let bytes = match read_header(source, start)? {
-            Found::Header(bytes) => bytes,
-            Found::Broken(error) => return self.broken(error),
-            Found::Nothing => {
-                self.end = End::Reached;
-                return Ok(());
+        let (index, start) = (self.hdus.len(), self.start_of(self.hdus.len()));
+        match hdu_at(&self.file, self.lenient, (index, HduId(self.next_id)), start, source)? {
+            Ok(Some(hdu)) => {
+                self.next_id += 1;
+                self.hdus.push(hdu);
+                Ok(())
             }
-        };
-        if self.hdus.is_empty()
-            && let Err(error) = check_start(&bytes, source.len())
-        {
-            return self.broken(error);
+            Ok(None) => {
+                self.end = End::Reached;
+                Ok(())
+            }
+            Err(error) => self.broken(error),
         }
-        let data_start = start.saturating_add(padded(bytes.len() as u64).unwrap_or(u64::MAX));
-        match self.entry(&bytes, self.hdus.len(), data_start) {
-            Ok(entry) => self.hdus.push(entry),
-            Err(error) => return self.broken(error),
-        }
-        Ok(())
     }
 
     /// The entry of an HDU that has no id yet.
     fn entry(&mut self, header: &[u8], index: usize, data_start: u64) -> Result<Arc<HduEntry>> {
-        let header = Header::with_rules(header, self.lenient).placed(&self.file, index);
-        let layout = layout_of(&header, index, data_start)?;
-        let id = HduId(self.next_id);
+        let entry = entry(&self.file, self.lenient, (index, HduId(self.next_id)), header, data_start)?;
         self.next_id += 1;
-        Ok(Arc::new(HduEntry::new(Arc::clone(&self.file), id, index, Arc::new(header), layout)))
+        Ok(entry)
     }
 
     /// A first HDU that can't be read is the file's own error; a later one ends the walk.
@@ -267,6 +262,41 @@ impl Directory {
         self.end = End::Broken(error);
         Ok(())
     }
+}
+
+/// The HDU that starts at byte `start` and is to have this number and id, if there is one. The outer result is that of reading: the inner one tells
+/// whether the HDU can be used.
+pub(crate) fn hdu_at(
+    file: &Arc<str>,
+    lenient: bool,
+    (index, id): (usize, HduId),
+    start: u64,
+    source: &dyn ReadAt,
+) -> Result<Result<Option<Arc<HduEntry>>>> {
+    let bytes = match read_header(source, start)? {
+        Found::Header(bytes) => bytes,
+        Found::Broken(error) => return Ok(Err(error)),
+        Found::Nothing => return Ok(Ok(None)),
+    };
+    if index == 0
+        && let Err(error) = check_start(&bytes, source.len())
+    {
+        return Ok(Err(error));
+    }
+    let data_start = start.saturating_add(padded(bytes.len() as u64).unwrap_or(u64::MAX));
+    Ok(entry(file, lenient, (index, id), &bytes, data_start).map(Some))
+}
+
+fn entry(
+    file: &Arc<str>,
+    lenient: bool,
+    (index, id): (usize, HduId),
+    header: &[u8],
+    data_start: u64,
+) -> Result<Arc<HduEntry>> {
+    let header = Header::with_rules(header, lenient).placed(file, index);
+    let layout = layout_of(&header, index, data_start)?;
+    Ok(Arc::new(HduEntry::new(Arc::clone(file), id, index, Arc::new(header), layout)))
 }
 
 /// What is found where an HDU may start.
@@ -290,7 +320,7 @@ fn read_header(source: &dyn ReadAt, start: u64) -> Result<Found> {
     loop {
         let end = start.saturating_add(wanted).min(limit);
         let have = bytes.len();
-        source.require(std::slice::from_ref(&(start..start.saturating_add(wanted.max(FIRST_REQUIRED)).min(limit))))?;
+        source.require(std::slice::from_ref(&source.ahead_of(start..end)))?;
         bytes.resize(usize::try_from(end.saturating_sub(start)).unwrap_or(have), 0);
         if let Some(new) = bytes.get_mut(have..) {
             source.read_at(start + have as u64, new)?;

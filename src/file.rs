@@ -7,7 +7,7 @@ use crate::directory::{Directory, HduEntry, HduKey, placed};
 use crate::engine::{Buffer, Op, computed, locate_remote, run_plan, run_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::DataType;
-use crate::io::{Fetched, RangedSource};
+use crate::io::{Arrival, Awaited, Fetched, Partial, RangedSource};
 use crate::options::OpenOptions;
 use crate::source::{BufferSize, ReadAt, ReadPlan};
 
@@ -41,6 +41,19 @@ pub(crate) enum Source {
     Local(Arc<dyn ReadAt>),
     /// On a server that sends ranges.
     Ranged(Arc<RangedSource>),
+    /// On its way, from its first byte to its last.
+    Arriving(Arc<Arrival>),
+}
+
+impl Source {
+    /// What an operation reads: all there is, or what is brought here as it is needed.
+    fn view(self) -> Result<Arc<dyn ReadAt>, Arc<dyn Partial>> {
+        match self {
+            Self::Local(source) => Ok(source),
+            Self::Ranged(source) => Err(Arc::new(Fetched::new(source))),
+            Self::Arriving(arrival) => Err(Arc::new(Awaited::new(arrival))),
+        }
+    }
 }
 
 impl OpenFile {
@@ -48,6 +61,12 @@ impl OpenFile {
     pub(crate) fn open(name: Arc<str>, lenient: bool, source: Source, warning: Option<String>) -> Self {
         let directory = Mutex::new(Directory::new(Arc::clone(&name), lenient));
         Self { name, lenient, source: RwLock::new(Some(source)), directory, warning, opening: None }
+    }
+
+    /// A file of which these HDUs are known.
+    pub(crate) fn of_directory(name: Arc<str>, lenient: bool, source: Source, directory: Directory) -> Self {
+        let directory = Mutex::new(directory);
+        Self { name, lenient, source: RwLock::new(Some(source)), directory, warning: None, opening: None }
     }
 
     /// A file that has no HDU yet.
@@ -79,15 +98,31 @@ impl OpenFile {
 
     /// The source, or the error that the file is closed.
     pub(crate) fn source(&self) -> Result<Source> {
-        let source = self.source.read().unwrap_or_else(PoisonError::into_inner);
-        source
-            .clone()
-            .ok_or_else(|| Error::new(ErrorKind::Closed, "the file is closed: open it again").in_file(&self.name))
+        let source = self.source.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match source {
+            // Once all of it is here, it is a file in memory like others.
+            Some(Source::Arriving(arrival)) if arrival.is_complete() => Ok(Source::Local(arrival)),
+            Some(source) => Ok(source),
+            None => Err(Error::new(ErrorKind::Closed, "the file is closed: open it again").in_file(&self.name)),
+        }
     }
 
     /// Whether only the touched ranges of the file are fetched.
     pub(crate) fn is_ranged(&self) -> bool {
         matches!(self.source(), Ok(Source::Ranged(_)))
+    }
+
+    /// Whether the file came, or comes, in a way in which it can't be changed in memory.
+    pub(crate) fn is_remote(&self) -> bool {
+        let source = self.source.read().unwrap_or_else(PoisonError::into_inner);
+        matches!(*source, Some(Source::Ranged(_) | Source::Arriving(_)))
+    }
+
+    /// The HDUs whose headers are here, where the file arrives and more may come; nothing is waited for.
+    pub(crate) fn arrived_hdus(&self) -> Option<Vec<Arc<HduEntry>>> {
+        let Ok(Source::Arriving(arrival)) = self.source() else { return None };
+        let (view, mut directory) = (Awaited::new(arrival), self.directory());
+        Some((0..).map_while(|index| directory.get(index, &view).ok().flatten()).collect())
     }
 
     /// Lets go of the source; what runs goes on with it to its end.
@@ -109,7 +144,7 @@ impl OpenFile {
         let mut directory = self.directory();
         match self.source() {
             Ok(Source::Local(source)) => directory.find(key, &*source).in_file(&self.name),
-            // Ranged; or closed since the operation began, which goes on with what it has.
+            // Remote; or closed since the operation began, which goes on with what it has.
             _ => directory.find(key, source).in_file(&self.name),
         }
     }
@@ -163,6 +198,8 @@ impl OpenFile {
     /// All bytes of the file.
     pub(crate) fn to_bytes(self: &Arc<Self>) -> Op<Vec<u8>> {
         self.locate(|_, source| {
+            // Of a file that arrives, the length may be known only at its end.
+            source.require(std::slice::from_ref(&(0..source.len())))?;
             let len = usize::try_from(source.len()).map_err(|_| Error::too_large("the file is larger than memory"))?;
             let mut bytes = Buffer::allocate(BufferSize { data_type: DataType::U8, elements: len }, false)?;
             source.read_at(0, bytes.bytes_mut())?;
@@ -176,13 +213,14 @@ impl OpenFile {
         locate: impl Fn(&Self, &dyn ReadAt) -> Result<T> + Send + Sync + 'static,
     ) -> Op<T> {
         let file = Arc::clone(self);
-        match self.source() {
+        match self.source().map(Source::view) {
             Err(error) => Op::failed(error),
-            Ok(Source::Local(source)) => Op::local(move |_| locate(&file, &*source).in_file(&file.name)),
-            Ok(Source::Ranged(source)) => Op::remote(async move {
-                let fetched = Fetched::new(source);
-                locate_remote(&fetched, |fetched| locate(&file, fetched)).await.in_file(&file.name)
-            }),
+            Ok(Ok(source)) => Op::local(move |_| locate(&file, &*source).in_file(&file.name)),
+            Ok(Err(partial)) => {
+                Op::remote(
+                    async move { locate_remote(&*partial, |source| locate(&file, source)).await.in_file(&file.name) },
+                )
+            }
         }
     }
 
@@ -194,19 +232,18 @@ impl OpenFile {
         finish: impl FnOnce(P, Vec<Buffer>) -> Result<T> + Send + 'static,
     ) -> Op<T> {
         let file = Arc::clone(self);
-        match self.source() {
+        match self.source().map(Source::view) {
             Err(error) => Op::failed(error),
-            Ok(Source::Local(source)) => Op::local(move |watch| {
+            Ok(Ok(source)) => Op::local(move |watch| {
                 let (hdu, source, plan) = file.locate_local(&key, source, locate)?;
                 let result = run_plan(&plan, &*source, watch).and_then(|buffers| finish(plan, buffers));
                 placed(result, &file.name, hdu.index)
             }),
-            Ok(Source::Ranged(source)) => Op::remote(async move {
-                let fetched = Arc::new(Fetched::new(source));
-                let hdu = locate_remote(&fetched, |fetched| file.find(&key, fetched)).await?;
+            Ok(Err(partial)) => Op::remote(async move {
+                let hdu = locate_remote(&*partial, |source| file.find(&key, source)).await.in_file(&file.name)?;
                 let result = async {
-                    let plan = locate_remote(&fetched, |fetched| locate(&hdu, fetched)).await?;
-                    let (plan, buffers) = run_remote(plan, &fetched).await?;
+                    let plan = locate_remote(&*partial, |source| locate(&hdu, source)).await?;
+                    let (plan, buffers) = run_remote(plan, &partial).await?;
                     computed(move || finish(plan, buffers)).await
                 };
                 placed(result.await, &file.name, hdu.index)

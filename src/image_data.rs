@@ -9,6 +9,7 @@ use crate::file::OpenFile;
 use crate::format::{DataType, Element};
 use crate::image::ImageRequest;
 use crate::image_plan::AnyImagePlan;
+use crate::source::{BufferSize, does_not_fit};
 
 /// The values of an image or a section, in the type that the file has them in.
 #[derive(Debug)]
@@ -52,6 +53,31 @@ impl ImageData {
     /// The elements as they are, if they are of this type.
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         (self.data_type() == T::DATA_TYPE).then(|| bytemuck::cast_slice(self.values.bytes()))
+    }
+
+    /// An image that is to be filled by [`ImageData::put`].
+    pub(crate) fn unfilled(shape: Vec<usize>, data_type: DataType, masked: bool) -> Result<Self> {
+        let elements = shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
+        let elements = elements.ok_or_else(|| Error::too_large("the image is larger than memory"))?;
+        let values = Buffer::allocate(BufferSize { data_type, elements }, false)?;
+        let mask = if masked {
+            Some(Buffer::allocate(BufferSize { data_type: DataType::U8, elements }, false)?.into_bytes())
+        } else {
+            None
+        };
+        Ok(Self { shape, values, mask })
+    }
+
+    /// Puts the pixels of another image of the same type from pixel number `at` on; returns how many they are.
+    pub(crate) fn put(&mut self, at: usize, piece: &Self) -> Result<usize> {
+        let size = self.data_type().size();
+        let count = piece.bytes().len() / size;
+        let place = self.values.bytes_mut().get_mut(at * size..(at + count) * size).ok_or_else(does_not_fit)?;
+        place.copy_from_slice(piece.bytes());
+        if let (Some(mask), Some(more)) = (&mut self.mask, &piece.mask) {
+            mask.get_mut(at..at + count).ok_or_else(does_not_fit)?.copy_from_slice(more);
+        }
+        Ok(count)
     }
 
     pub(crate) fn into_buffer(mut self) -> Buffer {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use url::Url;
 
 use crate::directory::HduKey;
-use crate::engine::{Op, Watch, aside, engine, locate_remote};
+use crate::engine::{Op, Watch, arriving, aside, engine, locate_remote};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Source};
 use crate::io::budget::Unlimited;
@@ -17,7 +17,10 @@ use crate::io::http::{RangedFile, RetryPolicy};
 use crate::io::location::{display, is_gzip_name, parse};
 use crate::io::sniff::{Content, refuse, sniff};
 use crate::io::traffic::FREE;
-use crate::io::{DiskFile, Fetched, FetchedFile, Fetching, Location, RangedSource, TransferCounts, WholeFile};
+use crate::io::{
+    Arrival, Awaited, DiskFile, Fetched, FetchedFile, Fetching, Keep, Location, MOST_GZIP_LAYERS, RangedSource,
+    TransferCounts, WholeFile, too_many_layers,
+};
 use crate::memory;
 use crate::options::{OpenOptions, Remote, RemoteMode};
 use crate::source::{MemorySource, ReadAt};
@@ -25,8 +28,6 @@ use crate::target::{Place, Target};
 
 /// How many bytes tell what a file is.
 const SNIFF_BYTES: usize = crate::format::BLOCK_BYTES as usize;
-/// How often a file may be gzip within gzip: a server may add a layer, and so may a pipeline.
-const MOST_GZIP_LAYERS: usize = 3;
 /// Gunzipping less than this takes no longer than a few milliseconds.
 const SLOW_GZIP_BYTES: usize = 1 << 20;
 /// The name of a file that was given as bytes.
@@ -41,8 +42,7 @@ pub(crate) fn open(name: &Path, options: OpenOptions) -> Op<OpenFile> {
     match location {
         Location::Path(path) => {
             if options.remote.is_some() {
-                let error = Error::argument("remote= is for URLs: leave it out for a local file");
-                return Op::failed(error.in_file(&display(&Location::Path(path))));
+                return Op::failed(remote_of_local().in_file(&display(&Location::Path(path))));
             }
             Op::local(move |watch| open_path(&path, &options, watch).in_file(&path.to_string_lossy()))
         }
@@ -59,6 +59,11 @@ pub(crate) fn absolute(name: &Path) -> Result<PathBuf> {
     }
 }
 
+/// The error for options of a transfer where there is none.
+pub(crate) fn remote_of_local() -> Error {
+    Error::argument("remote= is for URLs: leave it out for a local file")
+}
+
 /// The error for `mem://` opened to be read.
 pub(crate) fn nothing_to_read() -> Error {
     Error::argument("memory starts empty, there is nothing to read: use mode 'w+', or from_bytes")
@@ -73,6 +78,9 @@ fn open_remote(location: Location, options: OpenOptions) -> Op<OpenFile> {
         && let Err(error) = has_ranges(&location)
     {
         return Op::failed(error);
+    }
+    if remote.mode == RemoteMode::Stream {
+        return Op::remote(open_arriving(location, remote, options.lenient));
     }
     Op::remote(async move {
         let fetching = Fetching {
@@ -117,6 +125,56 @@ pub(crate) async fn fetched(
     }
 }
 
+/// Opens a file that is read while it arrives.
+async fn open_arriving(location: Location, remote: Remote, lenient: bool) -> Result<OpenFile> {
+    let name: Arc<str> = Arc::from(display(&location));
+    let arrival = transfer(location, remote.clone(), Keep::All(remote.max_bytes))?;
+    let view = Awaited::new(Arc::clone(&arrival));
+    check_arrival(&arrival).await.in_file(&name)?;
+    let file = OpenFile::open(name, lenient, Source::Arriving(arrival), None);
+    locate_remote(&view, |source| file.find(&HduKey::Index(0), source)).await?;
+    Ok(file)
+}
+
+/// Begins to fetch a file that is read meanwhile.
+pub(crate) fn transfer(location: Location, remote: Remote, keep: Keep) -> Result<Arc<Arrival>> {
+    arriving(keep, move |sink| {
+        Box::pin(async move {
+            let (client, retry) = (engine()?.http(), &RetryPolicy::brief());
+            let fetching = Fetching { client, remote: &remote, retry, budget: &Unlimited, traffic: &FREE };
+            fetching.fetch_into(&location, sink).await
+        })
+    })
+}
+
+/// Waits for the start of a file that arrives, and refuses what is not FITS.
+pub(crate) async fn check_arrival(arrival: &Arc<Arrival>) -> Result<()> {
+    let view = Awaited::new(Arc::clone(arrival));
+    let start = locate_remote(&view, |source| {
+        let mut start = vec![0; SNIFF_BYTES.min(usize::try_from(source.len()).unwrap_or(usize::MAX))];
+        source.require(std::slice::from_ref(&(0..start.len() as u64)))?;
+        source.read_at(0, &mut start)?;
+        Ok(start)
+    });
+    let start = start.await?;
+    match sniff(&start) {
+        Content::Fits => Ok(()),
+        content => {
+            let len = if arrival.len() == u64::MAX { arrival.arrived() } else { arrival.len() };
+            let page = arrival.content_type().filter(|content_type| content_type.contains("html"));
+            Err(noting_page(refuse(content, len, &start), page))
+        }
+    }
+}
+
+/// Adds what the server says that a page is which came in place of a file.
+fn noting_page(error: Error, page: Option<String>) -> Error {
+    match page {
+        Some(page) => error.noting(&format!("; the server says that it is {page}: check the URL in a browser")),
+        None => error,
+    }
+}
+
 /// Opens a file that was fetched whole.
 ///
 /// `share` says what becomes of its memory.
@@ -129,10 +187,7 @@ fn downloaded(
     let name = Arc::from(display(location));
     let page = file.content_type.filter(|content_type| content_type.contains("html"));
     let opened = in_memory(name, share(file.bytes), options, file.warning, &mut Watch::none());
-    opened.map_err(|error| match page {
-        Some(page) => error.noting(&format!("; the server says that it is {page}: check the URL in a browser")),
-        None => error,
-    })
+    opened.map_err(|error| noting_page(error, page))
 }
 
 /// Opens a file that is read by ranges, of which the first bytes are here.
@@ -235,7 +290,7 @@ fn unpacked(
             Content::Fits => break,
             // There are gzip files that gunzip to themselves.
             Content::Gzip if layer == MOST_GZIP_LAYERS => {
-                return Err(Error::corrupt(format!("is gzip within gzip, {MOST_GZIP_LAYERS} times: gunzip it first")));
+                return Err(too_many_layers());
             }
             Content::Gzip => {
                 let plain = gunzip(bytes, options, watch)?;

@@ -92,6 +92,11 @@ impl Remote {
     pub fn auto() -> Self {
         Self { mode: RemoteMode::Auto, ..Self::default() }
     }
+
+    /// Fetches the whole file while it is read.
+    pub fn stream() -> Self {
+        Self { mode: RemoteMode::Stream, ..Self::default() }
+    }
 }
 
 impl fmt::Debug for Remote {
@@ -158,6 +163,8 @@ pub enum RemoteMode {
     /// Those that are touched where the server has ranges and the file is not gzip; else all of them. The answer to the first request is
     /// used in either case, nothing is asked for twice.
     Auto,
+    /// All of them, into memory, while the file is read: opening waits for the first header only, a read for the bytes that it needs.
+    Stream,
 }
 
 /// Time limits of a transfer.

@@ -122,6 +122,12 @@ impl FitsReader {
         self.file.locate(|file, source| file.count(source))
     }
 
+    /// The HDUs whose headers are here, where the file arrives ([`RemoteMode::Stream`](crate::RemoteMode::Stream)) and more may come; `None` for
+    /// any other file. Waits for nothing.
+    pub fn arrived_hdus(&self) -> Option<Vec<HduInfo>> {
+        Some(self.file.arrived_hdus()?.into_iter().map(HduInfo::new).collect())
+    }
+
     /// What the HDU is: kind, name, shape, columns, header. The key is a number, an EXTNAME, or EXTNAME and EXTVER.
     ///
     /// # Errors
@@ -194,8 +200,8 @@ impl FitsReader {
 
     pub(crate) fn changer(&self) -> Result<&Arc<Changer>> {
         self.writer.as_ref().ok_or_else(|| {
-            let message = if self.file.is_ranged() {
-                "the file is read by ranges, which is read-only: open it without remote= to change a copy in memory"
+            let message = if self.file.is_remote() {
+                "the file is read by ranges, or while it arrives, which is read-only: open it without remote= to change a copy in memory"
             } else {
                 "the file is open read-only: open it with mode 'r+' to change it"
             };

@@ -53,6 +53,11 @@ impl RowChunks {
     pub(crate) fn rows_each(&self) -> u64 {
         self.chunk
     }
+
+    /// How many rows the table has.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
 }
 
 impl Iterator for RowChunks {

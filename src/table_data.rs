@@ -336,6 +336,31 @@ impl Records {
     pub fn into_bytes(mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
+
+    /// Makes room for so many rows in all.
+    pub(crate) fn reserve(&mut self, rows: u64) -> Result<()> {
+        let refused = || Error::too_large(format!("{rows} rows are more than the memory holds: read them in chunks"));
+        let rows = usize::try_from(rows).map_err(|_| refused())?;
+        let more = |held: usize| {
+            let all = (held / self.rows.max(1)).checked_mul(rows).ok_or_else(refused)?;
+            Ok::<_, Error>(all.saturating_sub(held))
+        };
+        let (bytes, mask) = (more(self.bytes.len())?, self.mask.as_ref().map(|mask| more(mask.len())).transpose()?);
+        self.bytes.try_reserve_exact(bytes).map_err(|_| refused())?;
+        if let (Some(mask), Some(more)) = (&mut self.mask, mask) {
+            mask.try_reserve_exact(more).map_err(|_| refused())?;
+        }
+        Ok(())
+    }
+
+    /// Puts further rows of the same table behind these; without variable-length columns.
+    pub(crate) fn append(&mut self, rows: &Self) {
+        self.rows += rows.rows;
+        self.bytes.extend_from_slice(&rows.bytes);
+        if let (Some(mask), Some(more)) = (&mut self.mask, &rows.mask) {
+            mask.extend_from_slice(more);
+        }
+    }
 }
 
 impl Drop for Records {

@@ -403,3 +403,45 @@ fn kills_leave_what_the_next_run_completes() {
         FitsReader::open(path).wait().unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_a_broken_download_by_ftp_left_is_gone_on_with() {
+    let (ftp, directory) = (FtpServer::start(), tempfile::tempdir().unwrap());
+    let large = one_image(&ramp(8000, 2000).into_dyn());
+    ftp.put("/large.fits", &large);
+    let file = |directory: &TempDir| {
+        fetcher().download([ftp.url("/large.fits")], directory.path(), DownloadOptions::default()).unwrap()
+    };
+    let part = directory.path().join(".large.fits.rustfits-part");
+    let mut downloads = file(&directory);
+    let mut next = downloads.next();
+    while std::fs::metadata(&part).map_or(0, |metadata| metadata.len()) < 4 << 20 {
+        assert!(futures_util::poll!(&mut next).is_pending(), "it was too fast");
+        tokio::task::yield_now().await;
+    }
+    drop(downloads);
+    let here = std::fs::metadata(&part).unwrap().len();
+    ftp.clear_log();
+    let outcome = eventually_unlocked(|| file(&directory)).await;
+    let done = outcome.result.unwrap();
+    assert!(done.resumed >= here, "{} of {here}", done.resumed);
+    assert_eq!(outcome.bytes + done.resumed, large.len() as u64);
+    assert!(std::fs::read(directory.path().join("large.fits")).unwrap() == large);
+    assert!(ftp.commands().iter().any(|command| command.starts_with("REST")));
+    assert_eq!(names(directory.path()).len(), 1);
+}
+
+/// The outcome of a download, once the one before, which was dropped, has let go of the file.
+async fn eventually_unlocked<I>(download: impl Fn() -> rustfits::Downloads<I>) -> FetchOutcome<Downloaded>
+where
+    I: Iterator + Unpin,
+    I::Item: Into<Download>,
+{
+    loop {
+        let outcome = download().next().await.unwrap();
+        match &outcome.result {
+            Err(error) if error.to_string().contains("downloaded by someone else") => tokio::task::yield_now().await,
+            _ => return outcome,
+        }
+    }
+}

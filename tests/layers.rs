@@ -37,6 +37,7 @@ const LAYERS: [&[&str]; 10] = [
         "tiled_editor",
         "tiled_writer",
         "row_chunks",
+        "stream",
         "variable_column",
         "table_values",
         "table_writer",

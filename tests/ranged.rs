@@ -383,3 +383,62 @@ proptest! {
         prop_assert_eq!(by_ranges.image(1).read::<u32>().wait().unwrap(), cube.into_dyn());
     }
 }
+
+/// A file of so many HDUs, each with so many bytes of data (16-bit integers); the last is called LAST.
+fn many_hdus(hdus: usize, bytes: usize) -> Vec<u8> {
+    let cards = |first: &str, name: &str| {
+        header(&[
+            first,
+            "BITPIX  =                   16",
+            "NAXIS   =                    1",
+            &format!("NAXIS1  = {:20}", bytes / 2),
+            "PCOUNT  =                    0",
+            "GCOUNT  =                    1",
+            &format!("EXTNAME = '{name}'"),
+        ])
+    };
+    let mut file = Vec::new();
+    for number in 0..hdus {
+        let first = if number == 0 { "SIMPLE  =                    T" } else { "XTENSION= 'IMAGE   '" };
+        file.extend(cards(first, if number + 1 == hdus { "LAST" } else { "HDU" }));
+        file.resize(file.len() + bytes.next_multiple_of(BLOCK), 0);
+    }
+    file
+}
+
+#[test]
+fn a_walk_over_small_hdus_reads_ahead() {
+    const HDUS: usize = 3000;
+    let file = many_hdus(HDUS, 2000);
+    let length = file.len() as u64;
+    let server = serving(file);
+    // 17 MB, of which the first 32 KiB come with the opening, and then 11 KiB, 22 KiB and so on up to 1 MiB a request.
+    let few = 1 + 8 + (length / (1 << 20)) as usize;
+    for walk in [
+        (|fits: &FitsReader| assert_eq!(fits.count().wait().unwrap(), HDUS)) as fn(&FitsReader),
+        |fits| assert_eq!(fits.hdu("LAST").wait().unwrap().index(), HDUS - 1),
+        |fits| (0..HDUS).for_each(|index| assert_eq!(fits.hdu(index).wait().unwrap().index(), index)),
+    ] {
+        server.clear_log();
+        let fits = open(&server, "").unwrap();
+        walk(&fits);
+        let requests = server.requests().len();
+        assert!((10..=few).contains(&requests), "{requests} requests");
+        // Nothing is asked for twice, and little in vain.
+        assert!(sent(&server) <= length + (32 << 10), "{} of {length} bytes", sent(&server));
+    }
+    server.clear_log();
+    let fits = open(&server, "").unwrap();
+    assert_eq!(fits.hdu(4).wait().unwrap().index(), 4);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_walk_over_large_hdus_asks_for_their_headers_alone() {
+    const HDUS: usize = 40;
+    let server = serving(many_hdus(HDUS, 200_000));
+    let fits = open(&server, "").unwrap();
+    assert_eq!(fits.count().wait().unwrap(), HDUS);
+    assert_eq!(server.requests().len(), HDUS);
+    assert!(asked(&server).iter().skip(1).all(|(start, end)| end - start == 4 * BLOCK as u64));
+}

@@ -27,12 +27,15 @@ from rustfits._rustfits import (
     ImageHDU,
     LatencyStatistics,
     Remote,
+    Stream,
+    StreamHDU,
     TableHDU,
     Timeout,
     __version__,
     is_protected_key,
     read,
     read_header,
+    stream,
     write,
 )
 
@@ -59,6 +62,8 @@ __all__ = [
     "Quantize",
     "Remote",
     "Rice1",
+    "Stream",
+    "StreamHDU",
     "TableHDU",
     "Timeout",
     "__version__",
@@ -68,6 +73,7 @@ __all__ = [
     "is_protected_key",
     "read",
     "read_header",
+    "stream",
     "write",
 ]
 

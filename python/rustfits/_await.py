@@ -16,3 +16,11 @@ async def rows(chunks: AsyncIterable[Iterable[Any]]) -> AsyncIterator[Any]:
     async for chunk in chunks:
         for row in chunk:
             yield row
+
+
+async def read(reader: Any, size: int) -> Any:
+    return await reader.read(size)
+
+
+async def following(chunks: Any, _size: int) -> Any:
+    return await anext(chunks, b"")

@@ -389,8 +389,8 @@ def download_many(files: Iterable[File], directory: Name, **options: Unpack[_Dow
     """Download many files into a directory and yield a result for each as it is complete.
 
     A file appears under its name when it is complete, checked and durable. Before that it is ``.NAME.rustfits-part``
-    with ``.NAME.rustfits-journal`` beside it: after a kill the same call goes on from there (http; a file from FTP
-    begins anew), and what is complete and unchanged is skipped. Files keep the bytes of the server: gzip stays gzip.
+    with ``.NAME.rustfits-journal`` beside it: after a kill the same call goes on from there if the server has the same
+    version still, and what is complete and unchanged is skipped. Files keep the bytes of the server: gzip stays gzip.
 
     Parameters
     ----------

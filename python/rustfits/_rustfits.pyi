@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType, TracebackType
-from typing import Any, Generic, Literal, Self, TypeAlias, overload
+from typing import Any, Generic, Literal, Protocol, Self, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -321,6 +321,73 @@ class AsciiTableHDU(_Table):
 
     @property
     def formats(self) -> dict[str, str]: ...
+
+class BinaryReader(Protocol):
+    """What ``stream`` reads: a binary file object."""
+
+    def read(self, size: int, /) -> bytes | bytearray: ...
+
+class BandIterator:
+    """The bands of an image of a stream."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Array: ...
+
+class StreamChunkIterator:
+    """The rows of a table of a stream, in chunks."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Array: ...
+
+class StreamHDU(HDU):
+    """An HDU of a stream: its header, and data that can be read until the next HDU is asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def colnames(self) -> tuple[str, ...]: ...
+    def bands(self, bytes: int | None = None, *, scale: bool = True, mask_blank: bool = False) -> BandIterator: ...
+    def iter(
+        self,
+        *,
+        chunksize: Integer | None = None,
+        columns: Columns | None = None,
+        scale: bool = True,
+        mask_null: bool = False,
+    ) -> StreamChunkIterator: ...
+    def read(
+        self,
+        *,
+        columns: Columns | None = None,
+        scale: bool = True,
+        mask_blank: bool = False,
+        mask_null: bool = False,
+    ) -> Array: ...
+
+class Stream:
+    """A FITS file that is read from its first byte to its last: an iterator of its HDUs."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> StreamHDU: ...
+
+def stream(
+    source: Name | BinaryReader,
+    *,
+    lenient: bool = False,
+    remote: str | Remote | None = None,
+    max_held: int | None = None,
+) -> Stream: ...
 
 class FITS:
     """An open FITS file."""

@@ -14,11 +14,14 @@ from rustfits._rustfits import aio as _native
 FITS = _native.FITS
 ImageHDU = _native.ImageHDU
 CompressedImageHDU = _native.CompressedImageHDU
+Stream = _native.Stream
+StreamHDU = _native.StreamHDU
 TableHDU = _native.TableHDU
 AsciiTableHDU = _native.AsciiTableHDU
 open = _native.open
 read = _native.read
 read_header = _native.read_header
+stream = _native.stream
 write = _native.write
 
 __all__ = [
@@ -27,11 +30,14 @@ __all__ = [
     "CompressedImageHDU",
     "Fetch",
     "ImageHDU",
+    "Stream",
+    "StreamHDU",
     "TableHDU",
     "download_many",
     "fetch_many",
     "open",
     "read",
     "read_header",
+    "stream",
     "write",
 ]

@@ -1,8 +1,8 @@
 """The asyncio face of rustfits: the same names, and every call that does I/O is awaitable."""
 
-from collections.abc import AsyncIterator, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Coroutine, Generator, Mapping, Sequence
 from types import EllipsisType, TracebackType
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, Protocol, Self, TypeAlias, overload
 
 import numpy.typing as npt
 from typing_extensions import Buffer
@@ -14,6 +14,7 @@ from rustfits._fetch import download_many_async as download_many
 from rustfits._fetch import fetch_many_async as fetch_many
 from rustfits._rustfits import (
     Array,
+    BinaryReader,
     Column,
     Columns,
     Compress,
@@ -36,14 +37,68 @@ __all__ = [
     "CompressedImageHDU",
     "Fetch",
     "ImageHDU",
+    "Stream",
+    "StreamHDU",
     "TableHDU",
     "download_many",
     "fetch_many",
     "open",
     "read",
     "read_header",
+    "stream",
     "write",
 ]
+
+ByteString: TypeAlias = bytes | bytearray
+
+class AsyncReader(Protocol):
+    """What ``stream`` reads in an event loop, such as an ``asyncio.StreamReader``."""
+
+    def read(self, size: int, /) -> Awaitable[ByteString]: ...
+
+class StreamHDU(rustfits.StreamHDU):
+    """An HDU of a stream whose reads are awaitable; otherwise as the blocking class."""
+
+    def bands(  # type: ignore[override]
+        self, bytes: int | None = None, *, scale: bool = True, mask_blank: bool = False
+    ) -> AsyncIterator[Array]: ...
+    def iter(  # type: ignore[override]
+        self,
+        *,
+        chunksize: Integer | None = None,
+        columns: Columns | None = None,
+        scale: bool = True,
+        mask_null: bool = False,
+    ) -> AsyncIterator[Array]: ...
+    def read(  # type: ignore[override]
+        self,
+        *,
+        columns: Columns | None = None,
+        scale: bool = True,
+        mask_blank: bool = False,
+        mask_null: bool = False,
+    ) -> Coroutine[Any, Any, Array]: ...
+
+class Stream:
+    """A FITS file that is read from its first byte to its last: an asynchronous iterator of its HDUs."""
+
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, StreamHDU]: ...
+
+def stream(
+    source: Name | AsyncReader | AsyncIterable[ByteString] | BinaryReader,
+    *,
+    lenient: bool = False,
+    remote: str | Remote | None = None,
+    max_held: int | None = None,
+) -> Stream: ...
 
 class ImageHDU(rustfits.ImageHDU):
     """An image whose reads are awaitable; otherwise as the blocking class."""

@@ -33,8 +33,9 @@ use crate::table_write::{HeapFormatArgument, NewTable, UnitsArgument};
 ///     `w+` creates the file or empties it.
 /// lenient : bool
 ///     Take cards that break the rules of the standard.
-/// remote : 'ranged' or Remote, optional
-///     How a remote file is fetched; whole unless given.
+/// remote : {'ranged', 'auto', 'stream'} or Remote, optional
+///     How a remote file is fetched: whole unless given; by the ranges that are touched; those where the server has them; or whole, and read
+///     while it comes (see `Remote`).
 /// atomic : bool
 ///     With `w+`: the file takes its name, or the place of the one there, when it is closed. A kill, an exception in the `with` block and a
 ///     handle that is forgotten leave nothing under the name, or the old file as it was.
@@ -613,6 +614,10 @@ impl Fits {
         let reader = self.handle.reader();
         if reader.is_closed() {
             return Ok(crate::repr::file(reader.name(), self.mode.name(), None));
+        }
+        if let Some(infos) = py.detach(|| reader.arrived_hdus()) {
+            let here = crate::repr::file(reader.name(), self.mode.name(), Some(&infos));
+            return Ok(format!("{here}\n  status: still arriving"));
         }
         let infos = (0..self.__len__(py)?).map(|index| wait(py, reader.hdu(index))).collect::<PyResult<Vec<_>>>()?;
         Ok(crate::repr::file(reader.name(), self.mode.name(), Some(&infos)))

@@ -20,6 +20,7 @@ mod records;
 mod repr;
 mod run;
 mod statistics;
+mod streaming;
 mod table;
 mod table_iteration;
 mod table_values;
@@ -37,8 +38,8 @@ mod _rustfits {
     mod aio {
         #[pymodule_export]
         use crate::aio::{
-            AioAsciiTableHdu, AioCompressedImageHdu, AioFits, AioImageHdu, AioTableHdu, ChunkStream, HduStream,
-            Selector, open, read, read_header, write,
+            AioAsciiTableHdu, AioCompressedImageHdu, AioFits, AioImageHdu, AioStream, AioStreamHdu, AioTableHdu,
+            BandStream, ChunkStream, HduStream, RowChunkStream, Selector, open, read, read_header, stream, write,
         };
     }
 
@@ -64,6 +65,8 @@ mod _rustfits {
     use super::pixels::Extending;
     #[pymodule_export]
     use super::statistics::{FetchStatistics, HostStatistics, LatencyStatistics};
+    #[pymodule_export]
+    use super::streaming::{BandIterator, PyStream, PyStreamHdu, StreamChunkIterator, stream};
     #[pymodule_export]
     use super::table::{AnyTable, AsciiTableHdu, ColumnSubset, CompressedTableHdu, TableHdu};
     #[pymodule_export]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyNotImplementedError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use rustfits::{Auth, ClientCertificate, OpenOptions, RemoteMode};
@@ -94,9 +94,10 @@ impl<'py> FromPyObject<'_, 'py> for TimeoutArgument {
 /// ----------
 /// ranged : bool
 ///     Fetch only the byte ranges that are touched; the server has to support them.
-/// mode : {None, 'ranged', 'auto'}
+/// mode : {None, 'ranged', 'auto', 'stream'}
 ///     None fetches the whole file; 'ranged' is the same as ``ranged=True``; 'auto' fetches ranges where the server has them and the file
-///     is not gzip, else the whole file. Nothing is asked for twice.
+///     is not gzip, else the whole file. Nothing is asked for twice. 'stream' fetches the whole file while it is read: opening waits for the
+///     first header only, a read for the bytes that it needs, and what goes wrong on the way shows there.
 /// headers : dict, optional
 ///     Further request headers (http only).
 /// timeout : float or Timeout, optional
@@ -140,17 +141,19 @@ pub(crate) struct PyRemote {
     cache_bytes: Option<u64>,
 }
 
-const ACCEPTED_MODES: &str = "remote= is None, 'ranged', 'auto' or a Remote";
+const ACCEPTED_MODES: &str = "remote= is None, 'ranged', 'auto', 'stream' or a Remote";
 
 fn mode_of(mode: &str) -> PyResult<RemoteMode> {
     match mode {
         "ranged" => Ok(RemoteMode::Ranged),
         "auto" => Ok(RemoteMode::Auto),
-        "stream" => {
-            Err(PyNotImplementedError::new_err(format!("remote mode '{mode}' is not supported yet: {ACCEPTED_MODES}")))
-        }
+        "stream" => Ok(RemoteMode::Stream),
         other => Err(PyValueError::new_err(format!("remote mode '{other}' is unknown: {ACCEPTED_MODES}"))),
     }
+}
+
+fn has_ranges(mode: RemoteMode) -> bool {
+    matches!(mode, RemoteMode::Ranged | RemoteMode::Auto)
 }
 
 /// One PEM file with certificate and key, or a file for each.
@@ -201,7 +204,7 @@ impl PyRemote {
             }
             (_, mode) => mode.unwrap_or_default(),
         };
-        if fetched == RemoteMode::Whole && (block_bytes.is_some() || cache_bytes.is_some()) {
+        if !has_ranges(fetched) && (block_bytes.is_some() || cache_bytes.is_some()) {
             return Err(PyValueError::new_err("block_bytes= and cache_bytes= need ranged=True or mode='auto'"));
         }
         let client_cert = client_cert.map(|files| match files {
@@ -225,13 +228,14 @@ impl PyRemote {
         self.fetched == RemoteMode::Ranged
     }
 
-    /// 'ranged', 'auto' or None.
+    /// 'ranged', 'auto', 'stream' or None.
     #[getter]
     fn mode(&self) -> Option<&'static str> {
         match self.fetched {
             RemoteMode::Whole => None,
             RemoteMode::Ranged => Some("ranged"),
             RemoteMode::Auto => Some("auto"),
+            RemoteMode::Stream => Some("stream"),
         }
     }
 
@@ -289,6 +293,7 @@ impl PyRemote {
     fn __repr__(&self) -> String {
         match self.fetched {
             RemoteMode::Auto => "Remote(mode='auto')".to_owned(),
+            RemoteMode::Stream => "Remote(mode='stream')".to_owned(),
             mode => format!("Remote(ranged={})", if mode == RemoteMode::Ranged { "True" } else { "False" }),
         }
     }
@@ -312,7 +317,7 @@ impl From<&rustfits::Remote> for PyRemote {
             proxy: remote.proxy.clone(),
             max_bytes: remote.max_bytes,
             block_bytes: remote.block_bytes,
-            cache_bytes: (remote.mode != RemoteMode::Whole).then_some(remote.cache_bytes),
+            cache_bytes: has_ranges(remote.mode).then_some(remote.cache_bytes),
         }
     }
 }

@@ -395,7 +395,7 @@ def test_options_of_remote_files_on_local_ones(write, content):
         rustfits.FITS(path, remote=True)
     with pytest.raises(ValueError, match="ranged"):
         rustfits.FITS(path, remote="sideways")
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(ValueError, match="remote"):
         rustfits.FITS(path, remote="stream")
 
 

@@ -338,9 +338,10 @@ def test_bad_time_limits():
             rustfits.Timeout(**values)
 
 
-def test_options_that_are_not_there_yet():
-    with pytest.raises(NotImplementedError):
-        rustfits.Remote(mode="stream")
+def test_a_streamed_open_has_no_ranges():
+    assert rustfits.Remote(mode="stream").mode == "stream"
+    with pytest.raises(ValueError, match="block_bytes"):
+        rustfits.Remote(mode="stream", block_bytes=1)
 
 
 def test_options_of_login_and_proxy_read_back_and_pickle():

@@ -17,6 +17,13 @@ pub enum HduKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HduId(pub(super) u64);
 
+impl HduId {
+    /// The id of an HDU of a stream: its number.
+    pub(crate) fn of_stream(index: usize) -> Self {
+        Self(index as u64)
+    }
+}
+
 impl From<HduId> for HduKey {
     fn from(id: HduId) -> Self {
         Self::Id(id)

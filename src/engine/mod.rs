@@ -1,5 +1,6 @@
 //! Runs operations and edits against the places where bytes live; owns the runtime and the thread pool.
 
+mod arriving;
 mod aside;
 mod buffer;
 mod drive;
@@ -11,6 +12,7 @@ mod runtime;
 mod spawn;
 mod watch;
 
+pub(crate) use arriving::arriving;
 pub(crate) use aside::aside;
 #[allow(unreachable_pub, reason = "named in the signature of a hidden method of a public trait")]
 pub use buffer::Buffer;

@@ -99,6 +99,17 @@ impl<T: Send + 'static> Op<T> {
         Op { state, lasting }
     }
 
+    /// The operation as a part of another one, which runs on the runtime already.
+    pub(crate) async fn inline(mut self) -> Result<T> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Remote(transfer) => transfer.await,
+            other => {
+                self.state = other;
+                self.await
+            }
+        }
+    }
+
     /// Runs the operation and returns its result. Blocks the calling thread, which on a current-thread runtime is all of it.
     ///
     /// A local operation runs on this thread; a remote one on the engine's own runtime, so this can be called inside a runtime, too.

@@ -1,4 +1,4 @@
-//! Runs an operation on a file of which only some ranges are here: fetches what it lacks, and decodes while more arrives.
+//! Runs an operation on a file of which not all is here: has brought here what it lacks, and decodes while more arrives.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use super::op::joined;
 use super::runtime::engine;
 use super::watch::{Stop, StopOnDrop, Watch};
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::Fetched;
-use crate::source::ReadPlan;
+use crate::io::Partial;
+use crate::source::{ReadAt, ReadPlan};
 
 /// How many bytes of parts are fetched together, and decoded while the next ones are fetched.
 const GROUP_BYTES: u64 = 8 << 20;
@@ -20,43 +20,43 @@ const GROUP_PARTS: usize = 1 << 16;
 const MOST_ROUNDS: usize = 100_000;
 
 /// Runs `locate` until it lacks nothing. It has no side effects, so it starts anew after each fetch.
-pub(crate) async fn locate_remote<T>(fetched: &Fetched, locate: impl Fn(&Fetched) -> Result<T>) -> Result<T> {
+pub(crate) async fn locate_remote<T>(partial: &dyn Partial, locate: impl Fn(&dyn ReadAt) -> Result<T>) -> Result<T> {
     for _ in 0..MOST_ROUNDS {
-        let result = locate(fetched);
-        let missing = fetched.take_missing();
+        let result = locate(partial);
+        let missing = partial.take_missing();
         if missing.is_empty() {
             return result;
         }
-        fetched.fill(missing, engine()?.http()).await?;
+        partial.fill(missing, engine()?.http()).await?;
     }
     Err(Error::new(ErrorKind::Io, "the operation needs ever more ranges: this is a defect of rustfits"))
 }
 
 /// Fetches and decodes the parts of a plan, group after group. What is held when it begins stays to its end: `locate` fetched it, and parts may need it.
-pub(crate) async fn run_remote<P: ReadPlan>(plan: P, fetched: &Arc<Fetched>) -> Result<(P, Vec<Buffer>)> {
+pub(crate) async fn run_remote<P: ReadPlan>(plan: P, partial: &Arc<dyn Partial>) -> Result<(P, Vec<Buffer>)> {
     let plan = Arc::new(plan);
     let mut buffers = allocate(&*plan)?;
     let mut filled = vec![0; buffers.len()];
-    let located = fetched.held();
+    let located = partial.held();
     let mut next = next_group(&*plan, 0);
     if let Some(group) = &next {
-        fetch(group, fetched).await?;
+        fetch(group, &**partial).await?;
     }
     while let Some(group) = next {
         next = next_group(&*plan, group.parts.end);
         let ahead = async {
             match &next {
-                Some(group) => fetch(group, fetched).await,
+                Some(group) => fetch(group, &**partial).await,
                 None => Ok(()),
             }
         };
-        let decoded = decode(Arc::clone(&plan), group.parts, Arc::clone(fetched), buffers, filled);
+        let decoded = decode(Arc::clone(&plan), group.parts, Arc::clone(partial), buffers, filled);
         let (arrived, decoded) = futures_util::future::join(ahead, decoded).await;
         (buffers, filled) = decoded?;
         arrived?;
         // What was decoded goes: a scan of a large file takes the memory of two groups, not of the file.
         let ahead = next.iter().flat_map(|group| &group.ranges).chain(&located).cloned();
-        fetched.keep_only(ahead.collect());
+        partial.keep_only(ahead.collect());
     }
     let plan = Arc::try_unwrap(plan).map_err(|_| Error::new(ErrorKind::Io, "the read is still running"))?;
     Ok((plan, buffers))
@@ -83,16 +83,16 @@ fn next_group(plan: &dyn ReadPlan, start: usize) -> Option<Group> {
     (end > start).then_some(Group { parts: start..end, ranges })
 }
 
-async fn fetch(group: &Group, fetched: &Fetched) -> Result<()> {
-    let absent = fetched.absent(&group.ranges);
-    if absent.is_empty() { Ok(()) } else { fetched.fill(absent, engine()?.http()).await }
+async fn fetch(group: &Group, partial: &dyn Partial) -> Result<()> {
+    let absent = partial.absent(&group.ranges);
+    if absent.is_empty() { Ok(()) } else { partial.fill(absent, engine()?.http()).await }
 }
 
 /// Decodes a group on a thread that may block. Dropping the future stops it between two parts.
 async fn decode<P: ReadPlan>(
     plan: Arc<P>,
     group: Range<usize>,
-    fetched: Arc<Fetched>,
+    partial: Arc<dyn Partial>,
     mut buffers: Vec<Buffer>,
     mut filled: Vec<usize>,
 ) -> Result<(Vec<Buffer>, Vec<usize>)> {
@@ -104,7 +104,7 @@ async fn decode<P: ReadPlan>(
             .zip(&filled)
             .map(|(buffer, &filled)| buffer.bytes_mut().get_mut(filled..).unwrap_or_default())
             .collect();
-        run_parts(&*plan, group.clone(), &*fetched, &mut rest, &mut Watch::flag(flag))?;
+        run_parts(&*plan, group.clone(), &*partial, &mut rest, &mut Watch::flag(flag))?;
         if !plan.scattered() {
             for index in group {
                 filled.iter_mut().zip(plan.output_sizes(index)).for_each(|(filled, size)| *filled += size);
@@ -120,11 +120,11 @@ async fn decode<P: ReadPlan>(
 mod tests {
     use super::*;
     use crate::format::DataType;
-    use crate::io::RangedSource;
     use crate::io::http::RangedFile;
     use crate::io::traffic::FREE;
+    use crate::io::{Fetched, RangedSource};
     use crate::options::Remote;
-    use crate::source::{BufferSize, ReadAt};
+    use crate::source::BufferSize;
 
     /// A plan of parts that all need the same range.
     struct Parts {
@@ -175,7 +175,7 @@ mod tests {
         server.put("/a", vec![0; 100]);
         let (url, remote) = (server.url("/a").parse().unwrap(), Remote::ranged());
         let (file, first) = RangedFile::open(engine().unwrap().http(), &url, &remote, &FREE, 10).await.unwrap();
-        let fetched = Arc::new(Fetched::new(Arc::new(RangedSource::new(file, &first, &remote))));
+        let fetched: Arc<dyn Partial> = Arc::new(Fetched::new(Arc::new(RangedSource::new(file, &first, &remote))));
         let result = run_remote(Parts { number: 2, range: 0..10 }, &fetched).await;
         let error = result.map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);

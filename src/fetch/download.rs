@@ -172,6 +172,7 @@ impl DownloadQueue {
     ///
     /// Where the directory or the manifest can't be made.
     pub fn new(fetch: FetchOptions, directory: &Path, options: DownloadOptions, known: Option<u64>) -> Result<Self> {
+        fetch.check()?;
         let directory = std::path::absolute(directory)?;
         std::fs::create_dir_all(&directory).map_err(Error::from).in_file(&directory.display().to_string())?;
         let manifest = options.manifest.as_deref().map(Manifest::create).transpose()?;
@@ -387,8 +388,8 @@ impl Fetcher {
     /// Downloads files into a directory. The iterator is read lazily; nothing is downloaded before the stream is polled.
     ///
     /// Each file appears under its name when it is complete, checked and durable. Before that it is `.NAME.rustfits-part`, with
-    /// `.NAME.rustfits-journal` beside it; a later download goes on from there if the server still has the same version (http; an
-    /// FTP file begins anew). A file that is complete and unchanged is not fetched again. Files keep the bytes that the server has: gzip stays gzip.
+    /// `.NAME.rustfits-journal` beside it; a later download goes on from there if the server still has the same version (http: by its
+    /// ETag or date; FTP: by its size, and its date where the server tells). A file that is complete and unchanged is not fetched again. Files keep the bytes that the server has: gzip stays gzip.
     ///
     /// # Errors
     ///

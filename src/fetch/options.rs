@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::io::Location;
 use crate::io::http::RetryPolicy;
 use crate::io::traffic::{PaceLimits, Rules, host_of};
-use crate::options::{OpenOptions, Remote};
+use crate::options::{OpenOptions, Remote, RemoteMode};
 
 /// How many files are fetched at once.
 const CONCURRENCY: usize = 32;
@@ -130,7 +130,7 @@ impl FetchOptions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where one of them is 0, or no number.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where one of them is 0, or no number; for [`RemoteMode::Stream`].
     pub fn check(&self) -> Result<()> {
         if self.concurrency == 0 || self.per_host == 0 || self.max_buffered == 0 {
             return Err(Error::argument("concurrency=, per_host= and max_buffered= must be positive"));
@@ -138,6 +138,13 @@ impl FetchOptions {
         let requests = self.max_requests_per_second;
         if self.max_bytes_per_second == Some(0) || requests.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
             return Err(Error::argument("max_bytes_per_second= and max_requests_per_second= must be positive"));
+        }
+        let streamed = self.open.remote.as_ref().is_some_and(|remote| remote.mode == RemoteMode::Stream);
+        if streamed {
+            return Err(Error::argument(
+                "remote=\"stream\" is for opening single files: here each file is handed out once it is complete, while others come; leave \
+                 remote= out, or use \"auto\"",
+            ));
         }
         Ok(())
     }

@@ -4,16 +4,23 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::http::{HttpClient, RangedFile};
+use super::partial::{Partial, not_here};
 use super::segments::{Segments, coalesce};
 use crate::error::{Error, Result};
+use crate::format::BLOCK_BYTES;
 use crate::options::Remote;
 use crate::source::ReadAt;
 
 /// Ranges this close are fetched in one request: what lies between costs less than another round trip.
 const GAP_BYTES: u64 = 64 << 10;
+/// How much is asked for at least where a header is: a request costs more than the bytes.
+const HEADER_BYTES: u64 = 4 * BLOCK_BYTES;
+/// The most that is asked for ahead of headers that follow each other closely.
+const MOST_AHEAD: u64 = 1 << 20;
 /// How many ranges are asked for at once.
 const CONCURRENT: usize = 8;
 
@@ -24,6 +31,14 @@ pub(crate) struct RangedSource {
     cache: Mutex<Segments>,
     block_bytes: Option<u64>,
     cache_bytes: u64,
+    ahead: Mutex<Ahead>,
+}
+
+/// What was asked for last because of a header, and how much is asked for at the next one that is near.
+#[derive(Debug)]
+struct Ahead {
+    last: Range<u64>,
+    bytes: u64,
 }
 
 impl RangedSource {
@@ -31,7 +46,29 @@ impl RangedSource {
     pub(crate) fn new(file: RangedFile, first: &Bytes, remote: &Remote) -> Self {
         let mut cache = Segments::default();
         cache.insert(0, first);
-        Self { file, cache: Mutex::new(cache), block_bytes: remote.block_bytes, cache_bytes: remote.cache_bytes }
+        let ahead = Ahead { last: 0..first.len() as u64, bytes: HEADER_BYTES };
+        Self {
+            file,
+            cache: Mutex::new(cache),
+            block_bytes: remote.block_bytes,
+            cache_bytes: remote.cache_bytes,
+            ahead: Mutex::new(ahead),
+        }
+    }
+
+    /// What to ask for where a header is needed. A walk over headers that follow each other closely asks for more each time; one that passes over
+    /// large data, for each header alone.
+    fn ahead_of(&self, needed: Range<u64>) -> Range<u64> {
+        let mut ahead = lock(&self.ahead);
+        let last = &ahead.last;
+        if needed.start >= last.start && needed.end <= last.end {
+            return needed;
+        }
+        let near = needed.start >= last.start && needed.start <= last.end.saturating_add(GAP_BYTES);
+        let bytes = if near { ahead.bytes } else { HEADER_BYTES };
+        let end = needed.start.saturating_add(bytes).min(self.file.len()).max(needed.end);
+        *ahead = Ahead { last: needed.start..end, bytes: bytes.saturating_mul(2).min(MOST_AHEAD) };
+        ahead.last.clone()
     }
 
     /// The ranges to ask for, so that these are there.
@@ -57,14 +94,15 @@ impl Fetched {
     pub(crate) fn new(source: Arc<RangedSource>) -> Self {
         Self { source, held: Mutex::default(), missing: Mutex::default() }
     }
+}
 
-    /// What was asked for and is not here, since the last call.
-    pub(crate) fn take_missing(&self) -> Vec<Range<u64>> {
+impl Partial for Fetched {
+    fn take_missing(&self) -> Vec<Range<u64>> {
         std::mem::take(&mut *lock(&self.missing))
     }
 
-    /// Of the ranges, what is neither held nor in the cache; what is in the cache is held from now on.
-    pub(crate) fn absent(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+    /// What is in the cache is held from now on.
+    fn absent(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
         let mut held = lock(&self.held);
         let cache = lock(&self.source.cache);
         let mut absent = Vec::new();
@@ -80,11 +118,11 @@ impl Fetched {
         absent
     }
 
-    /// Fetches ranges, several at once.
-    pub(crate) async fn fill(&self, missing: Vec<Range<u64>>, client: &HttpClient) -> Result<()> {
+    /// Several at once.
+    fn fill<'a>(&'a self, missing: Vec<Range<u64>>, client: &'a HttpClient) -> BoxFuture<'a, Result<()>> {
         let file = &self.source.file;
         stream::iter(self.source.requests(missing))
-            .map(|range| async move {
+            .map(move |range| async move {
                 let start = range.start;
                 Ok::<_, Error>((start, file.fetch(client, range).await?))
             })
@@ -96,16 +134,15 @@ impl Fetched {
                 cache.shrink(self.source.cache_bytes);
                 std::future::ready(Ok(()))
             })
-            .await
+            .boxed()
     }
 
-    /// Lets go of everything but these ranges; the cache keeps what it has room for.
-    pub(crate) fn keep_only(&self, ranges: Vec<Range<u64>>) {
+    /// The cache keeps what it has room for.
+    fn keep_only(&self, ranges: Vec<Range<u64>>) {
         lock(&self.held).keep_only(&coalesce(ranges, 0));
     }
 
-    /// The ranges that are held.
-    pub(crate) fn held(&self) -> Vec<Range<u64>> {
+    fn held(&self) -> Vec<Range<u64>> {
         lock(&self.held).ranges()
     }
 }
@@ -113,6 +150,10 @@ impl Fetched {
 impl ReadAt for Fetched {
     fn len(&self) -> u64 {
         self.source.file.len()
+    }
+
+    fn ahead_of(&self, needed: Range<u64>) -> Range<u64> {
+        self.source.ahead_of(needed)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
@@ -137,11 +178,6 @@ impl ReadAt for Fetched {
         lock(&self.missing).extend(absent);
         Err(not_here())
     }
-}
-
-/// Never seen by a user: the engine looks at what is missing, fetches it and runs the operation again.
-fn not_here() -> Error {
-    Error::truncated("these bytes were not fetched yet: this is a defect of rustfits")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,6 +1,8 @@
 //! Where bytes live: file, memory, http, ftp, gzip. The only protocol code.
 
 pub(crate) mod abandoned;
+mod arrival;
+mod arrival_sink;
 pub(crate) mod budget;
 mod disk_sink;
 mod fetched;
@@ -16,6 +18,7 @@ pub(crate) mod location;
 mod memory;
 mod netrc;
 mod part_file;
+mod partial;
 pub(crate) mod replacement;
 mod segments;
 mod sink;
@@ -25,12 +28,16 @@ mod tls;
 pub(crate) mod traffic;
 mod whole;
 
+pub(crate) use arrival::{Arrival, Awaited, Keep};
+pub(crate) use arrival_sink::{ArrivalSink, MOST_GZIP_LAYERS, too_many_layers};
 pub(crate) use disk_sink::DiskSink;
 pub(crate) use fetched::{Fetched, RangedSource};
 pub(crate) use file::DiskFile;
 pub(crate) use location::Location;
 pub(crate) use memory::MemoryFile;
 pub(crate) use part_file::{Finished, PartFile, check_name};
+pub(crate) use partial::Partial;
 pub(crate) use replacement::Replacement;
+pub(crate) use sink::Sink;
 pub(crate) use spool::Spool;
 pub(crate) use whole::{Fetched as FetchedFile, Fetching, TransferCounts, WholeFile};

@@ -57,6 +57,8 @@ pub(crate) struct PartFile {
     journal: PathBuf,
     file: File,
     source: String,
+    /// Whether a length is enough to tell one version of the file from another: FTP may have no more.
+    told_by_length: bool,
 }
 
 /// Whether a file can have this name: one part of a path, not hidden, of a length that leaves room for the names of part and journal.
@@ -84,7 +86,8 @@ impl PartFile {
         let part = directory.join(format!(".{name}.rustfits-part"));
         let file = locked(&part).in_file(&part.display().to_string())?;
         let journal = directory.join(format!(".{name}.rustfits-journal"));
-        Ok(Self { target, part, journal, file, source: hash(url) })
+        let told_by_length = url.starts_with("ftp");
+        Ok(Self { target, part, journal, file, source: hash(url), told_by_length })
     }
 
     /// The bytes that came so far, to be read.
@@ -99,7 +102,8 @@ impl PartFile {
         let version = FileVersion { etag: record.etag, last_modified: record.last_modified };
         // Of a complete file the last byte is asked for again: a range behind the end is refused whatever the file is.
         let position = record.length.map_or(here, |length| here.min(length.saturating_sub(1)));
-        let usable = record.source == self.source && position > 0 && version.validator().is_some();
+        let told = version.validator().is_some() || (self.told_by_length && record.length.is_some());
+        let usable = record.source == self.source && position > 0 && told;
         usable.then_some(Beginning { version, length: record.length, position })
     }
 

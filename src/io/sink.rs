@@ -18,6 +18,9 @@ pub(crate) trait Sink: Send {
     /// Which version of the file it is that begins, as far as the sender says; told before [`Sink::restart`].
     fn version(&mut self, _version: &FileVersion) {}
 
+    /// The type that the sender gives the file that begins; told before [`Sink::restart`].
+    fn describe(&mut self, _content_type: Option<&str>) {}
+
     /// Takes the next bytes, and waits until there is room for more. An error ends the transfer for good.
     fn chunk(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<()>>;
 }
@@ -35,12 +38,14 @@ pub(crate) struct MemorySink<'a> {
     /// What the budget has admitted; never asked for twice, also when the file begins again.
     admitted: u64,
     bytes: Vec<u8>,
+    /// How much memory there is: what the system says, but for tests.
+    available: fn() -> u64,
 }
 
 impl<'a> MemorySink<'a> {
     /// A sink that takes at most `max_bytes` (`None`: what memory allows) and asks `budget` before it reserves.
     pub(crate) fn new(budget: &'a dyn Budget, max_bytes: Option<u64>) -> Self {
-        Self { budget, max_bytes, expected: None, admitted: 0, bytes: Vec::new() }
+        Self { budget, max_bytes, expected: None, admitted: 0, bytes: Vec::new(), available: memory::available }
     }
 
     /// The file.
@@ -96,7 +101,7 @@ impl<'a> MemorySink<'a> {
         }
         let refused = || Error::too_large(format!("the file needs {capacity} bytes of memory, which are not there"));
         // The system promises more than it has, and ends the process that takes it at its word.
-        if capacity > RESERVE_BYTES && capacity - self.bytes.len() as u64 > memory::available() {
+        if capacity > RESERVE_BYTES && capacity - self.bytes.len() as u64 > (self.available)() {
             return Err(refused());
         }
         let capacity = usize::try_from(capacity).map_err(|_| refused())?;
@@ -113,5 +118,42 @@ impl Sink for MemorySink<'_> {
 
     fn chunk(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<()>> {
         self.append(bytes).boxed()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::io::budget::Unlimited;
+
+    const AVAILABLE: u64 = 100 << 20;
+
+    /// The bytes that a sink without `max_bytes` takes on a machine with 100 MiB, of a file that says it has `length`.
+    async fn taken(length: Option<u64>) -> (u64, Result<()>) {
+        let mut sink = MemorySink { available: || AVAILABLE, ..MemorySink::new(&Unlimited, None) };
+        if let Err(error) = sink.restart(length) {
+            return (0, Err(error));
+        }
+        let chunk = Bytes::from(vec![0; 1 << 20]);
+        for number in 0..300_u64 {
+            if let Err(error) = sink.chunk(chunk.clone()).await {
+                return (number << 20, Err(error));
+            }
+        }
+        (300 << 20, Ok(()))
+    }
+
+    #[tokio::test]
+    async fn without_a_limit_the_memory_is_the_limit() {
+        for length in [None, Some(300 << 20), Some(u64::MAX)] {
+            let (bytes, result) = taken(length).await;
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TooLarge, "{length:?}");
+            assert!(error.to_string().contains("bytes of memory"), "{error}");
+            // It took what was there, and no more: what a piece of memory grows by is what has to be there.
+            assert!((RESERVE_BYTES..=2 * RESERVE_BYTES).contains(&bytes), "{length:?}: {bytes}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::ftp::FtpDownload;
 use super::http::{Asked, HttpClient, Known, NOT_MODIFIED, RangedFile, RetryPolicy, Transfer};
 use super::location::{display_url, is_gzip_name};
 use super::part_file::Beginning;
+use super::sink::Sink;
 use super::sniff::{Content, sniff};
 use super::traffic::Traffic;
 use bytes::Bytes;
@@ -120,8 +121,10 @@ impl<'a> Fetching<'a> {
                 result.in_file(&display_url(url))
             }
             Location::Ftp(url) => {
-                let mut download = self.download(url);
-                download.unless_length(known.map(|known| known.length));
+                let mut download = self.download(url).dated().unless(known);
+                if let Some(Beginning { version, length, position }) = beginning {
+                    download = download.resuming(version, length, position);
+                }
                 let result = download.run(sink).await;
                 *counts = TransferCounts { attempts: download.attempts(), wire_bytes: download.wire_bytes() };
                 result.in_file(&display_url(url))
@@ -136,6 +139,21 @@ impl<'a> Fetching<'a> {
                 let flushed = sink.flush().await;
                 result.and(flushed).map(|()| true)
             }
+        }
+    }
+
+    /// Fetches a file into a sink that may take its time.
+    pub(crate) async fn fetch_into(&self, location: &'a Location, sink: &mut dyn Sink) -> Result<()> {
+        match location {
+            Location::Http(url) => {
+                let transfer = self.transfer(url);
+                transfer.lasting().run(sink).await.in_file(&display_url(url))
+            }
+            Location::Ftp(url) => {
+                let download = self.download(url);
+                download.lasting().run(sink).await.in_file(&display_url(url))
+            }
+            _ => Err(Error::argument("the name is no URL")),
         }
     }
 

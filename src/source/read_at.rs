@@ -19,6 +19,12 @@ pub(crate) trait ReadAt: Send + Sync {
         Ok(())
     }
 
+    /// What to ask for where these bytes of a header are needed and further headers may be: more than that where asking costs more than
+    /// the bytes do.
+    fn ahead_of(&self, needed: Range<u64>) -> Range<u64> {
+        needed
+    }
+
     /// All bytes at once, where they lie in memory.
     fn bytes(&self) -> Option<&[u8]> {
         None

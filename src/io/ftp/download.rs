@@ -5,11 +5,11 @@ use tracing::Instrument;
 use tracing::field::{Empty, display};
 use url::Url;
 
-use super::FtpTransfer;
 use super::limits::deadline;
+use super::{FtpTransfer, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::budget::Budget;
-use crate::io::http::{NOT_MODIFIED, RetryPolicy};
+use crate::io::http::{FileVersion, Known, NOT_MODIFIED, RetryPolicy};
 use crate::io::location::display_url;
 use crate::io::sink::Sink;
 use crate::io::traffic::{FREE, Traffic};
@@ -27,13 +27,19 @@ pub(crate) struct FtpDownload<'a> {
     traffic: &'a Traffic,
     deadline: Option<Instant>,
     attempts: u32,
+    /// Whether attempts that brought something new don't count.
+    lasting: bool,
     wire_bytes: u64,
     /// How many bytes of the file the sink has.
     position: u64,
     /// How long the file was when the sink began; without it nothing is resumed.
     length: Option<u64>,
-    /// A file of this length is here already.
-    known_length: Option<u64>,
+    /// When it was changed, where the server tells.
+    modified: Option<String>,
+    /// Whether the date is asked for.
+    dated: bool,
+    /// A file that is here already.
+    known: Option<Known>,
 }
 
 /// Where an attempt failed.
@@ -56,10 +62,13 @@ impl<'a> FtpDownload<'a> {
             traffic: &FREE,
             deadline,
             attempts: 0,
+            lasting: false,
             wire_bytes: 0,
             position: 0,
             length: None,
-            known_length: None,
+            modified: None,
+            dated: false,
+            known: None,
         }
     }
 
@@ -69,9 +78,30 @@ impl<'a> FtpDownload<'a> {
         self
     }
 
-    /// A file of this length is not to be sent: the download ends with [`NOT_MODIFIED`].
-    pub(crate) fn unless_length(&mut self, length: Option<u64>) {
-        self.known_length = length;
+    /// Only attempts that bring nothing new count among those that the retry policy allows.
+    pub(crate) fn lasting(mut self) -> Self {
+        self.lasting = true;
+        self
+    }
+
+    /// The date of the file is asked for as well, and told to the sink.
+    pub(crate) fn dated(mut self) -> Self {
+        self.dated = true;
+        self
+    }
+
+    /// A file of this length, and where both are known of this date, is not to be sent: the download ends with [`NOT_MODIFIED`].
+    pub(crate) fn unless(mut self, known: Option<Known>) -> Self {
+        self.known = known;
+        self
+    }
+
+    /// The sink has the start of the file already, from an earlier download.
+    pub(crate) fn resuming(mut self, version: FileVersion, length: Option<u64>, position: u64) -> Self {
+        self.modified = version.last_modified;
+        self.length = length;
+        self.position = position;
+        self
     }
 
     /// How many attempts were made so far.
@@ -91,13 +121,16 @@ impl<'a> FtpDownload<'a> {
     ///
     /// The last error, when no attempt is left or none would help; any error of the sink.
     pub(crate) async fn run(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        let (mut tried, mut furthest) = (0_u32, self.position);
         loop {
             self.attempts = self.attempts.saturating_add(1);
             match self.attempt(sink).await {
                 Ok(()) => return Ok(()),
                 Err(Failure::Sink(error)) => return Err(error),
                 Err(Failure::Transfer(error)) => {
-                    self.retry.pause_after_error(self.attempts, error, self.deadline).await?;
+                    tried = if self.lasting && self.position > furthest { 1 } else { tried.saturating_add(1) };
+                    furthest = furthest.max(self.position);
+                    self.retry.pause_after_error(tried, error, self.deadline).await?;
                     self.traffic.retrying(self.url);
                 }
             }
@@ -116,9 +149,11 @@ impl<'a> FtpDownload<'a> {
         let transfer = self.open(0).await.map_err(Failure::Transfer)?;
         self.position = 0;
         self.length = transfer.length();
-        if self.known_length.is_some() && self.length == self.known_length {
+        self.modified = transfer.modified().map(str::to_owned);
+        if self.known.as_ref().is_some_and(|known| self.is(known)) {
             return Err(Failure::Sink(Error::new(NOT_MODIFIED, "the file is here already")));
         }
+        sink.version(&FileVersion { etag: None, last_modified: self.modified.clone() });
         sink.restart(self.length).map_err(Failure::Sink)?;
         self.pass_on(transfer, sink).await
     }
@@ -138,7 +173,8 @@ impl<'a> FtpDownload<'a> {
                 .await
                 .map_err(|_| Error::timeout("the transfer took longer than its time limit (total)"))?,
         };
-        let opening = FtpTransfer::open(self.url, self.remote, start, self.deadline, span.clone());
+        let opening =
+            FtpTransfer::open(self.url, self.remote, Wanted { start, dated: self.dated }, self.deadline, span.clone());
         match opening.instrument(span.clone()).await {
             Ok(transfer) => {
                 self.traffic.answered(asked, ACCEPTED, None, false);
@@ -152,13 +188,23 @@ impl<'a> FtpDownload<'a> {
         }
     }
 
+    /// Whether the file is the one that is here already.
+    fn is(&self, known: &Known) -> bool {
+        let date = known.version.last_modified.as_ref().filter(|_| known.from_server);
+        self.length == Some(known.length) && agree(date, self.modified.as_ref())
+    }
+
     /// The rest of the file that the sink has the start of, where that can be had.
     async fn resumed(&self) -> Result<Option<FtpTransfer>> {
         if self.position == 0 || self.length.is_none() {
             return Ok(None);
         }
         match self.open(self.position).await {
-            Ok(transfer) if transfer.length() == self.length => Ok(Some(transfer)),
+            Ok(transfer)
+                if transfer.length() == self.length && agree(self.modified.as_deref(), transfer.modified()) =>
+            {
+                Ok(Some(transfer))
+            }
             // The file is another one by now.
             Ok(_) => Ok(None),
             Err(error) if error.is_transient() => Err(error),
@@ -178,4 +224,9 @@ impl<'a> FtpDownload<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether two dates may be of the same version: not where both are known and differ.
+fn agree<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.is_none() || other.is_none() || one == other
 }

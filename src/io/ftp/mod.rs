@@ -38,6 +38,7 @@ struct FtpTransfer {
     buffer: BytesMut,
     start: u64,
     length: Option<u64>,
+    modified: Option<String>,
     received: u64,
     failure: Option<Error>,
     /// Of the request: it ends with the transfer.
@@ -50,20 +51,30 @@ impl Drop for FtpTransfer {
     }
 }
 
+/// What of a file is asked for.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    /// The first byte.
+    start: u64,
+    /// Whether to ask for its date, too.
+    dated: bool,
+}
+
 impl FtpTransfer {
-    /// Connects, logs in and asks for the file from byte `start` on; all of it has to be done by the deadline.
+    /// Connects, logs in and asks for the file from a byte on; all of it has to be done by the deadline.
     ///
     /// # Errors
     ///
     /// `Argument` for options that FTP does not have, before any connection; `NotFound` and `PermissionDenied` with the
-    /// server's text; `Network` and `Timeout` where another attempt may succeed; `Unsupported` only where `start` is not 0
+    /// server's text; `Network` and `Timeout` where another attempt may succeed; `Unsupported` only where that byte is not the first
     /// and the server can't resume: open again from 0 and drop what was fetched.
-    async fn open(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>, span: Span) -> Result<Self> {
+    async fn open(url: &Url, remote: &Remote, wanted: Wanted, deadline: Option<Instant>, span: Span) -> Result<Self> {
         // Boxed because it is some kilobytes large and runs once for each file.
-        Box::pin(Self::begin(url, remote, start, deadline, span)).await.in_file(&display_url(url))
+        Box::pin(Self::begin(url, remote, wanted, deadline, span)).await.in_file(&display_url(url))
     }
 
-    async fn begin(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>, span: Span) -> Result<Self> {
+    async fn begin(url: &Url, remote: &Remote, wanted: Wanted, deadline: Option<Instant>, span: Span) -> Result<Self> {
+        let Wanted { start, dated } = wanted;
         check_options(remote)?;
         let name = display_url(url);
         let limits = Limits::new(remote.timeout, deadline);
@@ -77,9 +88,15 @@ impl FtpTransfer {
                 format!("{start} bytes were fetched before, but the file now has {length}: it changed on the server"),
             ));
         }
+        let modified = if dated { session.modified().await? } else { None };
         let data = session.retrieve(start).await?;
         let buffer = BytesMut::with_capacity(READ_BYTES);
-        Ok(Self { name, session, data: Some(data), buffer, start, length, received: 0, failure: None, span })
+        Ok(Self { name, session, data: Some(data), buffer, start, length, modified, received: 0, failure: None, span })
+    }
+
+    /// The date of the file as an http date, where it was asked for and the server knows it.
+    fn modified(&self) -> Option<&str> {
+        self.modified.as_deref()
     }
 
     /// The length of the whole file (from byte 0), where the server knows it. A server's word: not to be trusted with memory.

@@ -1,7 +1,10 @@
 //! The control connection: connect, TLS, login, commands.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use rustls::ClientConfig;
+use rustls::client::Resumption;
 use suppaftp::tokio::{
     AsyncDataStream, AsyncRustlsConnector, AsyncRustlsFtpStream, AsyncRustlsStream, AsyncTlsConnector,
 };
@@ -25,8 +28,8 @@ pub(super) struct Session {
     control: AsyncRustlsFtpStream,
     /// Where the control connection really goes.
     pub(super) peer: SocketAddr,
-    /// Encrypts data connections, where the control connection is encrypted. The same configuration as there: many
-    /// servers demand that the data connection resumes the control connection's TLS session.
+    /// Encrypts data connections, where the control connection is encrypted. The same configuration as there, and with a memory
+    /// of sessions of its own: many servers demand that the data connection resumes the control connection's TLS session, and no other.
     tls: Option<TlsConnector>,
     target: Target,
     pub(super) limits: Limits,
@@ -36,7 +39,11 @@ impl Session {
     /// Connects and logs in.
     pub(super) async fn start(target: Target, remote: &Remote, limits: Limits) -> Result<Self> {
         let tls = match target.secure {
-            true => Some(TlsConnector::from(tls::client_config(&tls::TlsOptions::of(remote)).await?)),
+            true => {
+                let mut config = ClientConfig::clone(&*tls::client_config(&tls::TlsOptions::of(remote)).await?);
+                config.resumption = Resumption::in_memory_sessions(1);
+                Some(TlsConnector::from(Arc::new(config)))
+            }
             false => None,
         };
         let socket = connect(&target, &limits).await?;
@@ -75,6 +82,16 @@ impl Session {
             Ok(response) => Ok(reply::text(&response).split(' ').nth(1).and_then(|size| size.parse().ok())),
             Err(FtpError::UnexpectedResponse(_)) => Ok(None),
             Err(error) => Err(self.error("asking for the size", error)),
+        }
+    }
+
+    /// When the file was changed (RFC 3659 §3), as an http date, where the server tells.
+    pub(super) async fn modified(&mut self) -> Result<Option<String>> {
+        let command = format!("MDTM {}", self.target.path);
+        match self.ask(&command, &[Status::File]).await? {
+            Ok(response) => Ok(reply::text(&response).split(' ').nth(1).and_then(reply::http_date)),
+            Err(FtpError::UnexpectedResponse(_)) => Ok(None),
+            Err(error) => Err(self.error("asking for the date", error)),
         }
     }
 

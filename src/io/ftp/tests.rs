@@ -7,8 +7,8 @@ use std::time::Duration;
 use tracing::Span;
 use url::Url;
 
-use super::FtpTransfer;
 use super::limits::deadline;
+use super::{FtpTransfer, Wanted};
 use crate::{Error, ErrorKind, Remote, RemoteMode, Result, Timeout};
 use server::{CLOSE, SILENCE, Script, Server};
 
@@ -23,8 +23,14 @@ fn remote() -> Remote {
 }
 
 async fn fetch(url: &str, remote: &Remote, start: u64) -> Result<Vec<u8>> {
-    let mut transfer =
-        FtpTransfer::open(&Url::parse(url).unwrap(), remote, start, deadline(remote.timeout), Span::none()).await?;
+    let mut transfer = FtpTransfer::open(
+        &Url::parse(url).unwrap(),
+        remote,
+        Wanted { start, dated: false },
+        deadline(remote.timeout),
+        Span::none(),
+    )
+    .await?;
     let mut bytes = Vec::new();
     loop {
         match transfer.chunk().await {
@@ -117,7 +123,8 @@ async fn a_server_that_knows_no_size_is_believed() {
     }
     let server = Server::start(Script::new("abc")).await;
     let url = Url::parse(&format!("ftp://{}/a", server.address)).unwrap();
-    assert_eq!(FtpTransfer::open(&url, &remote(), 1, None, Span::none()).await.unwrap().length(), Some(3));
+    let wanted = Wanted { start: 1, dated: false };
+    assert_eq!(FtpTransfer::open(&url, &remote(), wanted, None, Span::none()).await.unwrap().length(), Some(3));
 }
 
 #[tokio::test]
@@ -240,7 +247,7 @@ async fn what_ftp_does_not_have_is_refused_without_a_connection() {
 async fn dropping_a_transfer_closes_its_connections() {
     let server = Server::start(Script::new(vec![1; 100 << 20])).await;
     let url = Url::parse(&format!("ftp://{}/a", server.address)).unwrap();
-    let mut transfer = FtpTransfer::open(&url, &remote(), 0, None, Span::none()).await.unwrap();
+    let mut transfer = FtpTransfer::open(&url, &remote(), Wanted::default(), None, Span::none()).await.unwrap();
     assert!(transfer.chunk().await.unwrap().is_some());
     drop(transfer);
     tokio::time::timeout(Duration::from_secs(20), server.task).await.expect("the server sees the end").unwrap();

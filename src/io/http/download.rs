@@ -38,6 +38,8 @@ pub(crate) struct Transfer<'a> {
     traffic: &'a Traffic,
     deadline: Option<Instant>,
     attempts: u32,
+    /// Whether attempts that brought something new don't count: the transfer takes as long as its reader, and servers don't wait for ever.
+    lasting: bool,
     wire_bytes: u64,
     /// The head of the answer that the sink began with.
     head: Option<Head>,
@@ -104,6 +106,7 @@ impl<'a> Transfer<'a> {
             traffic: &FREE,
             deadline,
             attempts: 0,
+            lasting: false,
             wire_bytes: 0,
             head: None,
             position: 0,
@@ -145,6 +148,12 @@ impl<'a> Transfer<'a> {
         self
     }
 
+    /// Only attempts that bring nothing new count among those that the retry policy allows.
+    pub(crate) fn lasting(mut self) -> Self {
+        self.lasting = true;
+        self
+    }
+
     /// A file of this version is not to be sent: the transfer ends with [`NOT_MODIFIED`].
     pub(crate) fn unless(mut self, known: Option<Known>) -> Self {
         self.known = known;
@@ -174,6 +183,7 @@ impl<'a> Transfer<'a> {
     ///
     /// The last error, when no attempt is left or none would help; any error of the sink.
     pub(crate) async fn run(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        let (mut tried, mut furthest) = (0_u32, self.position);
         loop {
             self.attempts = self.attempts.saturating_add(1);
             let attempt = match self.first.take() {
@@ -185,7 +195,9 @@ impl<'a> Transfer<'a> {
                 Ok(Attempt::Again) => {}
                 Err(failure) => {
                     let failure = failure.in_file(&display_url(self.url));
-                    self.retry.pause(self.attempts, failure, self.deadline).await?;
+                    tried = if self.lasting && self.position > furthest { 1 } else { tried.saturating_add(1) };
+                    furthest = furthest.max(self.position);
+                    self.retry.pause(tried, failure, self.deadline).await?;
                     self.traffic.retrying(self.url);
                 }
             }
@@ -212,6 +224,7 @@ impl<'a> Transfer<'a> {
     fn begin(&mut self, head: Head, sink: &mut dyn Sink) -> Result<(), Failure> {
         self.position = 0;
         sink.version(&head.version);
+        sink.describe(head.content_type.as_deref());
         let begun = sink.restart(head.length).map_err(Failure::for_good);
         self.head = Some(head);
         begun

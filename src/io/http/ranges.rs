@@ -15,17 +15,9 @@ use crate::{Error, ErrorKind, Remote, Result};
 use bytes::Bytes;
 use hyper::StatusCode;
 use std::ops::Range;
-use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-/// A range is asked for at most three times, with short pauses: a read of a remote file must not wait for long.
-const RETRY: RetryPolicy = RetryPolicy {
-    attempts: 3,
-    first_pause: Duration::from_millis(200),
-    longest_pause: Duration::from_secs(2),
-    longest_retry_after: Duration::from_secs(10),
-};
 /// The most memory that is reserved at once for a range.
 const RESERVE_BYTES: u64 = 64 << 20;
 
@@ -183,7 +175,7 @@ async fn retrying<'a, T, F: Future<Output = Result<T, Failure>>>(
         attempts += 1;
         match Box::pin(attempt(Request { attempt: attempts, ..request.clone() })).await {
             Ok(value) => return Ok(value),
-            Err(failure) => RETRY.pause(attempts, failure, deadline).await?,
+            Err(failure) => RetryPolicy::brief().pause(attempts, failure, deadline).await?,
         }
         request.traffic.retrying(request.url);
     }

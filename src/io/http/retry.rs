@@ -41,6 +41,16 @@ impl RetryPolicy {
         Self { attempts: 1, ..Self::default() }
     }
 
+    /// At most three attempts with short pauses, for a read of a remote file, which must not wait for long.
+    pub(crate) fn brief() -> Self {
+        Self {
+            attempts: 3,
+            first_pause: Duration::from_millis(200),
+            longest_pause: Duration::from_secs(2),
+            longest_retry_after: Duration::from_secs(10),
+        }
+    }
+
     /// Waits before the next attempt, or returns the error if there is to be none.
     ///
     /// `attempts` is how many were made. No pause is begun that the time limit `deadline` would end.

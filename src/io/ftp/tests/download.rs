@@ -6,8 +6,8 @@ use super::server::{Script, Server};
 use super::{remote, sample};
 use crate::io::budget::Unlimited;
 use crate::io::ftp::FtpDownload;
-use crate::io::http::RetryPolicy;
-use crate::io::sink::MemorySink;
+use crate::io::http::{FileVersion, RetryPolicy};
+use crate::io::sink::{MemorySink, Sink};
 use crate::{ErrorKind, Remote, Result};
 
 const RETRY: RetryPolicy = RetryPolicy {
@@ -73,4 +73,41 @@ async fn the_total_limit_is_that_of_all_attempts() {
     let stall = || Script { stall: true, ..cut(1_000_000) };
     let (result, attempts, _) = download([stall(), stall(), stall()], &remote).await;
     assert_eq!((result.unwrap_err().kind(), attempts), (ErrorKind::Timeout, 1));
+}
+
+/// Goes on with a download of which a million bytes are here, and tells the commands that matter.
+async fn resumed<const N: usize>(scripts: [Script; N], date: Option<&str>) -> (Vec<u8>, Vec<String>) {
+    let server = Server::start_each(scripts).await;
+    let url = Url::parse(&format!("ftp://{}/a", server.address)).unwrap();
+    let mut sink = MemorySink::new(&Unlimited, None);
+    sink.restart(None).unwrap();
+    sink.chunk(sample()[..1_000_000].to_vec().into()).await.unwrap();
+    let version = FileVersion { etag: None, last_modified: date.map(str::to_owned) };
+    let options = remote();
+    let download = FtpDownload::new(&url, &options, &RETRY, &Unlimited).dated();
+    let length = Some(sample().len() as u64);
+    download.resuming(version, length, 1_000_000).run(&mut sink).await.unwrap();
+    let matter = |command: &String| command.starts_with("REST") || command.starts_with("RETR");
+    (sink.into_bytes(), server.commands().into_iter().filter(matter).collect())
+}
+
+#[tokio::test]
+async fn what_an_earlier_download_left_is_gone_on_with_if_size_and_date_are_the_same() {
+    let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+    let dated = |reply: &str| Script::new(sample()).reply("MDTM", reply);
+    for (script, date) in [
+        (dated("213 19941106084937"), date),
+        (dated("213 19941106084937.5"), date),
+        (dated("500 what?"), date),
+        (dated("213 19941106084937"), None),
+        (dated("213 nonsense"), date),
+    ] {
+        let (bytes, commands) = resumed([script], date).await;
+        assert!(bytes == sample());
+        assert_eq!(commands, ["REST 1000000", "RETR a"]);
+    }
+    let (bytes, commands) = resumed([dated("213 19941106084938"), dated("213 19941106084938")], date).await;
+    assert!(bytes == sample());
+    assert_eq!(commands.last().unwrap(), "RETR a");
+    assert_eq!(commands.iter().filter(|command| command.starts_with("RETR")).count(), 2);
 }

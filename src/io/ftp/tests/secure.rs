@@ -8,11 +8,17 @@ use tokio_rustls::TlsAcceptor;
 use url::Url;
 
 use super::server::{Script, Server};
-use super::{FtpTransfer, fetch, remote, sample};
+use super::{FtpTransfer, Wanted, fetch, remote, sample};
 use crate::Remote;
 
 /// A TLS server for localhost, and the file that makes a client trust it.
 fn tls() -> (TlsAcceptor, tempfile::NamedTempFile) {
+    let ([server], file) = tls_each();
+    (server, file)
+}
+
+/// TLS servers for localhost that know nothing of each other's sessions.
+fn tls_each<const N: usize>() -> ([TlsAcceptor; N], tempfile::NamedTempFile) {
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(certified.cert.pem().as_bytes()).unwrap();
@@ -24,7 +30,24 @@ fn tls() -> (TlsAcceptor, tempfile::NamedTempFile) {
         .with_no_client_auth()
         .with_single_cert(vec![certified.cert.der().clone()], key)
         .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), file)
+    let server = |_| {
+        let mut config = config.clone();
+        config.session_storage = rustls::server::ServerSessionMemoryCache::new(32);
+        TlsAcceptor::from(Arc::new(config))
+    };
+    (std::array::from_fn(server), file)
+}
+
+#[tokio::test]
+async fn data_connections_resume_the_session_of_their_own_control_connection() {
+    let (servers, ca_file) = tls_each::<8>();
+    let trusting = Remote { ca_file: Some(ca_file.path().to_path_buf()), ..remote() };
+    let fetches = servers.into_iter().map(async |acceptor| {
+        let script = Script { tls: Some(acceptor), demands_reuse: true, ..Script::new(sample()) };
+        let server = Server::start(script).await;
+        fetch(&format!("ftps://{}/a", server.address), &trusting, 0).await.unwrap() == sample()
+    });
+    assert!(futures_util::future::join_all(fetches).await.into_iter().all(|same| same));
 }
 
 #[tokio::test]
@@ -73,7 +96,8 @@ async fn ftp_speed() {
             let tls = (scheme == "ftps").then(|| acceptor.clone());
             let server = Server::start(Script { tls, ..Script::new(vec![7; size]) }).await;
             let url = Url::parse(&format!("{scheme}://{}/a", server.address)).unwrap();
-            let mut transfer = FtpTransfer::open(&url, &trusting, 0, None, tracing::Span::none()).await.unwrap();
+            let mut transfer =
+                FtpTransfer::open(&url, &trusting, Wanted::default(), None, tracing::Span::none()).await.unwrap();
             let (started, mut bytes, mut chunks) = (std::time::Instant::now(), Vec::with_capacity(size), 0);
             while let Some(chunk) = transfer.chunk().await.unwrap() {
                 bytes.extend_from_slice(&chunk);

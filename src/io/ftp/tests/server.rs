@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use rustls::HandshakeKind;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -30,6 +31,8 @@ pub(super) struct Script {
     pub(super) goodbye: bool,
     /// Sends from the beginning whatever REST said.
     pub(super) forgets_rest: bool,
+    /// Refuses a TLS data connection that does not resume a session.
+    pub(super) demands_reuse: bool,
 }
 
 impl Script {
@@ -44,6 +47,7 @@ impl Script {
             tls: None,
             goodbye: true,
             forgets_rest: false,
+            demands_reuse: false,
         }
     }
 
@@ -149,7 +153,14 @@ async fn serve(socket: tokio::net::TcpStream, script: &Script, log: &Mutex<Vec<S
             let socket = data_listener.take().unwrap().accept().await?.0;
             let body = [&script.body[start..script.cut.min(script.body.len())], &script.surplus].concat();
             match &script.tls {
-                Some(tls) => send(tls.accept(socket).await?, &body, script).await?,
+                Some(tls) => {
+                    let encrypted = tls.accept(socket).await?;
+                    let is_new = encrypted.get_ref().1.handshake_kind() != Some(HandshakeKind::Resumed);
+                    if script.demands_reuse && is_new {
+                        return Err(std::io::Error::other("session reuse required"));
+                    }
+                    send(encrypted, &body, script).await?;
+                }
                 None => send(socket, &body, script).await?,
             }
             line = format!("{}\r\n", script.confirmation);
