@@ -67,13 +67,14 @@ demo: python $(LOOPBACK)
 bench: python $(LOOPBACK)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
 	$(BIN)/python benches/peers/run.py
+	$(BIN)/python benches/peers/remote.py
 
 # On a stable toolchain: no sanitizer, but overflow checks and debug assertions are on.
 SECONDS ?= 60
 FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none
 
 fuzz:
-	for target in open_read cards tiles table; do \
+	for target in open_read cards tiles table rice gzip plio hcompress quantize; do \
 		mkdir -p fuzz/corpus/$$target && \
 		(cd fuzz && $(FUZZ) $$target -- -max_total_time=$(SECONDS) -rss_limit_mb=2048 -timeout=10 -max_len=65536) || exit 1; \
 	done

@@ -184,6 +184,7 @@ impl TableSelector {
         waited fn read_records() -> Records;
         waited fn write(columns: Vec<ColumnValues>) -> ();
         waited fn append(rows: Vec<ColumnValues>) -> ();
+        waited fn repack() -> ();
         waited fn append_all(groups: Vec<Vec<ColumnValues>>) -> ();
         waited fn insert_column(values: ColumnValues, options: ColumnOptions) -> ();
         waited fn delete_column(column: impl Into<ColumnKey>) -> ();
@@ -260,6 +261,7 @@ impl FitsWriter {
         ) -> usize;
         waited fn write_table(columns: Vec<ColumnValues>, options: TableOptions) -> usize;
         waited fn create_table(fields: Vec<Field>, rows: u64, options: TableOptions) -> usize;
+        waited fn create_ascii_table(fields: Vec<Field>, rows: u64, options: TableOptions) -> usize;
         waited fn edit_header(key: impl Into<HduKey>, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> ();
         waited fn write_image_values(values: PixelValues, options: ImageOptions) -> usize;
         waited fn create_image(data_type: DataType, shape: Vec<usize>, options: ImageOptions) -> usize;

@@ -16,18 +16,18 @@ use crate::error::{Error, Result};
 /// let tiles = Compression { tile_shape: Some(vec![100, 100]), ..Compression::of(Algorithm::Gzip2 { level: 5 }) };
 /// # Ok::<(), rustfits::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Compression {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// The shape of a tile, slowest axis first; rows of the image unless given. Tiles at the end of an axis are shorter.
+    /// The shape of a tile, slowest axis first; rows of the image unless given, with HCOMPRESS_1 about 16 rows. Tiles at the end of an axis are shorter.
     pub tile_shape: Option<Vec<usize>>,
     /// The width of the descriptors of tiles; what the size of the image demands unless given.
     pub heap_format: Option<HeapFormat>,
 }
 
 /// The algorithm that packs a tile (§10.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Algorithm {
     /// RICE_1: integers of 8, 16 and 32 bits, and quantized floats.
@@ -47,6 +47,17 @@ pub enum Algorithm {
     },
     /// PLIO_1: masks, whose integers are from 0 to 2^24 - 1.
     Plio1,
+    /// HCOMPRESS_1: integers of 8, 16 and 32 bits, and quantized floats, in tiles with two axes of at least 4 pixels.
+    Hcompress1 {
+        /// What the coefficients are divided by, which loses the faintest: where positive, so many times the noise (the standard deviation) of a tile;
+        /// where negative, this with its sign changed. 0 loses nothing. Tiles with pixels that stand for something else than their value (BLANK, NaN, the
+        /// exact zeros of [`Dithering::Two`]) lose nothing either.
+        scale: f64,
+        /// Whether readers are to smooth the blocks that a scale leaves.
+        smooth: bool,
+    },
+    /// NOCOMPRESS: any pixels, as they are, in tiles.
+    NoCompress,
 }
 
 /// The descriptors of variable-length arrays (§7.3.5).
@@ -116,10 +127,11 @@ impl FromStr for Compression {
             "GZIP_1" => Algorithm::Gzip1 { level: GZIP_LEVEL },
             "GZIP_2" => Algorithm::Gzip2 { level: GZIP_LEVEL },
             "PLIO_1" => Algorithm::Plio1,
-            "HCOMPRESS_1" => return Err(Error::unsupported("HCOMPRESS_1 can't be written yet: use RICE_1 or GZIP_2")),
+            "HCOMPRESS_1" => Algorithm::Hcompress1 { scale: 0.0, smooth: false },
+            "NOCOMPRESS" => Algorithm::NoCompress,
             _ => {
                 return Err(Error::argument(format!(
-                    "'{name}' is no compression of images: there are RICE_1, GZIP_1, GZIP_2 and PLIO_1"
+                    "'{name}' is no compression of images: there are RICE_1, GZIP_1, GZIP_2, PLIO_1, HCOMPRESS_1 and NOCOMPRESS"
                 )));
             }
         };
@@ -135,6 +147,8 @@ impl Algorithm {
             Self::Gzip1 { .. } => "GZIP_1",
             Self::Gzip2 { .. } => "GZIP_2",
             Self::Plio1 => "PLIO_1",
+            Self::Hcompress1 { .. } => "HCOMPRESS_1",
+            Self::NoCompress => "NOCOMPRESS",
         }
     }
 }

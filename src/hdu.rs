@@ -139,8 +139,7 @@ impl HduInfo {
         Ok(self.tiled()?.tile_shape().to_vec())
     }
 
-    /// What would compress an image as this one is compressed; `None` where that can't be written. The level of gzip is not in a file: it is the usual
-    /// one.
+    /// What would compress an image as this one is compressed. The level of gzip is not in a file: it is the usual one.
     ///
     /// # Errors
     ///
@@ -154,12 +153,12 @@ impl HduInfo {
     /// let fits = FitsWriter::create("mem://").wait()?;
     /// let options = ImageOptions { compress: Some("RICE_1".parse()?), ..ImageOptions::default() };
     /// let index = fits.write_image(&ndarray::Array2::<i16>::zeros((30, 40)), options).wait()?;
-    /// let compression = fits.reader().hdu(index).wait()?.compression_options()?.unwrap();
+    /// let compression = fits.reader().hdu(index).wait()?.compression_options()?;
     /// assert_eq!(compression.algorithm, Algorithm::Rice1 { block_size: 32 });
     /// assert_eq!(compression.tile_shape, Some(vec![1, 40]));
     /// # Ok::<(), rustfits::Error>(())
     /// ```
-    pub fn compression_options(&self) -> Result<Option<Compression>> {
+    pub fn compression_options(&self) -> Result<Compression> {
         let image = self.tiled()?;
         self.placed(image.options(&self.entry))
     }

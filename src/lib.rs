@@ -65,8 +65,9 @@ pub use engine::Op;
 pub use engine::{Task, TaskError, spawn, spawn_blocking};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{
-    Download, DownloadOptions, DownloadQueue, Downloaded, Downloads, Fetch, FetchEvent, FetchOptions, FetchOutcome,
-    FetchQueue, Fetcher, FetcherBuilder, OnEvent, Verify,
+    Download, DownloadOptions, DownloadQueue, Downloaded, Downloads, Fetch, FetchControl, FetchEvent, FetchOptions,
+    FetchOutcome, FetchQueue, FetchStatistics, Fetcher, FetcherBuilder, HostStatistics, LatencyStatistics, OnEvent,
+    Verify,
 };
 pub use file::Opening;
 pub use format::{DataType, Element, FromValue, HduKind, Header, Value, is_protected_keyword};

@@ -16,6 +16,7 @@ use crate::io::gunzip::{Gunzipped, gunzip_whole};
 use crate::io::http::{RangedFile, RetryPolicy};
 use crate::io::location::{display, is_gzip_name, parse};
 use crate::io::sniff::{Content, refuse, sniff};
+use crate::io::traffic::FREE;
 use crate::io::{DiskFile, Fetched, FetchedFile, Fetching, Location, RangedSource, TransferCounts, WholeFile};
 use crate::memory;
 use crate::options::{OpenOptions, Remote, RemoteMode};
@@ -68,26 +69,34 @@ const FIRST_RANGE: u64 = 32 << 10;
 
 fn open_remote(location: Location, options: OpenOptions) -> Op<OpenFile> {
     let remote = options.remote.clone().unwrap_or_default();
-    if remote.mode == RemoteMode::Ranged {
-        let (name, is_gzip) = (display(&location), is_gzip_name(&location));
-        return match (location, is_gzip) {
-            (Location::Http(url), false) => Op::remote(open_ranged(url, remote, options.lenient)),
-            (Location::Http(_), true) => {
-                Op::failed(Error::argument("a .gz file can't be read by ranges: leave remote= out").in_file(&name))
-            }
-            _ => Op::failed(
-                Error::argument("only http(s) files can be read by ranges: leave remote= out").in_file(&name),
-            ),
-        };
+    if remote.mode == RemoteMode::Ranged
+        && let Err(error) = has_ranges(&location)
+    {
+        return Op::failed(error);
     }
     Op::remote(async move {
-        let fetching =
-            Fetching { client: engine()?.http(), remote: &remote, retry: &RetryPolicy::none(), budget: &Unlimited };
+        let fetching = Fetching {
+            client: engine()?.http(),
+            remote: &remote,
+            retry: &RetryPolicy::none(),
+            budget: &Unlimited,
+            traffic: &FREE,
+        };
         fetched(&fetching, &location, &options, &mut TransferCounts::default(), memory::shared).await
     })
 }
 
-/// Fetches and opens a file, whole or by ranges where those are not demanded; `share` is as in [`downloaded`].
+/// The URL of a file that may be read by ranges.
+fn has_ranges(location: &Location) -> Result<&Url> {
+    let error = match (location, is_gzip_name(location)) {
+        (Location::Http(url), false) => return Ok(url),
+        (Location::Http(_), true) => Error::argument("a .gz file can't be read by ranges: leave remote= out"),
+        _ => Error::argument("only http(s) files can be read by ranges: leave remote= out"),
+    };
+    Err(error.in_file(&display(location)))
+}
+
+/// Fetches and opens a file, whole or by ranges; `share` is as in [`downloaded`].
 pub(crate) async fn fetched(
     fetching: &Fetching<'_>,
     location: &Location,
@@ -95,6 +104,10 @@ pub(crate) async fn fetched(
     counts: &mut TransferCounts,
     share: fn(Vec<u8>) -> Bytes,
 ) -> Result<OpenFile> {
+    if fetching.remote.mode == RemoteMode::Ranged {
+        let (file, first) = fetching.fetch_ranged(has_ranges(location)?, FIRST_RANGE, counts).await?;
+        return ranged(file, first, fetching.remote, options.lenient).await;
+    }
     if fetching.remote.mode != RemoteMode::Auto {
         return downloaded(location, fetching.fetch(location, counts).await?, options, share);
     }
@@ -120,11 +133,6 @@ fn downloaded(
         Some(page) => error.noting(&format!("; the server says that it is {page}: check the URL in a browser")),
         None => error,
     })
-}
-
-async fn open_ranged(url: Url, remote: Remote, lenient: bool) -> Result<OpenFile> {
-    let (file, first) = RangedFile::open(engine()?.http(), &url, &remote, FIRST_RANGE).await?;
-    ranged(file, first, &remote, lenient).await
 }
 
 /// Opens a file that is read by ranges, of which the first bytes are here.

@@ -7,6 +7,7 @@ use ndarray::{ArrayBase, CowArray, Data, Dimension};
 use crate::error::{Error, Result};
 use crate::format::Element;
 use crate::table::{GivenColumn, GivenType};
+use crate::variable_column::ArrayElement;
 
 /// The values of one column: an array whose first axis is the rows, or one cell or one element for all rows.
 ///
@@ -33,6 +34,9 @@ pub struct ColumnValues {
     stride: usize,
     swapped: bool,
     mask: Option<Vec<u8>>,
+    /// For arrays of variable length where the elements of each row begin, and how many there are.
+    offsets: Option<Vec<usize>>,
+    array_shape: Vec<usize>,
 }
 
 /// Types that the values of a column can be written from.
@@ -112,7 +116,117 @@ impl ColumnValues {
             stride,
             swapped: false,
             mask: None,
+            offsets: None,
+            array_shape: Vec::new(),
         }
+    }
+
+    /// Arrays of lengths of their own, one for each row: they go into a variable-length column.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{ColumnData, ColumnValues, FitsWriter, TableOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// let events = ColumnValues::from_cells("adc", &[vec![1i16, 2, 3], vec![], vec![4]]);
+    /// fits.write_table(vec![events], TableOptions::named("EVENTS")).wait()?;
+    /// let table = fits.reader().table("EVENTS").read().wait()?;
+    /// let Some(ColumnData::Variable(adc)) = table.get("adc") else { panic!("not variable") };
+    /// assert_eq!((adc.offsets(), adc.cell::<i16>(2)?[0]), (&[0, 3, 3, 4][..], 4));
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn from_cells<T: ArrayElement, C: AsRef<[T]>>(name: impl Into<String>, cells: &[C]) -> Self {
+        let elements = cells.iter().map(|cell| cell.as_ref().len()).sum::<usize>();
+        let mut bytes = Vec::with_capacity(elements.saturating_mul(size_of::<T>()));
+        let mut offsets = Vec::with_capacity(cells.len() + 1);
+        offsets.push(0);
+        for cell in cells {
+            bytes.extend_from_slice(bytemuck::cast_slice(cell.as_ref()));
+            offsets.push(offsets.last().copied().unwrap_or(0) + cell.as_ref().len());
+        }
+        Self {
+            name: name.into(),
+            element: GivenType::from_code(T::CODE).map_or(GivenType::Logical, |(element, _)| element),
+            shape: vec![cells.len()],
+            memory: Arc::new(bytes),
+            start: 0,
+            stride: 0,
+            swapped: false,
+            mask: None,
+            offsets: Some(offsets),
+            array_shape: Vec::new(),
+        }
+    }
+
+    /// Texts of lengths of their own, one for each row: they go into a variable-length column.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{ColumnValues, FitsWriter, TableOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// let notes = ColumnValues::from_texts("note", &["", "a long note that few rows have"]);
+    /// fits.write_table(vec![notes], TableOptions::named("NOTES")).wait()?;
+    /// assert_eq!(fits.reader().header("NOTES").wait()?.get::<String>("TFORM1")?, "1PA(30)");
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn from_texts<S: AsRef<str>>(name: impl Into<String>, texts: &[S]) -> Self {
+        let characters: Vec<Vec<u32>> =
+            texts.iter().map(|text| text.as_ref().chars().map(u32::from).collect()).collect();
+        let values = Self::from_cells(name, &characters);
+        Self { element: GivenType::Characters { width: 1 }, ..values }
+    }
+
+    /// Arrays of lengths of their own that lie one behind the other in memory, of the type that numpy's type string `code` names, `S1` or `U1` for the characters of
+    /// texts. `offsets` says where the elements of each row begin, and at the end how many there are. Where all arrays have the same `shape` with more than one axis, it
+    /// becomes the TDIM of a new column; else it is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) for a type that FITS has not, and where the offsets don't ascend from 0 to what the memory holds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use rustfits::ColumnValues;
+    ///
+    /// // [1], [] and [2, 3] of bytes.
+    /// ColumnValues::from_offsets("a", "u1", vec![0, 1, 1, 3], Arc::new(vec![1u8, 2, 3]), vec![])?;
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn from_offsets(
+        name: impl Into<String>,
+        code: &str,
+        offsets: Vec<usize>,
+        memory: Arc<dyn AsRef<[u8]> + Send + Sync>,
+        shape: Vec<usize>,
+    ) -> Result<Self> {
+        let name = name.into();
+        let (element, swapped) = given_type(code).map_err(|error| error.in_item(|| format!("column '{name}'")))?;
+        let size = element.size().unwrap_or(0);
+        let last = offsets.last().and_then(|last| last.checked_mul(size));
+        let fits = last == Some((*memory).as_ref().len()) && offsets.first() == Some(&0) && offsets.is_sorted();
+        if !fits || element != element.single() {
+            let message = "the offsets of arrays ascend from 0 to the number of elements in memory";
+            return Err(Error::argument(message).in_item(|| format!("column '{name}'")));
+        }
+        let rows = offsets.len().saturating_sub(1);
+        let array_shape = if shape.len() > 1 { shape } else { Vec::new() };
+        Ok(Self {
+            name,
+            element,
+            shape: vec![rows],
+            memory,
+            start: 0,
+            stride: 0,
+            swapped,
+            mask: None,
+            offsets: Some(offsets),
+            array_shape,
+        })
     }
 
     /// Elements that lie in memory: of the type that numpy's type string `code` names (`<f4`, `|S8`, `|b1`, `c8`), the first row at byte `start`, a row's
@@ -155,7 +269,18 @@ impl ColumnValues {
         if end.is_none_or(|end| end > len) {
             return Err(refuse(format!("an array of shape {shape:?} takes more than the {len} bytes that are given")));
         }
-        Ok(Self { name, element, shape, memory, start, stride, swapped, mask: None })
+        Ok(Self {
+            name,
+            element,
+            shape,
+            memory,
+            start,
+            stride,
+            swapped,
+            mask: None,
+            offsets: None,
+            array_shape: Vec::new(),
+        })
     }
 
     /// With a byte for each element that is not 0 where there is no value: TNULL is written there into integers, 0 into logicals, NaN into floats,
@@ -165,7 +290,10 @@ impl ColumnValues {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the mask has not as many bytes as there are elements.
     pub fn masked(mut self, mask: Vec<u8>) -> Result<Self> {
-        let elements: usize = self.shape.iter().product();
+        let elements = match &self.offsets {
+            Some(offsets) => offsets.last().copied().unwrap_or(0),
+            None => self.shape.iter().product(),
+        };
         if mask.len() != elements {
             let message = format!("the mask has {} bytes for {elements} elements", mask.len());
             return Err(Error::argument(message).in_item(|| format!("column '{}'", self.name)));
@@ -189,6 +317,9 @@ impl ColumnValues {
     pub fn into_owned(self) -> Self {
         let cell: usize = self.shape.iter().skip(1).product::<usize>().saturating_mul(self.element.size().unwrap_or(0));
         let bytes = (*self.memory).as_ref();
+        if self.offsets.is_some() {
+            return Self { memory: Arc::new(bytes.to_vec()), ..self };
+        }
         let rows = self.shape.first().copied().unwrap_or(1);
         let mut own = Vec::with_capacity(cell.saturating_mul(rows));
         for row in 0..rows {
@@ -196,6 +327,15 @@ impl ColumnValues {
             own.extend_from_slice(bytes.get(at..at + cell).unwrap_or_default());
         }
         Self { memory: Arc::new(own), start: 0, stride: cell, ..self }
+    }
+
+    /// How many bytes the values take in memory.
+    pub fn size(&self) -> usize {
+        let elements = match &self.offsets {
+            Some(offsets) => offsets.last().copied().unwrap_or(0),
+            None => self.shape.iter().product(),
+        };
+        elements.saturating_mul(self.element.size().unwrap_or(0))
     }
 
     pub(crate) fn lend(&self) -> GivenColumn<'_> {
@@ -208,6 +348,8 @@ impl ColumnValues {
             stride: self.stride,
             swapped: self.swapped,
             mask: self.mask.as_deref(),
+            offsets: self.offsets.as_deref(),
+            array_shape: &self.array_shape,
         }
     }
 }

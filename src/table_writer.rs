@@ -1,12 +1,18 @@
 //! Writing tables: new ones, and cells, rows and columns of those that are there.
 
+use std::sync::Arc;
+
+use crate::compression::HeapFormat;
 use crate::directory::HduKey;
-use crate::edit::{append_rows, delete_column, insert_column, write_rows};
+use crate::edit::{append_rows, delete_column, heap_columns, insert_column, repack_heap, write_arrays, write_rows};
 use crate::engine::Op;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::Header;
 use crate::image::empty_primary;
-use crate::table::{ColumnKey, NewColumn, NewTable, TableLayout, changeable, find_column};
+use crate::table::{
+    Cell, Column, ColumnKey, Declared, GivenColumn, GivenType, NewColumn, NewTable, TableLayout, TableRequest,
+    changeable, find_column,
+};
 use crate::table_data::{Field, TableSelector};
 use crate::table_values::{ColumnValues, given_type};
 use crate::writer::FitsWriter;
@@ -22,6 +28,13 @@ pub struct TableOptions {
     pub units: Vec<(String, String)>,
     /// Columns of bools that are packed as bits, eight to a byte, by name.
     pub bit_columns: Vec<String>,
+    /// The types of the elements of variable-length columns, by name: numpy's codes such as `f4`, or `S` for text. Columns whose values have lengths of
+    /// their own are variable-length ones in any case, of the type of these values.
+    pub array_types: Vec<(String, String)>,
+    /// The descriptors of variable-length columns; P unless given or the heap needs Q.
+    pub heap_format: Option<HeapFormat>,
+    /// The formats of columns of an ASCII table, by name, such as `F12.4`.
+    pub formats: Vec<(String, String)>,
     /// More cards, also commentary. Those of protected keywords are left out.
     pub header: Option<Header>,
     /// The HDU in front of which the table goes; behind the last one unless given.
@@ -91,20 +104,10 @@ impl FitsWriter {
                     if count != first {
                         return Err(values.refuse(&format!("have {count} rows, those before {first}")));
                     }
-                    let (unit, bits) = options.of_column(values.name);
-                    new.push(NewColumn::of(values, unit, bits)?);
+                    new.push(NewColumn::of(values, options.of_column(values.name, false)?)?);
                 }
-                writer.add_table(
-                    NewTable {
-                        columns: new,
-                        rows: rows.unwrap_or(0) as u64,
-                        values: Some(&given),
-                        name: options.name.as_deref(),
-                        version: options.version,
-                        cards: options.header.as_ref(),
-                    },
-                    &options,
-                )
+                let rows = rows.unwrap_or(0) as u64;
+                writer.add_table(options.table(new, rows, Some(&given), false), &options)
             })();
             written.in_file(writer.reader().name())
         })
@@ -128,33 +131,54 @@ impl FitsWriter {
     /// # Ok::<(), rustfits::Error>(())
     /// ```
     pub fn create_table(&self, fields: Vec<Field>, rows: u64, options: TableOptions) -> Op<usize> {
+        self.create_any_table(fields, rows, options, false)
+    }
+
+    /// Adds an ASCII table whose rows are blank: numbers read as 0, texts are empty. It takes integers, floats and texts, one value a field; what does not fit its field
+    /// is refused when it is written.
+    ///
+    /// Unless [`TableOptions::formats`] says otherwise integers get the format I20, 32-bit floats E15.7, 64-bit ones D25.17, with which all of them come back as they
+    /// were, and texts of n characters An.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`] for fields of other types, and for formats that are not for their column.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::arr1;
+    /// use rustfits::{ColumnValues, Field, FitsWriter, TableOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// let field = |name: &str, code: &str| Field { name: name.into(), code: code.into(), shape: vec![] };
+    /// let options = TableOptions { formats: vec![("mag".into(), "F7.3".into())], ..TableOptions::named("CAT") };
+    /// fits.create_ascii_table(vec![field("id", "i4"), field("mag", "f8")], 2, options).wait()?;
+    /// let table = fits.reader().table("CAT");
+    /// let columns = vec![ColumnValues::from_array("id", &arr1(&[1i32, 2])), ColumnValues::from_array("mag", &arr1(&[14.25, -1.5]))];
+    /// table.write(columns).wait()?;
+    /// assert_eq!(table.read().wait()?.array::<f64>("mag")?.as_slice(), Some(&[14.25, -1.5][..]));
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn create_ascii_table(&self, fields: Vec<Field>, rows: u64, options: TableOptions) -> Op<usize> {
+        self.create_any_table(fields, rows, options, true)
+    }
+
+    fn create_any_table(&self, fields: Vec<Field>, rows: u64, options: TableOptions, ascii: bool) -> Op<usize> {
         let writer = self.clone();
         Op::edit(move || {
             let created = (|| {
-                let new = fields.into_iter().map(|field| {
-                    let (unit, bits) = options.of_column(&field.name);
-                    new_column(field, unit, bits)
-                });
+                let new = fields.into_iter().map(|field| new_column(&field, options.of_column(&field.name, ascii)?));
                 let columns = new.collect::<Result<_>>()?;
-                writer.add_table(
-                    NewTable {
-                        columns,
-                        rows,
-                        values: None,
-                        name: options.name.as_deref(),
-                        version: options.version,
-                        cards: options.header.as_ref(),
-                    },
-                    &options,
-                )
+                writer.add_table(options.table(columns, rows, None, ascii), &options)
             })();
             created.in_file(writer.reader().name())
         })
     }
 
     fn add_table(&self, table: NewTable<'_>, options: &TableOptions) -> Result<usize> {
-        let names = options.units.iter().map(|(name, _)| name).chain(&options.bit_columns);
-        for name in names {
+        let named = options.units.iter().chain(&options.array_types).chain(&options.formats);
+        for name in named.map(|(name, _)| name).chain(&options.bit_columns) {
             if !table.columns.iter().any(|column| is_called(&column.name, name)) {
                 return Err(Error::new(ErrorKind::Key, format!("the table has no column '{name}'")));
             }
@@ -167,21 +191,64 @@ impl FitsWriter {
 }
 
 impl TableOptions {
-    /// The unit of a column, and whether it is packed as bits.
-    fn of_column(&self, name: &str) -> (Option<String>, bool) {
-        let unit = self.units.iter().find(|(column, _)| is_called(name, column));
-        (unit.map(|(_, unit)| unit.clone()), self.bit_columns.iter().any(|column| is_called(name, column)))
+    /// What is said of a column.
+    fn of_column(&self, name: &str, ascii: bool) -> Result<Declared> {
+        let of = |pairs: &[(String, String)]| {
+            pairs.iter().find(|(column, _)| is_called(name, column)).map(|(_, value)| value.clone())
+        };
+        Ok(Declared {
+            unit: of(&self.units),
+            bits: self.bit_columns.iter().any(|column| is_called(name, column)),
+            array: of(&self.array_types).map(|code| array_type(name, &code)).transpose()?,
+            wide: self.heap_format == Some(HeapFormat::Q),
+            format: of(&self.formats),
+            ascii,
+        })
     }
+
+    fn table<'a>(
+        &'a self,
+        columns: Vec<NewColumn>,
+        rows: u64,
+        values: Option<&'a [GivenColumn<'a>]>,
+        ascii: bool,
+    ) -> NewTable<'a> {
+        NewTable {
+            columns,
+            rows,
+            values,
+            name: self.name.as_deref(),
+            version: self.version,
+            ascii,
+            heap_format: self.heap_format,
+            cards: self.header.as_ref(),
+        }
+    }
+}
+
+/// The type of the elements of a variable-length column.
+fn array_type(name: &str, code: &str) -> Result<GivenType> {
+    let text = |code: &str| matches!(code.trim_start_matches(['<', '>', '|', '=']), "S" | "U" | "A");
+    if text(code) {
+        return Ok(GivenType::Bytes { width: 1 });
+    }
+    given_type(code).map(|(element, _)| element.single()).in_item(|| format!("column '{name}'"))
 }
 
 fn is_called(name: &str, wanted: &str) -> bool {
     name.trim().eq_ignore_ascii_case(wanted.trim())
 }
 
-fn new_column(field: Field, unit: Option<String>, bits: bool) -> Result<NewColumn> {
+fn new_column(field: &Field, declared: Declared) -> Result<NewColumn> {
     let Field { name, code, shape } = field;
-    let (element, _) = given_type(&code).in_item(|| format!("column '{name}'"))?;
-    Ok(NewColumn { name, element, shape, unit, bits, null: None })
+    let made = match (code.as_str(), declared.array) {
+        ("O" | "|O", Some(array)) => NewColumn::new(name, array, &[], declared),
+        ("O" | "|O", None) => Err(Error::argument(
+            "a column of objects is a variable-length one: say the type of its arrays in var_dtypes",
+        )),
+        _ => given_type(code).and_then(|(element, _)| NewColumn::new(name, element, shape, declared)),
+    };
+    made.in_item(|| format!("column '{name}'"))
 }
 
 impl TableSelector {
@@ -215,23 +282,31 @@ impl TableSelector {
             Ok(changer) => changer,
             Err(error) => return Op::failed(error),
         };
-        let request = self.request.clone();
-        changer.change_data(self.key.clone(), move |hdu, source, carry_out| {
-            let table = changeable(hdu)?;
-            let rows = request.rows.resolve(table.rows)?;
-            let given: Vec<_> = columns.iter().map(ColumnValues::lend).collect();
-            if let Some(keys) = &request.columns {
-                let selected =
-                    keys.iter().map(|key| Ok(find_column(table, key)?.name.as_str())).collect::<Result<Vec<_>>>()?;
-                if let Some(other) =
-                    given.iter().find(|values| !selected.iter().any(|name| is_called(name, values.name)))
-                {
-                    return Err(other.refuse(&format!(
-                        "are for none of the columns that were chosen, {selected:?}; nothing was written"
-                    )));
+        let (changer, key, request) = (Arc::clone(changer), self.key.clone(), self.request.clone());
+        Op::edit(move || {
+            let columns = Arc::new(columns);
+            let (again, requested) = (Arc::clone(&columns), request.clone());
+            let written = changer.change_data(key.clone(), move |hdu, source, carry_out| {
+                let table = changeable(hdu)?;
+                let given: Vec<_> = columns.iter().map(ColumnValues::lend).collect();
+                check_chosen(table, &request, &given)?;
+                if given.iter().any(|values| changes_header(table, values)) {
+                    return Ok(false);
                 }
+                let rows = request.rows.resolve(table.rows)?;
+                carry_out(write_rows(table, rows, &given, request.unscaled, source)?)?;
+                Ok(true)
+            });
+            if written.wait()? {
+                return Ok(());
             }
-            carry_out(write_rows(table, rows, &given, request.unscaled, source)?)
+            let changed = changer.replace_hdu(key, move |old, source, carry_out| {
+                let given: Vec<_> = again.iter().map(ColumnValues::lend).collect();
+                let (table, header) = with_null_texts(changeable(old.hdu)?.clone(), &given, old.header.clone())?;
+                let rows = requested.rows.resolve(table.rows)?;
+                carry_out(write_arrays(old, (&table, header), &rows, &given, requested.unscaled, source)?)
+            });
+            changed.wait()
         })
     }
 
@@ -269,9 +344,13 @@ impl TableSelector {
             Ok(changer) => changer,
             Err(error) => return Op::failed(error),
         };
-        changer.replace_hdu(self.key.clone(), move |old, _, carry_out| {
+        changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
             let given: Vec<Vec<_>> = groups.iter().map(|rows| rows.iter().map(ColumnValues::lend).collect()).collect();
-            append_rows(old, &given)?.map_or(Ok(()), carry_out)
+            let (mut table, mut header) = (changeable(old.hdu)?.clone(), old.header.clone());
+            for rows in &given {
+                (table, header) = with_null_texts(table, rows, header)?;
+            }
+            append_rows(old, (&table, header), &given, source)?.map_or(Ok(()), carry_out)
         })
     }
 
@@ -309,8 +388,19 @@ impl TableSelector {
             let table = changeable(old.hdu)?;
             let number = options.place.number(table)?;
             let given = values.lend();
-            let column = NewColumn::for_rows(&given, table.rows, options.unit, options.bits)?;
-            carry_out(insert_column(old, number, &column, &given, source)?)
+            let declared = Declared {
+                unit: options.unit,
+                bits: options.bits,
+                array: options.array_type.map(|code| array_type(given.name, &code)).transpose()?,
+                wide: options.heap_format == Some(HeapFormat::Q),
+                format: options.format,
+                ascii: table.ascii,
+            };
+            let mut column = NewColumn::for_rows(&given, table.rows, declared)?;
+            if table.ascii && given.mask.is_some() {
+                column.null_text = Some(NULL_TEXT);
+            }
+            carry_out(insert_column(old, number, column, &given, options.heap_format.is_none(), source)?)
         })
     }
 
@@ -331,6 +421,81 @@ impl TableSelector {
             carry_out(delete_column(old, number, source)?)
         })
     }
+
+    /// Rewrites the heap without what no descriptor names any more: arrays that were replaced, and those of columns that were deleted. The values stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Illegal`] where a descriptor leads out of the heap; [`ErrorKind::ReadOnly`] where the file was opened to be read only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{ColumnValues, FitsWriter, TableOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// let arrays = ColumnValues::from_cells("flux", &[vec![1.5f32, 2.5], vec![], vec![3.5]]);
+    /// fits.write_table(vec![arrays], TableOptions::named("CAT")).wait()?;
+    /// let table = fits.reader().table("CAT");
+    /// table.clone().rows(vec![0]).write(vec![ColumnValues::from_cells("flux", &[vec![7f32; 3]])]).wait()?;
+    /// assert_eq!(fits.reader().header("CAT").wait()?.get::<i64>("PCOUNT")?, 24);
+    /// table.repack().wait()?;
+    /// assert_eq!(fits.reader().header("CAT").wait()?.get::<i64>("PCOUNT")?, 16);
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn repack(&self) -> Op<()> {
+        let changer = match self.reader.changer() {
+            Ok(changer) => changer,
+            Err(error) => return Op::failed(error),
+        };
+        changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
+            let columns = heap_columns(changeable(old.hdu)?);
+            repack_heap(old, columns, source)?.map_or(Ok(()), carry_out)
+        })
+    }
+}
+
+/// The text that stands for no value in columns of ASCII tables that get their first such: no number reads so.
+const NULL_TEXT: &str = "*";
+
+/// Whether values for columns that were not chosen are among these.
+fn check_chosen(table: &TableLayout, request: &TableRequest, given: &[GivenColumn<'_>]) -> Result<()> {
+    let Some(keys) = &request.columns else { return Ok(()) };
+    let selected = keys.iter().map(|key| Ok(find_column(table, key)?.name.as_str())).collect::<Result<Vec<_>>>()?;
+    let is_other = |values: &&GivenColumn<'_>| !selected.iter().any(|name| is_called(name, values.name));
+    match given.iter().find(is_other) {
+        None => Ok(()),
+        Some(other) => {
+            Err(other
+                .refuse(&format!("are for none of the columns that were chosen, {selected:?}; nothing was written")))
+        }
+    }
+}
+
+/// Whether the header changes with these values: arrays go into the heap, and the first field without a value needs a text for it.
+fn changes_header(table: &TableLayout, values: &GivenColumn<'_>) -> bool {
+    let column = table.find(values.name).and_then(|number| table.columns.get(number));
+    column.is_some_and(|column| column.cell == Cell::Variable || needs_null_text(column, values))
+}
+
+fn needs_null_text(column: &Column, values: &GivenColumn<'_>) -> bool {
+    matches!(column.cell, Cell::Decimal(_)) && column.null_text.is_none() && values.mask.is_some()
+}
+
+/// The columns and their header with TNULL for those that get their first field without a value.
+fn with_null_texts(
+    mut table: TableLayout,
+    given: &[GivenColumn<'_>],
+    mut header: Header,
+) -> Result<(TableLayout, Header)> {
+    for values in given {
+        let Some(number) = table.find(values.name) else { continue };
+        if let Some(column) = table.columns.get_mut(number).filter(|column| needs_null_text(column, values)) {
+            column.null_text = Some(NULL_TEXT.to_owned());
+            header.set_structural(&format!("TNULL{}", number + 1), NULL_TEXT, "stands for no value")?;
+        }
+    }
+    Ok((table, header))
 }
 
 /// Where a new column goes, and what it is.
@@ -342,6 +507,12 @@ pub struct ColumnOptions {
     pub unit: Option<String>,
     /// Bools are packed as bits, eight to a byte.
     pub bits: bool,
+    /// For a variable-length column the type of its elements, such as `f4`, or `S` for text; that of the values unless given.
+    pub array_type: Option<String>,
+    /// For a variable-length column its descriptors; P unless given or the heap needs Q.
+    pub heap_format: Option<HeapFormat>,
+    /// For a column of an ASCII table its format, such as `F12.4`.
+    pub format: Option<String>,
 }
 
 impl ColumnPlace {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bytemuck::CheckedBitPattern;
+use bytemuck::{CheckedBitPattern, NoUninit};
 use ndarray::{ArrayViewD, IxDyn};
 
 use crate::engine::Buffer;
@@ -37,7 +37,7 @@ pub struct VariableColumn {
 }
 
 /// Types that the elements of a variable-length column can have.
-pub trait ArrayElement: CheckedBitPattern {
+pub trait ArrayElement: CheckedBitPattern + NoUninit {
     /// numpy's code for the type, such as `f4`.
     const CODE: &'static str;
 }

@@ -407,11 +407,11 @@ impl Changer {
     }
 
     /// Changes an HDU where it lies: `plan` says how, from what the directory has of it and the file as it is.
-    pub(crate) fn change_data(
+    pub(crate) fn change_data<T: Send + 'static>(
         self: &Arc<Self>,
         key: HduKey,
-        plan: impl FnOnce(&HduEntry, &dyn ReadAt, &mut dyn FnMut(EditPlan<'_>) -> Result<()>) -> Result<()> + Send + 'static,
-    ) -> Op<()> {
+        plan: impl FnOnce(&HduEntry, &dyn ReadAt, &mut dyn FnMut(EditPlan<'_>) -> Result<()>) -> Result<T> + Send + 'static,
+    ) -> Op<T> {
         let shared = Arc::clone(self);
         Op::edit(move || {
             let mut target = shared.target()?;

@@ -60,6 +60,29 @@ fn ranged_cutout_moves_a_part_of_the_file() {
     assert!(moved < 200 * 4096 * 4 + 100_000, "{moved} bytes");
 }
 
+#[test]
+fn images_are_compressed_and_uncompressed() {
+    let output_of_compress = output("compress");
+    assert_eq!(output_of_compress.matches("times smaller, the same pixels").count(), 5, "{output_of_compress}");
+    assert_has(&output("uncompress"), &["1 HDU, [512, 512], the same pixels"]);
+    let directory = tempfile::tempdir().unwrap();
+    let name = directory.path().join("image.fits");
+    let fits = rustfits::FitsWriter::create(&name).wait().unwrap();
+    let counts = ndarray::Array2::from_shape_fn((100, 90), |(y, x)| (y * x) as u16);
+    fits.write_image(&counts, rustfits::ImageOptions { blank: Some(7), ..Default::default() }).wait().unwrap();
+    fits.write_image(&counts.mapv(f64::from), rustfits::ImageOptions::named("FLOATS")).wait().unwrap();
+    fits.close().wait().unwrap();
+    let before = std::fs::read(&name).unwrap();
+    for codec in ["HCOMPRESS_1", "rice_1"] {
+        assert!(example("compress").arg(codec).arg(&name).status().unwrap().success());
+        std::fs::remove_file(&name).unwrap();
+        let packed = name.with_extension("fits.fz");
+        assert!(example("uncompress").current_dir(&directory).arg(&packed).status().unwrap().success());
+        // Every card and every pixel.
+        assert_eq!(std::fs::read(&name).unwrap(), before);
+    }
+}
+
 /// Ends a program when the test does.
 struct Ended(Child);
 

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use common::*;
 use ndarray::{Array1, Array2, ArrayD, arr0, s};
 use rustfits::{
-    ColumnOptions, ColumnPlace, ColumnValues, DataType, ErrorKind, FitsReader, FitsWriter, Header, ImageOptions,
-    ImageSelector, PixelValues, Result, TableOptions, TableSelector, WriteOptions,
+    ColumnData, ColumnOptions, ColumnPlace, ColumnValues, DataType, ErrorKind, FitsReader, FitsWriter, Header,
+    ImageOptions, ImageSelector, PixelValues, Result, TableOptions, TableSelector, WriteOptions,
 };
 
 /// The kills of each kind of edit, unless `RUSTFITS_KILLS` says more, and the time that they may take.
@@ -123,6 +123,18 @@ fn worker() {
                     image.repack().wait().unwrap();
                 }
             }
+            "variable-length cells" => {
+                let table = with_arrays(&writer);
+                let count = writer.reader().hdu("ARRAYS").wait().unwrap().rows().unwrap() as usize;
+                let row = number as usize * 7 % count;
+                let cells = vec![ColumnValues::from_cells("array", &[array(row, number as usize)])];
+                table.clone().rows(vec![row as i64]).write(cells).wait().unwrap();
+                match number % 30 {
+                    10 => table.append(arrays(count..count + 3, number as usize)).wait().unwrap(),
+                    20 => table.repack().wait().unwrap(),
+                    _ => {}
+                }
+            }
             "made anew" => {
                 let (length, value) = (5000 + number as usize % 3 * 3000, number as u8);
                 let mut header = Header::new();
@@ -178,6 +190,42 @@ fn whole_rows(fits: &FitsReader) -> Option<usize> {
     let more = table.names().any(|name| name == "more");
     assert!(!more || table.array::<i16>("more").unwrap().iter().all(|value| *value == 7));
     Some(table.rows())
+}
+
+/// The array of a row in its `version`: the row, the version, the length, and numbers that follow from the version.
+fn array(row: usize, version: usize) -> Vec<i32> {
+    let length = 3 + version * 13 % 60;
+    let rest = (3..length).map(|index| (version * 31 + index) as i32);
+    [row as i32, version as i32, length as i32].into_iter().chain(rest).collect()
+}
+
+fn arrays(rows: std::ops::Range<usize>, version: usize) -> Vec<ColumnValues> {
+    let cells: Vec<_> = rows.clone().map(|row| array(row, version)).collect();
+    let numbers: Array1<u16> = rows.map(|row| row as u16).collect();
+    vec![ColumnValues::from_array("row", &numbers), ColumnValues::from_cells("array", &cells)]
+}
+
+/// A table with arrays, behind the last HDU.
+fn with_arrays(writer: &FitsWriter) -> TableSelector {
+    if !writer.reader().contains("ARRAYS").wait().unwrap() {
+        writer.write_table(arrays(0..300, 0), TableOptions::named("ARRAYS")).wait().unwrap();
+    }
+    writer.reader().table("ARRAYS")
+}
+
+/// Every array is whole: that of one version, in its row.
+fn whole_arrays(fits: &FitsReader) {
+    if !fits.contains("ARRAYS").wait().unwrap() {
+        return;
+    }
+    let table = fits.table("ARRAYS").read().wait().unwrap();
+    let numbers = table.array::<u16>("row").unwrap();
+    let Some(ColumnData::Variable(found)) = table.get("array") else { panic!("not variable") };
+    assert!(found.rows() >= 300 && found.rows() == numbers.len());
+    for (row, number) in numbers.iter().enumerate() {
+        let cell: Vec<i32> = found.cell::<i32>(row).unwrap().iter().copied().collect();
+        assert_eq!((usize::from(*number), &cell), (row, &array(row, cell[1] as usize)));
+    }
 }
 
 fn spawn(edit: &str, path: &Path) -> std::process::Child {
@@ -319,6 +367,11 @@ fn rows_that_are_appended() {
         assert!(count >= most.get(), "{count:?} rows, there were {:?}", most.get());
         most.set(count);
     });
+}
+
+#[test]
+fn variable_length_cells() {
+    killed("variable-length cells", "a.fits", whole_arrays);
 }
 
 #[test]

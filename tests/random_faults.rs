@@ -11,10 +11,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use common::*;
-use rustfits::{DownloadOptions, ErrorKind, Fetcher, OpenOptions, Remote, RemoteMode, Timeout};
+use rustfits::{Download, DownloadOptions, ErrorKind, Fetcher, OpenOptions, Remote, RemoteMode, Timeout};
 use rustfits_loopback::HttpServer;
 
 const FILES: usize = 600;
+/// How many files there really are, each of another size.
+const SIZES: usize = 5;
+/// How far the memory may grow in a pass: the server's log is in it, and what a hundred files take.
+const GROWTH_MIB: u64 = 100;
 /// One file in this many meets a fault.
 const ONE_IN: u64 = 10;
 /// What the server does wrong, and whether the file can come all the same.
@@ -40,7 +44,7 @@ const FAULTS: [(&str, bool); 18] = [
 ];
 
 fn file(number: usize) -> Vec<u8> {
-    one_image(&ramp(3 + number % 5, 1000).into_dyn())
+    one_image(&ramp(3 + number % SIZES, 1000).into_dyn())
 }
 
 fn options(mode: RemoteMode) -> OpenOptions {
@@ -60,16 +64,23 @@ fn urls(server: &HttpServer, files: usize) -> (Vec<String>, HashMap<u64, bool>) 
             .or_else(|| random.is_multiple_of(ONE_IN).then(|| &FAULTS[(random / ONE_IN) as usize % FAULTS.len()]));
         let words = fault.map_or("", |(words, _)| words);
         fault.map(|(_, comes)| faulty.insert(number as u64, *comes));
-        server.url(&format!("/{number}.fits?{words}"))
+        server.url(&format!("/{}.fits?number={number}&{words}", number % SIZES))
     };
     let urls = (0..files).map(url).collect();
     (urls, faulty)
 }
 
+/// How much memory this process has, the server with it.
+fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
 /// Whether a file that failed may have, and the error says enough to find it.
 fn assert_may_fail(number: u64, faulty: &HashMap<u64, bool>, error: &rustfits::Error) {
     assert_eq!(faulty.get(&number), Some(&false), "file {number}: {error}");
-    assert!(error.to_string().contains(&format!("/{number}.fits")), "{error}");
+    assert!(error.to_string().contains(&format!("number={number}&")), "{error}");
     assert_ne!(error.kind(), ErrorKind::Cancelled);
 }
 
@@ -77,37 +88,43 @@ fn assert_may_fail(number: u64, faulty: &HashMap<u64, bool>, error: &rustfits::E
 fn every_file_comes_whole_or_fails_with_its_reason() {
     let files = std::env::var("RUSTFITS_FAULTY_FILES").ok().and_then(|files| files.parse().ok()).unwrap_or(FILES);
     let server = HttpServer::start();
-    for number in 0..files {
+    for number in 0..SIZES {
         server.put(&format!("/{number}.fits"), file(number));
     }
     for mode in [RemoteMode::Whole, RemoteMode::Auto] {
         server.clear_log();
         let (urls, faulty) = urls(&server, files);
         let fetcher = Fetcher::builder().retries(4, Duration::from_millis(5)).open(options(mode)).per_host(32).build();
-        let mut seen = 0;
+        let (mut seen, mut memory) = (0, 0);
         for outcome in fetcher.unwrap().fetch(urls).wait() {
             seen += 1;
+            if seen == 100 {
+                memory = resident_mib();
+            }
             // By ranges a fault may strike again at each of them, with fewer attempts.
             match outcome.result.and_then(|fits| fits.image(0).read::<f32>().wait()) {
                 Ok(image) => {
-                    let expected = ramp(3 + outcome.index as usize % 5, 1000).into_dyn();
+                    let expected = ramp(3 + outcome.index as usize % SIZES, 1000).into_dyn();
                     assert!(image == expected, "file {} is wrong", outcome.index);
                 }
                 Err(error) if mode == RemoteMode::Auto && faulty.contains_key(&outcome.index) => {
-                    assert!(error.to_string().contains(&format!("/{}.fits", outcome.index)), "{error}");
+                    assert!(error.to_string().contains(&format!("number={}&", outcome.index)), "{error}");
                 }
                 Err(error) => assert_may_fail(outcome.index, &faulty, &error),
             }
         }
         assert_eq!(seen, files);
+        assert!(resident_mib() <= memory + GROWTH_MIB, "{memory} MiB, then {} MiB", resident_mib());
     }
     server.clear_log();
     let directory = tempfile::tempdir().unwrap();
     let (urls, faulty) = urls(&server, files);
+    let named = |(number, url)| Download { name: Some(format!("{number}.fits")), ..Download::from(url) };
+    let downloads = urls.into_iter().enumerate().map(named);
     let fetcher =
         Fetcher::builder().retries(4, Duration::from_millis(5)).open(options(RemoteMode::Whole)).per_host(32).build();
     let mut complete = 0;
-    for outcome in fetcher.unwrap().download(urls, directory.path(), DownloadOptions::default()).unwrap().wait() {
+    for outcome in fetcher.unwrap().download(downloads, directory.path(), DownloadOptions::default()).unwrap().wait() {
         match outcome.result {
             Ok(done) => {
                 complete += 1;

@@ -6,7 +6,8 @@ mod common;
 
 use common::*;
 use futures_util::StreamExt;
-use rustfits::{ColumnData, ErrorKind, FitsReader};
+use ndarray::arr1;
+use rustfits::{ColumnData, ColumnOptions, ColumnValues, ErrorKind, FitsReader, FitsWriter, HeapFormat, TableOptions};
 
 const ROWS: usize = 100;
 
@@ -110,4 +111,49 @@ fn ascii_tables_are_columns_too() {
     let records = fits.table(1).columns(["F", "I"]).masked().read_records().wait().unwrap();
     assert_eq!(records.mask.as_deref(), Some(&[0, 0, 0, 1][..]));
     assert_eq!(fits.hdu(1).wait().unwrap().formats().unwrap()[2], ("F".to_owned(), "F5.2".to_owned()));
+}
+
+#[tokio::test]
+async fn arrays_are_written_and_rewritten() {
+    let fits = FitsWriter::create("mem://").await.unwrap();
+    let columns = vec![
+        ColumnValues::from_cells("flux", &[vec![1.5f32, 2.5], vec![], vec![3.5]]),
+        ColumnValues::from_texts("note", &["", "a text", ""]),
+        ColumnValues::from_cells("flags", &[vec![true, false, true], vec![], vec![true]]),
+        ColumnValues::from_array("n", &arr1(&[1i16, 2, 3])),
+    ];
+    let options = TableOptions {
+        bit_columns: vec!["flags".into()],
+        heap_format: Some(HeapFormat::Q),
+        array_types: vec![("n".into(), "u4".into())],
+        ..TableOptions::named("EVT")
+    };
+    // Numbers of one axis are no arrays.
+    let error = fits.write_table(columns.clone(), options.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Argument);
+    let options = TableOptions { array_types: vec![("flux".into(), "f8".into())], ..options };
+    fits.write_table(columns, options).await.unwrap();
+    let table = fits.reader().table("EVT");
+    let cell = ColumnValues::from_cells("flux", &[[7i32, 8, 9]]);
+    table.clone().rows(vec![-1]).write(vec![cell]).await.unwrap();
+    let more = vec![
+        ColumnValues::from_cells("flux", &[vec![4.5f64]]),
+        ColumnValues::from_texts("note", &["more"]),
+        ColumnValues::from_cells("flags", &[vec![false; 9]]),
+        ColumnValues::from_array("n", &arr1(&[4i16])),
+    ];
+    table.append(more).await.unwrap();
+    let options = ColumnOptions { array_type: Some("S".into()), ..ColumnOptions::default() };
+    table.insert_column(ColumnValues::from_array("t", &arr1(&["a", "bc", "", "d"])), options).await.unwrap();
+    table.repack().await.unwrap();
+    let read = table.read().await.unwrap();
+    let Some(ColumnData::Variable(flux)) = read.get("flux") else { panic!("not variable") };
+    assert_eq!((flux.code(), flux.offsets()), ("f8", &[0, 2, 2, 5, 6][..]));
+    assert_eq!(flux.cell::<f64>(2).unwrap().as_slice(), Some(&[7.0, 8.0, 9.0][..]));
+    let Some(ColumnData::Variable(flags)) = read.get("flags") else { panic!("not variable") };
+    assert_eq!(flags.cell::<bool>(0).unwrap().as_slice(), Some(&[true, false, true][..]));
+    assert_eq!(read.array::<String>("note").unwrap().as_slice().unwrap(), ["", "a text", "", "more"]);
+    assert_eq!(read.array::<String>("t").unwrap().as_slice().unwrap(), ["a", "bc", "", "d"]);
+    let form = |number: usize| fits.reader().header("EVT").wait().unwrap().get::<String>(&format!("TFORM{number}"));
+    assert_eq!([form(1).unwrap(), form(2).unwrap(), form(3).unwrap()], ["1QD(3)", "1QA(6)", "1QX(9)"]);
 }

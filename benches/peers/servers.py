@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.parse
 from pathlib import Path
 from typing import Self
 
@@ -176,21 +177,28 @@ class Servers:
             self.by |= dict.fromkeys(missing, "loopback")
             self.ca = self.ca or told.get("ca")
 
+    def start_shaped(
+        self, url: str, round_trip_ms: int, rate: int | None = None
+    ) -> str:
+        """The URL of a server as through a line of this latency, and at most `rate` bytes a second on each connection."""
+        parts = urllib.parse.urlsplit(url)
+        words = ["--shape", parts.netloc, "--latency-ms", str(round_trip_ms)]
+        words += ["--rate", str(rate)] if rate else []
+        told = self._start_loopback(words)
+        return parts._replace(netloc=told[f"shape_{parts.netloc}"]).geturl()
+
     def start_own(self, schemes: list[str], latency_ms: int) -> dict[str, str]:
         """Starts this project's server; it waits `latency_ms` before each answer."""
+        words = ["--root", str(self._root), "--latency-ms", str(latency_ms)]
+        words += ["--ca-out", f"{self._run}/ca-{latency_ms}-{'-'.join(schemes)}.pem"]
+        return self._start_loopback(words + [f"--{scheme}" for scheme in schemes])
+
+    def _start_loopback(self, words: list[str]) -> dict[str, str]:
         default = Path(__file__).parents[2] / "target/release/loopback"
         program = os.environ.get("RUSTFITS_LOOPBACK", str(default))
-        words = [
-            program,
-            "--root",
-            str(self._root),
-            "--latency-ms",
-            str(latency_ms),
-            "--ca-out",
-            f"{self._run}/ca.pem",
-        ]
-        words += [f"--{scheme}" for scheme in schemes]
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [program, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         self._processes.append(process)
         assert process.stdout is not None
         told: dict[str, str] = json.loads(process.stdout.readline())

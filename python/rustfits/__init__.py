@@ -8,8 +8,8 @@ Names open files as in cfitsio: paths, ``file://``, ``mem://``, ``http(s)://``, 
 """
 
 from rustfits import aio
-from rustfits._compress import Gzip1, Gzip2, Plio1, Quantize, Rice1
-from rustfits._fetch import download_many, fetch_many
+from rustfits._compress import Gzip1, Gzip2, Hcompress1, NoCompress, Plio1, Quantize, Rice1
+from rustfits._fetch import Fetch, download_many, fetch_many
 from rustfits._rustfits import (
     FITS,
     HDU,
@@ -19,8 +19,11 @@ from rustfits._rustfits import (
     Download,
     DownloadResult,
     FetchResult,
+    FetchStatistics,
     Header,
+    HostStatistics,
     ImageHDU,
+    LatencyStatistics,
     Remote,
     TableHDU,
     Timeout,
@@ -39,11 +42,17 @@ __all__ = [
     "CompressedTableHDU",
     "Download",
     "DownloadResult",
+    "Fetch",
     "FetchResult",
+    "FetchStatistics",
     "Gzip1",
     "Gzip2",
+    "Hcompress1",
     "Header",
+    "HostStatistics",
     "ImageHDU",
+    "LatencyStatistics",
+    "NoCompress",
     "Plio1",
     "Quantize",
     "Remote",

@@ -16,8 +16,8 @@ class Tiles:
     Parameters
     ----------
     tile_shape : tuple of int, optional
-        The shape of a tile, slowest axis first; rows of the image unless given. Tiles at the end of an axis are
-        shorter.
+        The shape of a tile, slowest axis first; rows of the image unless given (with ``Hcompress1`` about 16 rows).
+        Tiles at the end of an axis are shorter.
     heap_format : {'P', 'Q'}, optional
         Descriptors of 32 or of 64 bits; what the size of the image demands unless given.
     """
@@ -53,7 +53,7 @@ def _agree(name: str, read: Any, asked: Any, of_file: bool) -> bool:
 
 def of_file(name: str, **found: Any) -> Tiles:
     """The compression of an image that is in a file."""
-    compression = {kind.name: kind for kind in (Gzip1, Gzip2, Rice1, Plio1)}[name](**found)
+    compression = {kind.name: kind for kind in (Gzip1, Gzip2, Rice1, Plio1, Hcompress1, NoCompress)}[name](**found)
     object.__setattr__(compression, "_of_file", True)
     return compression
 
@@ -123,6 +123,50 @@ class Plio1(Tiles):
     """
 
     name = "PLIO_1"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Hcompress1(Tiles):
+    """HCOMPRESS_1: integers of 8, 16 and 32 bits, and floats with ``quantize=``, in tiles that are planes.
+
+    Parameters
+    ----------
+    tile_shape, heap_format : optional
+        As for every compression: the shape of a tile, slowest axis first, and the width of descriptors. Two axes of a
+        tile have at least 4 pixels, also at the end of the image, the others one; 16 rows or a few more unless given.
+    scale : float
+        0 loses nothing. Else coefficients are divided by it, so that the faintest are lost: a positive number counts
+        in the noise of a tile (its standard deviation), a negative one is the scale itself with its sign changed.
+        Tiles with pixels that stand for no value, and floats under 'dither2', lose nothing.
+    smooth : bool
+        Whether readers are to smooth the blocks that a scale leaves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rustfits
+    >>> with rustfits.FITS("mem://", "w+") as fits:
+    ...     hdu = fits.write_image(np.arange(4000).reshape(80, 50).astype("i4"), compress=rustfits.Hcompress1())
+    ...     hdu.zcmptype
+    'HCOMPRESS_1'
+    """
+
+    scale: float = 0.0
+    smooth: bool = False
+    name = "HCOMPRESS_1"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoCompress(Tiles):
+    """NOCOMPRESS: any pixels, as they are, in tiles.
+
+    Parameters
+    ----------
+    tile_shape, heap_format : optional
+        As for every compression: the shape of a tile, slowest axis first, and the width of descriptors.
+    """
+
+    name = "NOCOMPRESS"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack
 
-from rustfits._rustfits import Download, DownloadQueue, DownloadResult, FetchResult, Queue
+from rustfits._rustfits import Download, DownloadQueue, DownloadResult, FetchResult, FetchStatistics, Queue
 
 if TYPE_CHECKING:
     from rustfits._rustfits import FITS, Name, Remote, Timeout
@@ -56,6 +56,93 @@ class _Progress:
         print(f"fetched {self._files} files, {self._bytes / 1e6:.1f} MB", file=sys.stderr)
 
 
+_R = TypeVar("_R")
+
+
+class _Control:
+    """What both faces of a fetch can do from outside."""
+
+    def __init__(self, queue: AnyQueue) -> None:
+        self._queue = queue
+
+    def cancel(self, which: int | str | None = None) -> int:
+        """Cancel a file, or all; from any thread.
+
+        Parameters
+        ----------
+        which : int or str, optional
+            The number of a file in the order given, or a URL: a file that is under way or waits for its turn ends
+            with an error that says so. Without it all do, and no further one begins.
+
+        Returns
+        -------
+        int
+            How many files were cancelled.
+        """
+        return self._queue.cancel(which)
+
+    @property
+    def statistics(self) -> FetchStatistics:
+        """What came so far: files, bytes, requests, retries, connections, latencies; in all and by host."""
+        return self._queue.statistics
+
+
+class Fetch(_Control, Generic[_R]):
+    """The results of `fetch_many` or `download_many`, as they complete: an iterator.
+
+    Leaving a ``with`` block, `close` and forgetting it stop what runs.
+    """
+
+    def __init__(self, queue: AnyQueue, files: Iterable[Any], shown: bool) -> None:
+        super().__init__(queue)
+        self._results: Generator[_R, None, None] = _run(queue, files, _Progress(_length(files)) if shown else None)
+
+    def __iter__(self) -> Iterator[_R]:
+        return self
+
+    def __next__(self) -> _R:
+        return next(self._results)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what runs; results that were not taken are dropped."""
+        self.cancel()
+        self._results.close()
+
+
+class AsyncFetch(_Control, Generic[_R]):
+    """The results of `aio.fetch_many` or `aio.download_many`, as they complete: an asynchronous iterator.
+
+    Leaving an ``async with`` block, `aclose` and forgetting it stop what runs.
+    """
+
+    def __init__(self, queue: AnyQueue, files: Iterable[Any] | AsyncIterable[Any], shown: bool) -> None:
+        super().__init__(queue)
+        self._results: AsyncGenerator[_R, None] = _run_async(queue, files, _Progress(_length(files)) if shown else None)
+
+    def __aiter__(self) -> AsyncIterator[_R]:
+        return self
+
+    async def __anext__(self) -> _R:
+        return await anext(self._results)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop what runs; results that were not taken are dropped."""
+        self.cancel()
+        await self._results.aclose()
+
+
 class _Options(TypedDict, total=False):
     """The keywords of `fetch_many`."""
 
@@ -70,6 +157,9 @@ class _Options(TypedDict, total=False):
     remote: str | Remote | None
     lenient: bool
     ordered: bool
+    max_bytes_per_second: int | None
+    max_requests_per_second: float | None
+    host_headers: dict[str, dict[str, str]] | None
     progress: bool | Callable[[dict[str, Any]], object]
 
 
@@ -85,6 +175,9 @@ def _options(
     remote: str | Remote | None = None,
     lenient: bool = False,
     ordered: bool = False,
+    max_bytes_per_second: int | None = None,
+    max_requests_per_second: float | None = None,
+    host_headers: dict[str, dict[str, str]] | None = None,
     progress: bool | Callable[[dict[str, Any]], object] = False,
 ) -> tuple[Queue, bool]:
     queue = Queue(
@@ -99,6 +192,9 @@ def _options(
         remote=remote,
         lenient=lenient,
         ordered=ordered,
+        max_bytes_per_second=max_bytes_per_second,
+        max_requests_per_second=max_requests_per_second,
+        host_headers=host_headers,
         on_event=progress if callable(progress) else None,
     )
     return queue, progress is True
@@ -111,7 +207,7 @@ def _length(urls: object) -> int | None:
         return None
 
 
-def fetch_many(urls: Iterable[Names], **options: Unpack[_Options]) -> Generator[FetchResult[FITS], None, None]:
+def fetch_many(urls: Iterable[Names], **options: Unpack[_Options]) -> Fetch[FetchResult[FITS]]:
     """Fetch many files concurrently and yield each as it completes.
 
     Parameters
@@ -141,17 +237,31 @@ def fetch_many(urls: Iterable[Names], **options: Unpack[_Options]) -> Generator[
         Take cards that break the rules.
     ordered : bool
         Yield in the order given.
+    max_bytes_per_second : int, optional
+        How many bytes may come in a second, from all hosts together.
+    max_requests_per_second : float, optional
+        How many requests may be made in a second, of all hosts together.
+    host_headers : dict of dicts, optional
+        Further request headers for the files of a host, in place of those in `headers` of the same name:
+        ``{"archive.example": {"X-Token": "..."}}``. A port that is not the scheme's own belongs to the name. They are
+        never sent to a host that a redirect leads to.
     progress : bool or callable
         True shows a bar; a callable is given each event as a dict.
 
-    Yields
-    ------
-    FetchResult
-        `url`, `index`, `fits` (an open file), `error`, `attempts`, `bytes`, `seconds`.
-        Never raises for one bad name or URL; a warning that is made an error is the `error` of its file.
+    Returns
+    -------
+    Fetch
+        An iterator of `FetchResult`: `url`, `index`, `fits` (an open file), `error`, `attempts`, `bytes`, `seconds`.
+        It never raises for one bad name or URL; a warning that is made an error is the `error` of its file.
+        `cancel` cancels a file or all, `statistics` says what came so far.
+
+    Notes
+    -----
+    A host that answers 429 or 503 is asked more slowly: no request before the time that its ``Retry-After`` names, half
+    as many files at once, twice the pause between two requests; each good answer takes a part of that back.
     """
     queue, shown = _options(**options)
-    return _run(queue, urls, _Progress(_length(urls)) if shown else None)
+    return Fetch(queue, urls, shown)
 
 
 def _run(queue: AnyQueue, files: Iterable[Any], progress: _Progress | None) -> Generator[Any, None, None]:
@@ -183,14 +293,14 @@ async def _names(urls: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]
 
 def fetch_many_async(
     urls: Iterable[Names] | AsyncIterable[Names], **options: Unpack[_Options]
-) -> AsyncGenerator[FetchResult[AioFITS], None]:
+) -> AsyncFetch[FetchResult[AioFITS]]:
     """Fetch many files concurrently: ``async for r in aio.fetch_many(urls)``.
 
     Parameters are those of `rustfits.fetch_many`; the iterable may be an async one.
     The files of the results are `aio.FITS`.
     """
     queue, shown = _options(**options)
-    return _run_async(queue, urls, _Progress(_length(urls)) if shown else None)
+    return AsyncFetch(queue, urls, shown)
 
 
 async def _run_async(
@@ -225,6 +335,9 @@ class _DownloadOptions(TypedDict, total=False):
     headers: dict[str, str] | None
     remote: Remote | None
     ordered: bool
+    max_bytes_per_second: int | None
+    max_requests_per_second: float | None
+    host_headers: dict[str, dict[str, str]] | None
     verify: str | None
     overwrite: bool
     manifest: Name | None
@@ -242,6 +355,9 @@ def _download_options(
     headers: dict[str, str] | None = None,
     remote: Remote | None = None,
     ordered: bool = False,
+    max_bytes_per_second: int | None = None,
+    max_requests_per_second: float | None = None,
+    host_headers: dict[str, dict[str, str]] | None = None,
     verify: str | None = "start",
     overwrite: bool = False,
     manifest: Name | None = None,
@@ -258,6 +374,9 @@ def _download_options(
         headers=headers,
         remote=remote,
         ordered=ordered,
+        max_bytes_per_second=max_bytes_per_second,
+        max_requests_per_second=max_requests_per_second,
+        host_headers=host_headers,
         verify=verify,
         overwrite=overwrite,
         manifest=manifest,
@@ -266,9 +385,7 @@ def _download_options(
     return queue, progress is True
 
 
-def download_many(
-    files: Iterable[File], directory: Name, **options: Unpack[_DownloadOptions]
-) -> Generator[DownloadResult, None, None]:
+def download_many(files: Iterable[File], directory: Name, **options: Unpack[_DownloadOptions]) -> Fetch[DownloadResult]:
     """Download many files into a directory and yield a result for each as it is complete.
 
     A file appears under its name when it is complete, checked and durable. Before that it is ``.NAME.rustfits-part``
@@ -284,6 +401,8 @@ def download_many(
         Where the files go; made if it is not there. No name of a URL or of a server leads out of it.
     concurrency, per_host, retries, backoff, timeout, max_bytes, headers, remote, ordered, progress
         As for `fetch_many`; `max_bytes` counts the bytes that are stored.
+    max_bytes_per_second, max_requests_per_second, host_headers
+        As for `fetch_many`.
     verify : {'start', 'datasum', None}
         What is checked of each file besides its size and hash: that it begins as FITS or gzip (a web page in its place
         is an error), and also that the data are what DATASUM says.
@@ -292,22 +411,23 @@ def download_many(
     manifest : path, optional
         A file for what became of each: ``.csv`` or ``.jsonl``.
 
-    Yields
-    ------
-    DownloadResult
-        `url`, `index`, `path`, `size`, `skipped`, `resumed`, `error`, `attempts`, `bytes`, `seconds`.
-        Never raises for one bad file.
+    Returns
+    -------
+    Fetch
+        An iterator of `DownloadResult`: `url`, `index`, `path`, `size`, `skipped`, `resumed`, `error`, `attempts`,
+        `bytes`, `seconds`. It never raises for one bad file. `cancel` cancels a file or all, `statistics` says what
+        came so far.
     """
     queue, shown = _download_options(directory, **options)
-    return _run(queue, files, _Progress(_length(files)) if shown else None)
+    return Fetch(queue, files, shown)
 
 
 def download_many_async(
     files: Iterable[File] | AsyncIterable[File], directory: Name, **options: Unpack[_DownloadOptions]
-) -> AsyncGenerator[DownloadResult, None]:
+) -> AsyncFetch[DownloadResult]:
     """Download many files into a directory: ``async for r in aio.download_many(urls, directory)``.
 
     Parameters are those of `rustfits.download_many`; the iterable may be an async one.
     """
     queue, shown = _download_options(directory, **options)
-    return _run_async(queue, files, _Progress(_length(files)) if shown else None)
+    return AsyncFetch(queue, files, shown)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer, TypeVar
 
-from rustfits._compress import Gzip1, Gzip2, Plio1, Quantize, Rice1
+from rustfits._compress import Gzip1, Gzip2, Hcompress1, NoCompress, Plio1, Quantize, Rice1
 
 __version__: str
 aio: Any
@@ -31,7 +31,7 @@ Mode: TypeAlias = Literal["r", "r+", "w+"]
 # A structured array, a dict of arrays, or a list of arrays with names=.
 TableData: TypeAlias = Array | Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]
 Units: TypeAlias = Mapping[str, str | None] | Sequence[str | None]
-Compress: TypeAlias = str | Gzip1 | Gzip2 | Rice1 | Plio1
+Compress: TypeAlias = str | Gzip1 | Gzip2 | Rice1 | Plio1 | Hcompress1 | NoCompress
 HeaderValue: TypeAlias = bool | int | float | complex | str | np.generic | None
 
 class Timeout:
@@ -192,7 +192,7 @@ class CompressedImageHDU(ImageHDU):
     @property
     def zcmptype(self) -> str: ...
     @property
-    def compression(self) -> Gzip1 | Gzip2 | Rice1 | Plio1 | str: ...
+    def compression(self) -> Gzip1 | Gzip2 | Rice1 | Plio1 | Hcompress1 | NoCompress: ...
     @property
     def quantize(self) -> Quantize | None: ...
     @property
@@ -269,11 +269,12 @@ class _Table(HDU):
         after: Column | None = None,
         before: Column | None = None,
         unit: str | None = None,
-        inner_dtype: None = None,
-        heap_format: None = None,
+        inner_dtype: npt.DTypeLike | None = None,
+        heap_format: str | None = None,
         bit_packed: bool = False,
     ) -> None: ...
     def delete_column(self, name: Column) -> None: ...
+    def repack(self) -> None: ...
     def __iter__(self) -> RowIterator: ...
     def iter(
         self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
@@ -343,6 +344,17 @@ class FITS:
     @property
     def hdus(self) -> list[Any]: ...
     def close(self) -> None: ...
+    def create_ascii_table_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        nrows: int = 0,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        formats: Mapping[str, str] | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> AsciiTableHDU: ...
     def copy(self, hdu: HDU, *, before: HduKey | HDU | None = None) -> HDU: ...
     def __delitem__(self, key: HduKey | HDU, /) -> None: ...
     def sync(self) -> None: ...
@@ -379,9 +391,9 @@ class FITS:
         extname: str | None = None,
         extver: int | None = None,
         units: Units | None = None,
-        var_dtypes: None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
-        heap_format: None = None,
+        heap_format: str | None = None,
         compress: None = None,
         ztilelen: None = None,
         header: Header | dict[str, Any] | None = None,
@@ -395,9 +407,9 @@ class FITS:
         extname: str | None = None,
         extver: int | None = None,
         units: Units | None = None,
-        var_dtypes: None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
-        heap_format: None = None,
+        heap_format: str | None = None,
         compress: None = None,
         ztilelen: None = None,
         header: Header | dict[str, Any] | None = None,
@@ -490,6 +502,49 @@ class DownloadResult:
     @property
     def seconds(self) -> float: ...
 
+class FetchStatistics:
+    """What came of a fetch so far: ``fetch.statistics``."""
+
+    @property
+    def succeeded(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def total(self) -> HostStatistics: ...
+    @property
+    def hosts(self) -> dict[str, HostStatistics]: ...
+
+class HostStatistics:
+    """What came of the requests to a host."""
+
+    @property
+    def requests(self) -> int: ...
+    @property
+    def failed_requests(self) -> int: ...
+    @property
+    def busy(self) -> int: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def connections_opened(self) -> int: ...
+    @property
+    def connections_reused(self) -> int: ...
+    @property
+    def latency(self) -> LatencyStatistics: ...
+
+class LatencyStatistics:
+    """How long answers took, from the request to the head of the answer, connecting included; in seconds."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def mean(self) -> float | None: ...
+    @property
+    def longest(self) -> float | None: ...
+    def percentile(self, percent: float) -> float | None: ...
+
 class DownloadQueue:
     """The download of many files: URLs go in one by one while there is room, results come out."""
 
@@ -506,6 +561,9 @@ class DownloadQueue:
         headers: Mapping[str, str] | None,
         remote: str | Remote | None,
         ordered: bool,
+        max_bytes_per_second: int | None,
+        max_requests_per_second: float | None,
+        host_headers: Mapping[str, Mapping[str, str]] | None,
         verify: str | None,
         overwrite: bool,
         manifest: Name | None,
@@ -515,6 +573,9 @@ class DownloadQueue:
     def push(self, file: object) -> None: ...
     def next(self) -> DownloadResult: ...
     def next_async(self) -> Coroutine[Any, Any, DownloadResult]: ...
+    def cancel(self, which: int | str | None = None) -> int: ...
+    @property
+    def statistics(self) -> FetchStatistics: ...
 
 class Queue:
     """The fetch of many files: names go in one by one while there is room, results come out."""
@@ -533,12 +594,18 @@ class Queue:
         remote: str | Remote | None,
         lenient: bool,
         ordered: bool,
+        max_bytes_per_second: int | None,
+        max_requests_per_second: float | None,
+        host_headers: Mapping[str, Mapping[str, str]] | None,
         on_event: Callable[[dict[str, Any]], object] | None,
     ) -> None: ...
     def has_room(self) -> bool: ...
     def push(self, name: object) -> None: ...
     def next(self) -> FetchResult[Any]: ...
     def next_async(self) -> Coroutine[Any, Any, FetchResult[Any]]: ...
+    def cancel(self, which: int | str | None = None) -> int: ...
+    @property
+    def statistics(self) -> FetchStatistics: ...
 
 @overload
 def read(

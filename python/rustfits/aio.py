@@ -6,6 +6,7 @@
 ...         return await fits["SCI"][100:200, 50:150]
 """
 
+from rustfits._fetch import AsyncFetch as Fetch
 from rustfits._fetch import download_many_async as download_many
 from rustfits._fetch import fetch_many_async as fetch_many
 from rustfits._rustfits import aio as _native
@@ -24,6 +25,7 @@ __all__ = [
     "FITS",
     "AsciiTableHDU",
     "CompressedImageHDU",
+    "Fetch",
     "ImageHDU",
     "TableHDU",
     "download_many",

@@ -9,6 +9,7 @@ from typing_extensions import Buffer
 
 import rustfits
 from rustfits._compress import Quantize
+from rustfits._fetch import AsyncFetch as Fetch
 from rustfits._fetch import download_many_async as download_many
 from rustfits._fetch import fetch_many_async as fetch_many
 from rustfits._rustfits import (
@@ -33,6 +34,7 @@ from rustfits._rustfits import (
 __all__ = [
     "FITS",
     "CompressedImageHDU",
+    "Fetch",
     "ImageHDU",
     "TableHDU",
     "download_many",
@@ -136,11 +138,12 @@ class TableHDU(rustfits.TableHDU):
         after: Column | None = None,
         before: Column | None = None,
         unit: str | None = None,
-        inner_dtype: None = None,
-        heap_format: None = None,
+        inner_dtype: npt.DTypeLike | None = None,
+        heap_format: str | None = None,
         bit_packed: bool = False,
     ) -> Coroutine[Any, Any, None]: ...
     def delete_column(self, name: Column) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def repack(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
@@ -186,11 +189,12 @@ class AsciiTableHDU(rustfits.AsciiTableHDU):
         after: Column | None = None,
         before: Column | None = None,
         unit: str | None = None,
-        inner_dtype: None = None,
-        heap_format: None = None,
+        inner_dtype: npt.DTypeLike | None = None,
+        heap_format: str | None = None,
         bit_packed: bool = False,
     ) -> Coroutine[Any, Any, None]: ...
     def delete_column(self, name: Column) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def repack(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
@@ -264,6 +268,17 @@ class FITS:
     def contains(self, key: HduKey) -> Coroutine[Any, Any, bool]: ...
     def to_bytes(self) -> Coroutine[Any, Any, bytes]: ...
     def close(self) -> Coroutine[Any, Any, None]: ...
+    def create_ascii_table_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        nrows: int = 0,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        formats: Mapping[str, str] | None = None,
+        before: HduKey | rustfits.HDU | None = None,
+    ) -> Coroutine[Any, Any, AsciiTableHDU]: ...
     def copy(
         self, hdu: rustfits.HDU, *, before: HduKey | rustfits.HDU | None = None
     ) -> Coroutine[Any, Any, rustfits.HDU]: ...
@@ -302,9 +317,9 @@ class FITS:
         extname: str | None = None,
         extver: int | None = None,
         units: Units | None = None,
-        var_dtypes: None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
-        heap_format: None = None,
+        heap_format: str | None = None,
         compress: None = None,
         ztilelen: None = None,
         header: Header | dict[str, Any] | None = None,
@@ -318,9 +333,9 @@ class FITS:
         extname: str | None = None,
         extver: int | None = None,
         units: Units | None = None,
-        var_dtypes: None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
-        heap_format: None = None,
+        heap_format: str | None = None,
         compress: None = None,
         ztilelen: None = None,
         header: Header | dict[str, Any] | None = None,

@@ -18,13 +18,18 @@ impl<'py> FromPyObject<'_, 'py> for CompressArgument {
             return name.to_cow()?.parse().or_raise().map(Self);
         }
         let (Ok(name), Ok(tile_shape)) = (compress.getattr("name"), compress.getattr("tile_shape")) else {
-            let message = "compress= is the name of a compression, such as 'RICE_1', or an instance of Gzip1, Gzip2, Rice1 or Plio1";
+            let message = "compress= is the name of a compression, such as 'RICE_1', or an instance of Gzip1, Gzip2, Rice1, Plio1, \
+                           Hcompress1 or NoCompress";
             return Err(PyTypeError::new_err(message));
         };
         let mut compression: Compression = name.extract::<String>()?.parse().or_raise()?;
         match &mut compression.algorithm {
             Algorithm::Rice1 { block_size } => *block_size = compress.getattr("blocksize")?.extract()?,
             Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } => *level = compress.getattr("level")?.extract()?,
+            Algorithm::Hcompress1 { scale, smooth } => {
+                *scale = compress.getattr("scale")?.extract()?;
+                *smooth = compress.getattr("smooth")?.extract()?;
+            }
             _ => {}
         }
         compression.tile_shape = tile_shape.extract()?;
@@ -65,14 +70,17 @@ impl<'py> FromPyObject<'_, 'py> for QuantizeArgument {
     }
 }
 
-/// How an image is compressed, as an instance of the class for it; the name where there is no class.
+/// How an image is compressed, as an instance of the class for it.
 pub(crate) fn compression_object<'py>(py: Python<'py>, info: &HduInfo) -> PyResult<Bound<'py, PyAny>> {
-    let Some(compression) = info.compression_options().or_raise()? else {
-        return Ok(info.compression().or_raise()?.into_pyobject(py)?.into_any());
-    };
+    let compression = info.compression_options().or_raise()?;
     let fields = PyDict::new(py);
-    if let Algorithm::Rice1 { block_size } = compression.algorithm {
-        fields.set_item("blocksize", block_size)?;
+    match compression.algorithm {
+        Algorithm::Rice1 { block_size } => fields.set_item("blocksize", block_size)?,
+        Algorithm::Hcompress1 { scale, smooth } => {
+            fields.set_item("scale", scale)?;
+            fields.set_item("smooth", smooth)?;
+        }
+        _ => {}
     }
     if let Some(tile_shape) = compression.tile_shape {
         fields.set_item("tile_shape", PyTuple::new(py, tile_shape)?)?;

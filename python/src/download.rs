@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
-use rustfits::{Download, DownloadOptions, DownloadQueue, Downloaded, FetchOutcome, OpenOptions, Verify};
+use rustfits::{Download, DownloadOptions, DownloadQueue, Downloaded, FetchControl, FetchOutcome, OpenOptions, Verify};
 
 use crate::error::exception;
-use crate::fetch::{Limits, no_name, remote_options, shown};
+use crate::fetch::{Limits, host_headers_of, no_name, remote_options, shown};
 use crate::options::{RemoteArgument, TimeoutArgument};
 use crate::run::{awaitable, finish_at_exit, watched};
+use crate::statistics::{FetchStatistics, cancel, statistics};
 
 /// One file for `download_many`: where it is to be had, and what is known about it.
 ///
@@ -171,18 +172,22 @@ impl<'py> IntoPyObject<'py> for Arrived {
 
 /// The download of many files: URLs go in one by one while there is room, results come out.
 #[pyclass(name = "DownloadQueue", frozen, module = "rustfits._rustfits")]
-pub(crate) struct PyDownloadQueue(Arc<Mutex<DownloadQueue>>);
+pub(crate) struct PyDownloadQueue {
+    queue: Arc<Mutex<DownloadQueue>>,
+    /// Beside the lock, which is held while a result is waited for.
+    control: FetchControl,
+}
 
 impl PyDownloadQueue {
     fn lock(&self) -> std::sync::MutexGuard<'_, DownloadQueue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
 impl PyDownloadQueue {
     #[new]
-    #[pyo3(signature = (directory, *, concurrency, per_host, retries, backoff, timeout, max_bytes, headers, remote, ordered, verify, overwrite, manifest, on_event))]
+    #[pyo3(signature = (directory, *, concurrency, per_host, retries, backoff, timeout, max_bytes, headers, remote, ordered, max_bytes_per_second, max_requests_per_second, host_headers, verify, overwrite, manifest, on_event))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of download_many")]
     fn py_new(
         py: Python<'_>,
@@ -196,6 +201,9 @@ impl PyDownloadQueue {
         headers: Option<&Bound<'_, PyDict>>,
         remote: Option<RemoteArgument>,
         ordered: bool,
+        max_bytes_per_second: Option<u64>,
+        max_requests_per_second: Option<f64>,
+        host_headers: Option<&Bound<'_, PyDict>>,
         verify: Option<&str>,
         overwrite: bool,
         manifest: Option<PathBuf>,
@@ -208,12 +216,34 @@ impl PyDownloadQueue {
             Some("datasum") => Verify::DataSums,
             Some(_) => return Err(PyValueError::new_err("verify= is 'start', 'datasum' or None")),
         };
-        let limits = Limits { concurrency, per_host, max_buffered: None, retries, backoff, ordered };
+        let limits = Limits {
+            concurrency,
+            per_host,
+            max_buffered: None,
+            retries,
+            backoff,
+            ordered,
+            max_bytes_per_second,
+            max_requests_per_second,
+            host_headers: host_headers_of(host_headers)?,
+        };
         let remote = remote_options(remote, timeout, max_bytes, headers)?;
         let options = limits.options(OpenOptions { lenient: false, remote: Some(remote) }, on_event)?;
         let download = DownloadOptions { verify, overwrite, manifest };
         let queue = py.detach(|| DownloadQueue::new(options, &directory, download, None)).map_err(exception)?;
-        Ok(Self(Arc::new(Mutex::new(queue))))
+        Ok(Self { control: queue.control(), queue: Arc::new(Mutex::new(queue)) })
+    }
+
+    /// Cancels a file by its number, those of a URL, or all; says how many.
+    #[pyo3(signature = (which=None))]
+    fn cancel(&self, which: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
+        cancel(&self.control, which)
+    }
+
+    /// What came of it so far.
+    #[getter]
+    fn statistics(&self) -> FetchStatistics {
+        statistics(&self.control)
     }
 
     // The lock is never waited for with the GIL held: who has it may need the GIL to look for signals.
@@ -247,7 +277,7 @@ impl PyDownloadQueue {
 
     /// The next result, awaitable; StopAsyncIteration where nothing is under way.
     fn next_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let queue = Arc::clone(&self.0);
+        let queue = Arc::clone(&self.queue);
         awaitable(py, async move {
             let outcome =
                 std::future::poll_fn(|context| queue.lock().unwrap_or_else(PoisonError::into_inner).poll_next(context));

@@ -7,13 +7,16 @@ use std::time::Duration;
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
-use rustfits::{Error, ErrorKind, FetchEvent, FetchOptions, FetchOutcome, FetchQueue, OpenOptions, Remote};
+use rustfits::{
+    Error, ErrorKind, FetchControl, FetchEvent, FetchOptions, FetchOutcome, FetchQueue, OpenOptions, Remote,
+};
 
 use crate::aio::AioFits;
 use crate::error::exception;
 use crate::fits::{Fits, warn};
 use crate::options::{RemoteArgument, TimeoutArgument};
 use crate::run::{UnderWay, awaitable, finish_at_exit, watched};
+use crate::statistics::{FetchStatistics, cancel, statistics};
 
 /// The result for one file of `fetch_many`.
 #[pyclass(frozen, module = "rustfits")]
@@ -89,6 +92,9 @@ impl<'py> IntoPyObject<'py> for Arrived {
     }
 }
 
+/// Headers, by the names of hosts.
+pub(crate) type HostHeaders = Vec<(String, Vec<(String, String)>)>;
+
 /// The keywords that say how many files are fetched, and how often.
 pub(crate) struct Limits {
     pub(crate) concurrency: usize,
@@ -97,6 +103,9 @@ pub(crate) struct Limits {
     pub(crate) retries: u32,
     pub(crate) backoff: f64,
     pub(crate) ordered: bool,
+    pub(crate) max_bytes_per_second: Option<u64>,
+    pub(crate) max_requests_per_second: Option<f64>,
+    pub(crate) host_headers: HostHeaders,
 }
 
 impl Limits {
@@ -110,13 +119,14 @@ impl Limits {
             retries: self.retries,
             backoff: backoff.map_err(|_| PyValueError::new_err("backoff= is seconds"))?,
             ordered: self.ordered,
+            max_bytes_per_second: self.max_bytes_per_second,
+            max_requests_per_second: self.max_requests_per_second,
+            host_headers: self.host_headers,
             open,
             on_event: on_event.map(callback),
             ..defaults
         };
-        if options.concurrency == 0 || options.per_host == 0 || options.max_buffered == 0 {
-            return Err(PyValueError::new_err("concurrency=, per_host= and max_buffered= must be positive"));
-        }
+        options.check().map_err(exception)?;
         Ok(options)
     }
 }
@@ -133,10 +143,24 @@ pub(crate) fn remote_options(
         remote.timeout = timeout.0.to_rust()?;
     }
     remote.max_bytes = max_bytes.or(remote.max_bytes);
-    for (name, value) in headers.into_iter().flatten() {
-        remote.headers.push((name.extract()?, value.extract()?));
-    }
+    remote.headers.extend(headers.map_or_else(|| Ok(Vec::new()), headers_of)?);
     Ok(remote)
+}
+
+/// Headers by their names.
+fn headers_of(headers: &Bound<'_, PyDict>) -> PyResult<Vec<(String, String)>> {
+    headers.iter().map(|(name, value)| Ok((name.extract()?, value.extract()?))).collect()
+}
+
+/// `host_headers=`: headers by the names of hosts.
+pub(crate) fn host_headers_of(hosts: Option<&Bound<'_, PyDict>>) -> PyResult<HostHeaders> {
+    let own = |(host, headers): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+        let headers = headers.cast_into::<PyDict>().map_err(|_| {
+            PyTypeError::new_err("host_headers= is a dict of dicts: {'archive.example': {'X-Token': '...'}}")
+        })?;
+        Ok((host.extract()?, headers_of(&headers)?))
+    };
+    hosts.into_iter().flatten().map(own).collect()
 }
 
 /// A name, or the names of mirrors in a list or tuple.
@@ -160,18 +184,22 @@ pub(crate) fn shown(name: &Bound<'_, PyAny>) -> PyResult<String> {
 ///
 /// `rustfits.fetch_many` and `rustfits.aio.fetch_many` feed it from an iterable.
 #[pyclass(frozen, module = "rustfits._rustfits")]
-pub(crate) struct Queue(Arc<Mutex<FetchQueue>>);
+pub(crate) struct Queue {
+    queue: Arc<Mutex<FetchQueue>>,
+    /// Beside the lock, which is held while a result is waited for.
+    control: FetchControl,
+}
 
 impl Queue {
     fn lock(&self) -> std::sync::MutexGuard<'_, FetchQueue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
 impl Queue {
     #[new]
-    #[pyo3(signature = (*, concurrency, per_host, max_buffered, retries, backoff, timeout, max_bytes, headers, remote, lenient, ordered, on_event))]
+    #[pyo3(signature = (*, concurrency, per_host, max_buffered, retries, backoff, timeout, max_bytes, headers, remote, lenient, ordered, max_bytes_per_second, max_requests_per_second, host_headers, on_event))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of fetch_many")]
     fn py_new(
         py: Python<'_>,
@@ -186,13 +214,39 @@ impl Queue {
         remote: Option<RemoteArgument>,
         lenient: bool,
         ordered: bool,
+        max_bytes_per_second: Option<u64>,
+        max_requests_per_second: Option<f64>,
+        host_headers: Option<&Bound<'_, PyDict>>,
         on_event: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         finish_at_exit(py)?;
-        let limits = Limits { concurrency, per_host, max_buffered, retries, backoff, ordered };
+        let limits = Limits {
+            concurrency,
+            per_host,
+            max_buffered,
+            retries,
+            backoff,
+            ordered,
+            max_bytes_per_second,
+            max_requests_per_second,
+            host_headers: host_headers_of(host_headers)?,
+        };
         let remote = remote_options(remote, timeout, max_bytes, headers)?;
         let options = limits.options(OpenOptions { lenient, remote: Some(remote) }, on_event)?;
-        Ok(Self(Arc::new(Mutex::new(FetchQueue::new(options, None)))))
+        let queue = FetchQueue::new(options, None);
+        Ok(Self { control: queue.control(), queue: Arc::new(Mutex::new(queue)) })
+    }
+
+    /// Cancels a file by its number, those of a URL, or all; says how many.
+    #[pyo3(signature = (which=None))]
+    fn cancel(&self, which: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
+        cancel(&self.control, which)
+    }
+
+    /// What came of it so far.
+    #[getter]
+    fn statistics(&self) -> FetchStatistics {
+        statistics(&self.control)
     }
 
     // The lock is never waited for with the GIL held: who has it may need the GIL to look for signals.
@@ -226,7 +280,7 @@ impl Queue {
 
     /// The next result, awaitable; StopAsyncIteration where nothing is under way.
     fn next_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let queue = Arc::clone(&self.0);
+        let queue = Arc::clone(&self.queue);
         awaitable(py, async move {
             let outcome =
                 std::future::poll_fn(|context| queue.lock().unwrap_or_else(PoisonError::into_inner).poll_next(context));

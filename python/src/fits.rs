@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyNotImplementedError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyIterator, PyList, PyMemoryView};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, HduId, HduInfo, HduKey, ImageOptions, Op, WriteOptions};
 
 use crate::array::data_type_of;
@@ -20,7 +20,7 @@ use crate::pickle::{Reduced, reduce_file};
 use crate::pixels::PixelArgument;
 use crate::run::wait;
 use crate::table_values::is_table;
-use crate::table_write::{NewTable, UnitsArgument};
+use crate::table_write::{HeapFormatArgument, NewTable, UnitsArgument};
 
 /// An open FITS file.
 ///
@@ -363,7 +363,7 @@ impl Fits {
     /// before : int, str, (str, int) or HDU, optional
     ///     The HDU in front of which the new one goes; behind the last one unless given. In front of the primary HDU it becomes the primary
     ///     one, and the old one an extension.
-    /// compress : str or Gzip1, Gzip2, Rice1, Plio1, optional
+    /// compress : str or Gzip1, Gzip2, Rice1, Plio1, Hcompress1, NoCompress, optional
     ///     Compresses the image in tiles, by the name of a compression ('RICE_1', 'gzip_2', ...) or an instance of its class. The image is then
     ///     an extension, behind an empty primary HDU where the file has none. Floats are lossless with GZIP_1 and GZIP_2; the others need
     ///     `quantize`.
@@ -459,7 +459,12 @@ impl Fits {
     ///     More cards, such as TDISPn, as for `write_image`.
     /// before : int, str, (str, int) or HDU, optional
     ///     As for `write_image`.
-    /// var_dtypes, heap_format, compress, ztilelen : optional
+    /// var_dtypes : dict, optional
+    ///     Columns that are variable-length ones, with the dtypes of their arrays: `{"flux": "f4", "note": "S"}` ("S" or "U" for text). Arrays of objects that hold
+    ///     arrays, and lists of lists of different lengths, are variable-length in any case, of the one dtype that their arrays have. None is an empty array.
+    /// heap_format : 'P' or 'Q', optional
+    ///     The descriptors of variable-length columns: of 32 bits, or of 64; P unless the heap needs Q.
+    /// compress, ztilelen : optional
     ///     Not supported yet.
     ///
     /// Returns
@@ -476,21 +481,18 @@ impl Fits {
         extname: Option<String>,
         extver: Option<i64>,
         units: Option<UnitsArgument<'_>>,
-        var_dtypes: Option<Py<PyAny>>,
+        var_dtypes: Option<Bound<'_, PyDict>>,
         bit_columns: Option<Vec<String>>,
-        heap_format: Option<Py<PyAny>>,
+        heap_format: Option<HeapFormatArgument>,
         compress: Option<Py<PyAny>>,
         ztilelen: Option<Py<PyAny>>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
-        refuse_options(&[
-            ("var_dtypes", &var_dtypes),
-            ("heap_format", &heap_format),
-            ("compress", &compress),
-            ("ztilelen", &ztilelen),
-        ])?;
-        let table = NewTable { extname, extver, units, bit_columns, header, before: self.place(before)? };
+        refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
+        let before = self.place(before)?;
+        let formats = None;
+        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
         self.added(py, table.write(&self.writer()?, data, names)?)
     }
 
@@ -514,22 +516,54 @@ impl Fits {
         extname: Option<String>,
         extver: Option<i64>,
         units: Option<UnitsArgument<'_>>,
-        var_dtypes: Option<Py<PyAny>>,
+        var_dtypes: Option<Bound<'_, PyDict>>,
         bit_columns: Option<Vec<String>>,
-        heap_format: Option<Py<PyAny>>,
+        heap_format: Option<HeapFormatArgument>,
         compress: Option<Py<PyAny>>,
         ztilelen: Option<Py<PyAny>>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
-        refuse_options(&[
-            ("var_dtypes", &var_dtypes),
-            ("heap_format", &heap_format),
-            ("compress", &compress),
-            ("ztilelen", &ztilelen),
-        ])?;
-        let table = NewTable { extname, extver, units, bit_columns, header, before: self.place(before)? };
+        refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
+        let before = self.place(before)?;
+        let formats = None;
+        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
         self.added(py, table.create(&self.writer()?, dtype, nrows)?)
+    }
+
+    /// Adds an ASCII table whose rows are blank: numbers read as 0, texts are empty. It is filled by `hdu.write`, `hdu[key] = value` and `hdu.append`.
+    ///
+    /// Parameters
+    /// ----------
+    /// dtype : dtype
+    ///     The columns, such as `[("ra", "f8"), ("name", "U12")]`: integers, floats and texts, one value a field.
+    /// nrows : int
+    ///     The number of rows.
+    /// extname, extver, units, before : optional
+    ///     As for `write_table`.
+    /// formats : dict, optional
+    ///     Formats by column name, such as `{"ra": "F12.6"}`: Iw, Fw.d, Ew.d, Dw.d or Aw. Unless given integers get I20, f4 E15.7, f8 D25.17, with which every
+    ///     number comes back as it was, and texts of n characters An. What is wider than its field is a ValueError when it is written.
+    ///
+    /// Returns
+    /// -------
+    /// AsciiTableHDU
+    ///     The new HDU.
+    #[pyo3(signature = (dtype, nrows=0, *, extname=None, extver=None, units=None, formats=None, before=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn create_ascii_table_hdu(
+        &self,
+        py: Python<'_>,
+        dtype: &Bound<'_, PyAny>,
+        nrows: u64,
+        extname: Option<String>,
+        extver: Option<i64>,
+        units: Option<UnitsArgument<'_>>,
+        formats: Option<Bound<'_, PyDict>>,
+        before: Option<HduArgument>,
+    ) -> PyResult<Py<PyAny>> {
+        let table = NewTable { extname, extver, units, formats, before: self.place(before)?, ..NewTable::default() };
+        self.added(py, table.create_ascii(&self.writer()?, dtype, nrows)?)
     }
 
     /// Adds a copy of an HDU of this or another open file: its cards and data byte for byte.

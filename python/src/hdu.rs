@@ -29,7 +29,27 @@ pub(crate) struct Hdu {
     pub(crate) awaited: bool,
     header: PyOnceLock<Py<PyHeader>>,
     /// The rows that `extending()` or `appending()` has collected; `None` outside of it.
-    pub(crate) collected: Mutex<Option<Vec<Extension>>>,
+    pub(crate) collected: Mutex<Option<Collected>>,
+}
+
+/// How many bytes of rows are collected before they are written.
+const MOST_COLLECTED: usize = 64 << 20;
+
+/// What `extending()` or `appending()` has collected.
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub(crate) extensions: Vec<Extension>,
+    bytes: usize,
+}
+
+/// What becomes of rows.
+pub(crate) enum Collection<T> {
+    /// Nothing is collected: they are to be written.
+    Closed(T),
+    /// They wait.
+    Kept,
+    /// With those that were collected before they are to be written.
+    Full(Vec<Extension>),
 }
 
 /// Rows that are collected to be written at once.
@@ -56,14 +76,19 @@ impl Hdu {
         if self.awaited { await_op(py, op, |value| value) } else { wait(py, op)?.into_bound_py_any(py) }
     }
 
-    /// Keeps rows for the end of an open `extending()`; gives them back where there is none.
-    pub(crate) fn collect<T>(&self, rows: T, own: impl FnOnce(T) -> Extension) -> Option<T> {
+    /// Keeps rows for the end of an open `extending()`; `size` is how many bytes they take.
+    pub(crate) fn collect<T>(&self, rows: T, size: usize, own: impl FnOnce(T) -> Extension) -> Collection<T> {
         match &mut *self.collected.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(collected) => {
-                collected.push(own(rows));
-                None
+                collected.extensions.push(own(rows));
+                collected.bytes = collected.bytes.saturating_add(size);
+                if collected.bytes <= MOST_COLLECTED {
+                    return Collection::Kept;
+                }
+                collected.bytes = 0;
+                Collection::Full(std::mem::take(&mut collected.extensions))
             }
-            None => Some(rows),
+            None => Collection::Closed(rows),
         }
     }
 
@@ -313,8 +338,7 @@ impl CompressedImageHdu {
         slf.as_super().as_super().info.compression().or_raise()
     }
 
-    /// How its tiles are compressed, as `compress=` takes it: a Rice1, Gzip1, Gzip2 or Plio1; the name of a compression that can't be written. The level of
-    /// gzip is not in a file.
+    /// How its tiles are compressed, as `compress=` takes it: a Rice1, Gzip1, Gzip2, Plio1, Hcompress1 or NoCompress. The level of gzip is not in a file.
     #[getter]
     fn compression<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         compression_object(slf.py(), &slf.as_super().as_super().info)

@@ -2,6 +2,7 @@
 
 mod aio;
 mod array;
+mod cells;
 mod compress;
 mod download;
 mod error;
@@ -17,6 +18,7 @@ mod pixels;
 mod records;
 mod repr;
 mod run;
+mod statistics;
 mod table;
 mod table_iteration;
 mod table_values;
@@ -59,6 +61,8 @@ mod _rustfits {
     use super::pickle::reopened;
     #[pymodule_export]
     use super::pixels::Extending;
+    #[pymodule_export]
+    use super::statistics::{FetchStatistics, HostStatistics, LatencyStatistics};
     #[pymodule_export]
     use super::table::{AnyTable, AsciiTableHdu, ColumnSubset, CompressedTableHdu, TableHdu};
     #[pymodule_export]

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use rustfits::{HduKind, Op, PixelValues};
 
 use crate::array::{Lent, Numbers};
-use crate::hdu::{Extension, Hdu};
+use crate::hdu::{Collected, Collection, Extension, Hdu};
 use crate::keys::{SectionKey, integer, integers};
 use crate::run::{await_op, awaitable, wait};
 
@@ -84,8 +84,26 @@ pub(crate) fn write_data(hdu: &Hdu, data: PixelArgument, start: Option<StartArgu
 /// What `hdu.extend(data)` does; `None` where the rows were collected.
 pub(crate) fn extend(hdu: &Hdu, data: PixelArgument) -> Option<Op<()>> {
     // Whoever collects rows often fills one array again and again.
-    let rows = hdu.collect(data.0, |rows| Extension::Pixels(rows.into_owned()))?;
-    Some(hdu.reader.image(hdu.info.id()).extend_values(vec![rows]))
+    match hdu.collect(data.0, 0, |rows| Extension::Pixels(rows.into_owned())) {
+        Collection::Closed(rows) => Some(hdu.reader.image(hdu.info.id()).extend_values(vec![rows])),
+        Collection::Kept => None,
+        Collection::Full(collected) => Some(write_collected(hdu, collected)),
+    }
+}
+
+/// What writes rows that were collected, in one change.
+pub(crate) fn write_collected(hdu: &Hdu, collected: Vec<Extension>) -> Op<()> {
+    let (mut pixels, mut rows) = (Vec::new(), Vec::new());
+    for extension in collected {
+        match extension {
+            Extension::Pixels(values) => pixels.push(values),
+            Extension::Rows(values) => rows.push(values),
+        }
+    }
+    match hdu.info.kind() {
+        HduKind::BinaryTable | HduKind::AsciiTable => hdu.reader.table(hdu.info.id()).append_all(rows),
+        _ => hdu.reader.image(hdu.info.id()).extend_values(pixels),
+    }
 }
 
 /// The context that `hdu.extending()` and `hdu.appending()` give.
@@ -101,7 +119,7 @@ impl Extending {
         if collected.is_some() {
             return Err(PyRuntimeError::new_err("the rows of this HDU are collected already"));
         }
-        *collected = Some(Vec::new());
+        *collected = Some(Collected::default());
         Ok(self.hdu.clone_ref(py))
     }
 
@@ -109,17 +127,7 @@ impl Extending {
     fn end(&self, kind: &Bound<'_, PyAny>) -> Op<()> {
         let hdu = self.hdu.get();
         let collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (mut pixels, mut rows) = (Vec::new(), Vec::new());
-        for extension in collected.filter(|_| kind.is_none()).unwrap_or_default() {
-            match extension {
-                Extension::Pixels(values) => pixels.push(values),
-                Extension::Rows(values) => rows.push(values),
-            }
-        }
-        match hdu.info.kind() {
-            HduKind::BinaryTable => hdu.reader.table(hdu.info.id()).append_all(rows),
-            _ => hdu.reader.image(hdu.info.id()).extend_values(pixels),
-        }
+        write_collected(hdu, collected.filter(|_| kind.is_none()).unwrap_or_default().extensions)
     }
 }
 

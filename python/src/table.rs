@@ -6,7 +6,6 @@ use pyo3::types::{PyDict, PySlice, PyTuple};
 use rustfits::{ColumnKey, FitsReader, HduId, HduInfo, Op, Records, Rows, TableSelector};
 
 use crate::error::OrRaise;
-use crate::fits::refuse_options;
 use crate::hdu::Hdu;
 use crate::keys::{integer, integer_array, integer_list, integers, slice_parts, text, unsupported};
 use crate::pickle::{Reduced, reduce_item};
@@ -15,7 +14,8 @@ use crate::records::{Row, Single, Structured, record_dtype};
 use crate::run::wait;
 use crate::table_iteration::{ChunkIterator, RowIterator};
 use crate::table_write::{
-    Insertion, append, assign, assign_columns, delete_column, insert_column, subset_rows, write_columns,
+    HeapFormatArgument, Insertion, append, assign, assign_columns, delete_column, insert_column, repack, subset_rows,
+    write_columns,
 };
 
 const ACCEPTED: &str = "a table key is an int, a slice, a list of ints, a column name or a list of names";
@@ -303,7 +303,8 @@ impl AnyTable {
     /// ----------
     /// data : structured array, dict or list of arrays
     ///     Values of any dtype whose numbers fit, which is checked before anything is written; columns are found by their names. Columns with
-    ///     TSCAL and TZERO get physical values. What is masked becomes TNULL, NaN, or 0 among logicals.
+    ///     TSCAL and TZERO get physical values. What is masked becomes TNULL, NaN, or 0 among logicals. A variable-length column takes an array for each row, as a
+    ///     list of arrays or an array of objects; the new arrays go behind those in the heap, and `repack()` reclaims the old ones.
     /// names : list of str, optional
     ///     The columns that a list of arrays is for; of other data, only these.
     #[pyo3(signature = (data, *, names=None))]
@@ -332,8 +333,9 @@ impl AnyTable {
         Self::append(slf, data, names)
     }
 
-    /// A context in which `append` collects rows: all of them are written at its end, in one change. An exception writes none. The context is
-    /// the table itself: `with hdu.appending() as rows: rows.append(...)`. `async with` for a file of `rustfits.aio`.
+    /// A context in which `append` collects rows, which are written at its end in one change; an exception writes none of them. Whenever more than 64 MiB are collected
+    /// they are written at once, so that memory stays bounded. The context is the table itself: `with hdu.appending() as rows: rows.append(...)`.
+    /// `async with` for a file of `rustfits.aio`.
     fn appending(slf: Bound<'_, Self>) -> Extending {
         Extending { hdu: slf.into_super().unbind() }
     }
@@ -359,8 +361,10 @@ impl AnyTable {
     ///     TUNIT.
     /// bit_packed : bool
     ///     Pack bools as bits.
-    /// inner_dtype, heap_format : optional
-    ///     Not supported yet.
+    /// inner_dtype : dtype, optional
+    ///     Make a variable-length column of arrays of this dtype ("S" or "U" for text). Objects that are arrays, and lists of different lengths, make one in any case.
+    /// heap_format : 'P' or 'Q', optional
+    ///     The descriptors of a variable-length column: of 32 bits, or of 64; P unless the heap needs Q.
     #[pyo3(signature = (name, data, *, position=None, after=None, before=None, unit=None, inner_dtype=None, heap_format=None, bit_packed=false))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn insert_column(
@@ -371,13 +375,12 @@ impl AnyTable {
         after: Option<&Bound<'_, PyAny>>,
         before: Option<&Bound<'_, PyAny>>,
         unit: Option<String>,
-        inner_dtype: Option<Py<PyAny>>,
-        heap_format: Option<Py<PyAny>>,
+        inner_dtype: Option<&Bound<'_, PyAny>>,
+        heap_format: Option<HeapFormatArgument>,
         bit_packed: bool,
     ) -> PyResult<()> {
-        refuse_options(&[("inner_dtype", &inner_dtype), ("heap_format", &heap_format)])?;
         let py = slf.py();
-        let insertion = Insertion { position, after, before, unit, bits: bit_packed };
+        let insertion = Insertion { position, after, before, unit, bits: bit_packed, inner_dtype, heap_format };
         wait(py, insert_column(slf.as_super(), name, data, insertion)?)
     }
 
@@ -385,6 +388,12 @@ impl AnyTable {
     fn delete_column(slf: PyRef<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         wait(py, delete_column(slf.as_super(), name)?)
+    }
+
+    /// Rewrites the heap without what no row names any more: arrays that were replaced, and those of columns that were deleted. All values stay as they are.
+    fn repack(slf: PyRef<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        wait(py, repack(slf.as_super()))
     }
 
     fn __iter__(slf: PyRef<'_, Self>) -> PyResult<RowIterator> {
@@ -497,7 +506,7 @@ impl AsciiTableHdu {
     #[getter]
     fn formats<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let formats = PyDict::new(slf.py());
-        for (name, format) in slf.as_super().as_super().info.formats().or_raise()? {
+        for (name, format) in slf.as_super().as_super().described(slf.py(), HduInfo::formats).or_raise()? {
             formats.set_item(name, format)?;
         }
         Ok(formats)

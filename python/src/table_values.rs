@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyNotImplementedError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 use rustfits::{ColumnValues, Field};
 
 use crate::array::Lent;
+use crate::cells::{ColumnKind, object_values, ragged};
 use crate::error::OrRaise;
 use crate::pixels::mask_of;
 
@@ -19,28 +20,48 @@ type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// The columns that data of a table consist of.
 pub(crate) fn table_values(data: &Bound<'_, PyAny>, names: Option<&[String]>) -> PyResult<Vec<ColumnValues>> {
+    declared_values(data, names, &|_| ColumnKind::There)
+}
+
+/// As [`table_values`], of columns that may be new ones.
+pub(crate) fn declared_values(
+    data: &Bound<'_, PyAny>,
+    names: Option<&[String]>,
+    kind: &dyn Fn(&str) -> ColumnKind,
+) -> PyResult<Vec<ColumnValues>> {
     if let Ok(columns) = data.cast::<PyDict>() {
-        let columns = columns.iter().map(|(name, values)| column_values(&name.extract::<String>()?, &values));
+        let columns = columns.iter().map(|(name, values)| {
+            let name = name.extract::<String>()?;
+            declared_column(&name, &values, kind(&name))
+        });
         return columns.collect::<PyResult<Vec<_>>>().and_then(|columns| chosen(columns, names));
     }
     if field_names(data)?.is_some() {
-        return chosen(structured_values(data)?, names);
+        return chosen(structured_values(data, kind)?, names);
     }
     let is_list = data.is_instance_of::<PyList>() || data.is_instance_of::<PyTuple>();
     match names {
-        Some(names) if is_list => named_values(names, data),
+        Some(names) if is_list => named_arrays(names, data, kind),
         _ => Err(PyValueError::new_err(ACCEPTED)),
     }
 }
 
 /// Arrays that are columns by their order.
 pub(crate) fn named_values(names: &[String], arrays: &Bound<'_, PyAny>) -> PyResult<Vec<ColumnValues>> {
+    named_arrays(names, arrays, &|_| ColumnKind::There)
+}
+
+fn named_arrays(
+    names: &[String],
+    arrays: &Bound<'_, PyAny>,
+    kind: &dyn Fn(&str) -> ColumnKind,
+) -> PyResult<Vec<ColumnValues>> {
     let arrays = arrays.try_iter()?.collect::<PyResult<Vec<_>>>()?;
     if arrays.len() != names.len() {
         let message = format!("there are {} columns and values for {}: {names:?}", names.len(), arrays.len());
         return Err(PyValueError::new_err(message));
     }
-    names.iter().zip(&arrays).map(|(name, values)| column_values(name, values)).collect()
+    names.iter().zip(&arrays).map(|(name, values)| declared_column(name, values, kind(name))).collect()
 }
 
 /// Of columns that have names only those that are named, in that order.
@@ -67,7 +88,7 @@ pub(crate) fn is_table(data: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// The fields of a structured array, or of one record.
-fn structured_values(data: &Bound<'_, PyAny>) -> PyResult<Vec<ColumnValues>> {
+fn structured_values(data: &Bound<'_, PyAny>, kind: &dyn Fn(&str) -> ColumnKind) -> PyResult<Vec<ColumnValues>> {
     let py = data.py();
     let numpy = py.import("numpy")?;
     let array = numpy.call_method1("asarray", (data,))?;
@@ -83,7 +104,7 @@ fn structured_values(data: &Bound<'_, PyAny>) -> PyResult<Vec<ColumnValues>> {
         return Err(PyValueError::new_err(message));
     }
     if dtype.getattr("hasobject")?.is_truthy()? {
-        return names.iter().map(|name| column_values(name, &data.get_item(name)?)).collect();
+        return names.iter().map(|name| declared_column(name, &data.get_item(name)?, kind(name))).collect();
     }
     let stride: usize = dtype.getattr("itemsize")?.extract()?;
     let memory = memory_of(&array)?;
@@ -130,10 +151,24 @@ fn element_and_shape(dtype: &Bound<'_, PyAny>) -> PyResult<(String, Vec<usize>)>
 
 /// One column: an array, a list, or a single value.
 pub(crate) fn column_values(name: &str, data: &Bound<'_, PyAny>) -> PyResult<ColumnValues> {
+    declared_column(name, data, ColumnKind::There)
+}
+
+/// As [`column_values`], of a column that may be a new one.
+pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, kind: ColumnKind) -> PyResult<ColumnValues> {
     let numpy = data.py().import("numpy")?;
-    let mut array = numpy.call_method1("asarray", (data,))?;
+    let mut array = match numpy.call_method1("asarray", (data,)) {
+        Ok(array) => array,
+        // numpy makes no array of lists of different lengths.
+        Err(error) => match ragged(data)? {
+            Some(cells) => return object_values(name, &cells, kind),
+            None => return Err(error),
+        },
+    };
     match array.getattr("dtype")?.getattr("kind")?.extract::<char>()? {
-        'O' => array = texts(name, &array)?,
+        'O' if array.getattr("ndim")?.extract::<usize>()? > 0 => {
+            return object_values(name, data_or(data, &array)?, kind);
+        }
         'T' => array = array.call_method1("astype", ("U",))?,
         _ => {}
     }
@@ -148,26 +183,13 @@ pub(crate) fn column_values(name: &str, data: &Bound<'_, PyAny>) -> PyResult<Col
     }
 }
 
-/// An array of objects that all are texts, as an array of texts.
-fn texts<'py>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let objects = array.call_method0("ravel")?.call_method0("tolist")?;
-    let mut code = "U";
-    for object in objects.try_iter()? {
-        let object = object?;
-        if object.is_instance_of::<PyBytes>() {
-            code = "S";
-        } else if !object.is_instance_of::<PyString>() {
-            return Err(PyNotImplementedError::new_err(format!(
-                "column '{name}': an array of objects is written only where all are str or bytes; variable-length columns can't be \
-                 written yet"
-            )));
-        }
-    }
-    array.call_method1("astype", (code,))
+/// The data where they are an array, else the array that was made of them.
+fn data_or<'a, 'py>(data: &'a Bound<'py, PyAny>, array: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyAny>> {
+    Ok(if data.hasattr("dtype")? { data } else { array })
 }
 
 /// The memory of an array in C order.
-fn memory_of(array: &Bound<'_, PyAny>) -> PyResult<Shared> {
+pub(crate) fn memory_of(array: &Bound<'_, PyAny>) -> PyResult<Shared> {
     let numpy = array.py().import("numpy")?;
     if array.getattr("nbytes")?.extract::<usize>()? == 0 {
         return Ok(Arc::new(Vec::new()));

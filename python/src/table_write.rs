@@ -5,13 +5,19 @@ use std::path::PathBuf;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use rustfits::{ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, Op, Rows, TableOptions, TableSelector};
+use rustfits::{
+    ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, HeapFormat, Op, Rows, TableOptions, TableSelector,
+};
 
+use crate::cells::ColumnKind;
 use crate::error::OrRaise;
-use crate::hdu::{Extension, Hdu};
+use crate::hdu::{Collection, Extension, Hdu};
 use crate::header::CardsArgument;
+use crate::pixels::write_collected;
 use crate::table::{RowsArgument, TableKey, column_argument};
-use crate::table_values::{column_values, fields_of, is_table, named_values, table_values};
+use crate::table_values::{
+    column_values, declared_column, declared_values, fields_of, is_table, named_values, table_values,
+};
 
 /// The units of a new table: by name, or one for each column.
 #[derive(FromPyObject)]
@@ -26,7 +32,10 @@ pub(crate) struct NewTable<'py> {
     pub(crate) extname: Option<String>,
     pub(crate) extver: Option<i64>,
     pub(crate) units: Option<UnitsArgument<'py>>,
+    pub(crate) var_dtypes: Option<Bound<'py, PyDict>>,
     pub(crate) bit_columns: Option<Vec<String>>,
+    pub(crate) heap_format: Option<HeapFormatArgument>,
+    pub(crate) formats: Option<Bound<'py, PyDict>>,
     pub(crate) header: Option<CardsArgument>,
     pub(crate) before: Option<HduKey>,
 }
@@ -39,7 +48,12 @@ impl NewTable<'_> {
         data: &Bound<'_, PyAny>,
         names: Option<Vec<String>>,
     ) -> PyResult<Op<usize>> {
-        let columns = table_values(data, names.as_deref())?;
+        let types = self.array_types()?;
+        let kind = |name: &str| match types.iter().any(|(column, _)| is_called(name, column)) {
+            true => ColumnKind::Variable,
+            false => ColumnKind::New,
+        };
+        let columns = declared_values(data, names.as_deref(), &kind)?;
         let options = self.options(columns.iter().map(ColumnValues::name))?;
         Ok(writer.write_table(columns, options))
     }
@@ -51,14 +65,30 @@ impl NewTable<'_> {
         Ok(writer.create_table(fields, rows, options))
     }
 
+    /// What `fits.create_ascii_table_hdu(dtype, nrows, ...)` does.
+    pub(crate) fn create_ascii(self, writer: &FitsWriter, dtype: &Bound<'_, PyAny>, rows: u64) -> PyResult<Op<usize>> {
+        let fields = fields_of(dtype)?;
+        let options = self.options(fields.iter().map(|field| field.name.as_str()))?;
+        Ok(writer.create_ascii_table(fields, rows, options))
+    }
+
+    /// The types of the arrays of variable-length columns, as numpy names them.
+    fn array_types(&self) -> PyResult<Vec<(String, String)>> {
+        let Some(types) = &self.var_dtypes else { return Ok(Vec::new()) };
+        types.iter().map(|(name, dtype)| Ok((name.extract()?, inner_code(&dtype)?))).collect()
+    }
+
     /// What `rustfits.write(filename, data)` does.
     pub(crate) fn write_file(self, name: PathBuf, append: bool, data: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
-        let columns = table_values(data, None)?;
+        let columns = declared_values(data, None, &|_| ColumnKind::New)?;
         let options = self.options(columns.iter().map(ColumnValues::name))?;
         Ok(FitsWriter::write_table_file(name, append, columns, options))
     }
 
     fn options<'n>(self, names: impl ExactSizeIterator<Item = &'n str>) -> PyResult<TableOptions> {
+        let array_types = self.array_types()?;
+        let formats = self.formats.iter().flatten().map(|(name, format)| Ok((name.extract()?, format.extract()?)));
+        let formats = formats.collect::<PyResult<_>>()?;
         let units = match self.units {
             None => Vec::new(),
             Some(UnitsArgument::Named(units)) => units
@@ -76,8 +106,47 @@ impl NewTable<'_> {
         };
         let bit_columns = self.bit_columns.unwrap_or_default();
         let header = self.header.map(|cards| cards.0);
-        Ok(TableOptions { name: self.extname, version: self.extver, units, bit_columns, header, before: self.before })
+        Ok(TableOptions {
+            name: self.extname,
+            version: self.extver,
+            units,
+            bit_columns,
+            array_types,
+            heap_format: self.heap_format.map(|format| format.0),
+            formats,
+            header,
+            before: self.before,
+        })
     }
+}
+
+/// `heap_format=`: 'P' or 'Q'.
+#[derive(Clone, Copy)]
+pub(crate) struct HeapFormatArgument(pub(crate) HeapFormat);
+
+impl<'py> FromPyObject<'_, 'py> for HeapFormatArgument {
+    type Error = PyErr;
+
+    fn extract(format: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match format.extract::<String>()?.trim().to_ascii_uppercase().as_str() {
+            "P" => Ok(Self(HeapFormat::P)),
+            "Q" => Ok(Self(HeapFormat::Q)),
+            other => Err(PyValueError::new_err(format!("heap_format '{other}' is not one of 'P', 'Q'"))),
+        }
+    }
+}
+
+/// What numpy calls the type of the arrays of a variable-length column; `S` for text.
+fn inner_code(dtype: &Bound<'_, PyAny>) -> PyResult<String> {
+    let dtype = dtype.py().import("numpy")?.getattr("dtype")?.call1((dtype,))?;
+    match dtype.getattr("kind")?.extract::<char>()? {
+        'S' | 'U' | 'T' => Ok("S".to_owned()),
+        _ => dtype.getattr("str")?.extract(),
+    }
+}
+
+fn is_called(name: &str, wanted: &str) -> bool {
+    name.trim().eq_ignore_ascii_case(wanted.trim())
 }
 
 fn whole(hdu: &Hdu) -> TableSelector {
@@ -155,8 +224,13 @@ pub(crate) fn write_columns(hdu: &Hdu, data: &Bound<'_, PyAny>, names: Option<Ve
 pub(crate) fn append(hdu: &Hdu, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<Option<Op<()>>> {
     let rows = table_values(data, names.as_deref())?;
     // Whoever collects rows often fills one array again and again.
-    let rows = hdu.collect(rows, |rows| Extension::Rows(rows.into_iter().map(ColumnValues::into_owned).collect()));
-    Ok(rows.map(|rows| whole(hdu).append(rows)))
+    let own = |rows: Vec<ColumnValues>| Extension::Rows(rows.into_iter().map(ColumnValues::into_owned).collect());
+    let size = rows.iter().map(ColumnValues::size).sum();
+    Ok(match hdu.collect(rows, size, own) {
+        Collection::Closed(rows) => Some(whole(hdu).append(rows)),
+        Collection::Kept => None,
+        Collection::Full(collected) => Some(write_collected(hdu, collected)),
+    })
 }
 
 /// Where `insert_column` puts the column, and what it is.
@@ -166,6 +240,8 @@ pub(crate) struct Insertion<'a, 'py> {
     pub(crate) before: Option<&'a Bound<'py, PyAny>>,
     pub(crate) unit: Option<String>,
     pub(crate) bits: bool,
+    pub(crate) inner_dtype: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) heap_format: Option<HeapFormatArgument>,
 }
 
 /// What `hdu.insert_column(name, data, ...)` does.
@@ -182,13 +258,28 @@ pub(crate) fn insert_column(
         (None, None, Some(before)) => ColumnPlace::Before(column_argument(before)?),
         _ => return Err(PyTypeError::new_err("a column has one place: give position=, after= or before=")),
     };
-    let options = ColumnOptions { place, unit: insertion.unit, bits: insertion.bits };
-    Ok(whole(hdu).insert_column(column_values(name, data)?, options))
+    let array_type = insertion.inner_dtype.map(inner_code).transpose()?;
+    let kind = if array_type.is_some() { ColumnKind::Variable } else { ColumnKind::New };
+    let values = declared_column(name, data, kind)?;
+    let options = ColumnOptions {
+        place,
+        unit: insertion.unit,
+        bits: insertion.bits,
+        array_type,
+        heap_format: insertion.heap_format.map(|format| format.0),
+        format: None,
+    };
+    Ok(whole(hdu).insert_column(values, options))
 }
 
 /// What `hdu.delete_column(name)` does.
 pub(crate) fn delete_column(hdu: &Hdu, name: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
     Ok(whole(hdu).delete_column(column_argument(name)?))
+}
+
+/// What `hdu.repack()` does.
+pub(crate) fn repack(hdu: &Hdu) -> Op<()> {
+    whole(hdu).repack()
 }
 
 /// The rows that a key of lazy columns means, and whether it is a single one.

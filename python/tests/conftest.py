@@ -7,6 +7,7 @@ import gzip
 import io
 import itertools
 import json
+import multiprocessing
 import os
 import subprocess
 import urllib.request
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fitsio
 import numpy as np
 import pytest
 from astropy.io import fits as astropy_fits
@@ -137,3 +139,17 @@ def same(ours: Any, theirs: Any) -> None:
     np.testing.assert_array_equal(ours, theirs)
     if ours.shape:
         assert ours.dtype.isnative and ours.flags.c_contiguous and ours.flags.writeable
+
+
+def read_with_fitsio(path: str, options: dict[str, Any]) -> Any:
+    return fitsio.read(path, **options)
+
+
+@pytest.fixture(scope="session")
+def fitsio_apart() -> Iterator[Callable[..., Any]]:
+    """`fitsio.read` in a process of its own.
+
+    Where astropy has read variable-length columns, its reads of such bring memory out of order.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        yield lambda path, **options: pool.apply(read_with_fitsio, (str(path), options))

@@ -289,13 +289,10 @@ def test_what_can_not_be_packed_is_refused(tmp_path, data, keywords, message):
         assert len(file) == 2
 
 
-def test_what_is_not_built_says_so(tmp_path):
-    with rustfits.FITS(tmp_path / "a.fits", "w+") as file, pytest.raises(NotImplementedError, match="HCOMPRESS_1"):
-        file.write_image(np.zeros((8, 8), "i4"), compress="HCOMPRESS_1")
-
-
 def test_compressions_compare_by_field():
     assert rustfits.Rice1() == rustfits.Rice1(blocksize=32)
     assert rustfits.Rice1() != rustfits.Rice1(tile_shape=(2, 2))
     assert rustfits.Gzip1() != rustfits.Gzip2()
+    assert rustfits.Hcompress1() == rustfits.Hcompress1(scale=0, smooth=False)
+    assert rustfits.Hcompress1() != rustfits.Hcompress1(smooth=True)
     assert re.search("blocksize=16", repr(rustfits.Rice1(blocksize=16)))

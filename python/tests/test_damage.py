@@ -119,14 +119,3 @@ def test_shapes_past_all_bounds():
         content = raw_file("SIMPLE  = T", "BITPIX  = 16", "NAXIS   = 3", *axes)
         look(content)
         assert rustfits.FITS.from_bytes(content)[0].size == 0
-
-
-@pytest.mark.parametrize("codec", ["HCOMPRESS_1"])
-def test_images_of_an_unbuilt_compression_have_a_shape(codec):
-    image = np.arange(64, dtype="i2").reshape(8, 8)
-    content = hdu_bytes(fits.PrimaryHDU(), fits.CompImageHDU(image, compression_type=codec, tile_shape=(8, 8)))
-    hdu = rustfits.FITS.from_bytes(content)[1]
-    assert (hdu.shape, hdu.dtype, hdu.bitpix, hdu.size) == ((8, 8), np.dtype("i2"), 16, 64)
-    assert codec in repr(hdu)
-    with pytest.raises(NotImplementedError, match=codec):
-        hdu.read()

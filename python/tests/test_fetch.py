@@ -160,7 +160,8 @@ def test_junk_behind_gzip_warns(loopback, image, fetch):
 TWO_THREADS = """
 import sys, threading
 from rustfits._rustfits import Queue
-options = dict.fromkeys(["per_host", "max_buffered", "timeout", "max_bytes", "headers", "remote", "on_event"])
+options = dict.fromkeys(["per_host", "max_buffered", "timeout", "max_bytes", "headers", "remote", "on_event",
+                         "max_bytes_per_second", "max_requests_per_second", "host_headers"])
 queue = Queue(concurrency=8, retries=0, backoff=1.0, lenient=False, ordered=False, **options)
 queue.push(sys.argv[1])
 waiting = threading.Thread(target=queue.next)

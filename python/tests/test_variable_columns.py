@@ -344,3 +344,8 @@ def test_ranges_of_a_remote_file(loopback):
 
 def test_repr():
     assert "array[var]" in repr(rustfits.FITS.from_bytes(variable_file())[1])
+
+
+def test_the_length_in_tform_is_a_hint():
+    hdu = raw_variable("1PI(0)", [(3, 0), (1, 4)], b"\0\1\0\2\0\3")
+    assert [cell.tolist() for cell in hdu.read_column("c")] == [[1, 2, 3], [3]]

@@ -3,8 +3,10 @@
 //! A codec is a pure function over the bytes of one tile. It trusts nothing in them: every read and write is bounded,
 //! and damage is an error that says what is wrong with the tile; the caller adds which tile it is.
 
+mod bits;
 pub(crate) mod gzip;
-mod noise;
+pub(crate) mod hcompress;
+pub(crate) mod noise;
 pub(crate) mod plio;
 pub(crate) mod quantize;
 pub(crate) mod rice;

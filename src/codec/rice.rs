@@ -15,6 +15,7 @@ use multiversion::multiversion;
 
 pub(crate) use encode::encode;
 
+use crate::codec::bits::BitReader;
 use crate::error::{Error, Result};
 
 /// The largest block that is taken for one: the standard names 16 and 32, and no writer gains anything beyond.
@@ -212,81 +213,6 @@ fn join(zeros: u32, aligned: u64, split: u32) -> u32 {
 #[inline(always)]
 fn unfold(folded: u32) -> u32 {
     (folded >> 1) ^ (folded & 1).wrapping_neg()
-}
-
-/// Reads a bit string, most significant bit first.
-#[derive(Clone, Copy)]
-struct BitReader<'a> {
-    /// The next bits, from the top. Those beyond `available` are 0 or already right.
-    window: u64,
-    /// How many bits of the window count: at most 63.
-    available: u32,
-    /// The bytes of which no bit counts yet.
-    rest: &'a [u8],
-}
-
-impl<'a> BitReader<'a> {
-    fn new(input: &'a [u8]) -> Self {
-        Self { window: 0, available: 0, rest: input }
-    }
-
-    /// Makes at least 56 bits available, or all that there are.
-    #[inline(always)]
-    fn refill(&mut self) {
-        if let Some((word, _)) = self.rest.split_first_chunk::<8>() {
-            self.window |= u64::from_be_bytes(*word) >> (self.available & 63);
-            // As many bytes as fit whole; the bits of one more are in the window, and come again with the next refill.
-            let bytes = (63_u32.wrapping_sub(self.available) >> 3) & 7;
-            self.rest = self.rest.get(bytes as usize..).unwrap_or_default();
-            self.available |= 56;
-        } else {
-            self.refill_by_bytes();
-        }
-    }
-
-    #[inline(always)]
-    fn refill_by_bytes(&mut self) {
-        while self.available < 56
-            && let Some((&byte, rest)) = self.rest.split_first()
-        {
-            self.window |= u64::from(byte) << 56_u32.wrapping_sub(self.available);
-            self.available = self.available.wrapping_add(8);
-            self.rest = rest;
-        }
-    }
-
-    /// Takes a number of at most 32 bits; `None` if the input ends before.
-    #[inline(always)]
-    fn take(&mut self, count: u32) -> Option<u32> {
-        self.refill();
-        let available = self.available.checked_sub(count)?;
-        // In two steps, as count may be 0 and a shift by 64 is none.
-        let number = ((self.window >> 1) >> 63_u32.wrapping_sub(count)) as u32;
-        self.window = self.window.wrapping_shl(count);
-        self.available = available;
-        Some(number)
-    }
-
-    /// Takes 0 bits up to a 1 bit, and that too, and returns how many they were; `None` if the input ends before.
-    #[inline(always)]
-    fn count_zeros(&mut self) -> Option<u32> {
-        let mut zeros: u32 = 0;
-        loop {
-            self.refill();
-            let leading = self.window.leading_zeros();
-            if leading < self.available {
-                self.window = self.window.wrapping_shl(leading).wrapping_shl(1);
-                self.available = self.available.wrapping_sub(leading).wrapping_sub(1);
-                return Some(zeros.wrapping_add(leading));
-            }
-            if self.available == 0 {
-                return None;
-            }
-            zeros = zeros.wrapping_add(self.available);
-            self.window = self.window.wrapping_shl(self.available);
-            self.available = 0;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,20 +1,22 @@
-//! Putting a column into a binary table, and taking one out: every row becomes wider or narrower, every keyword that carries a column's number
-//! follows (FITS 4.0 §7.3.2, §8.1).
+//! Putting a column into a table, and taking one out: every row becomes wider or narrower, every keyword that carries a column's number
+//! follows (FITS 4.0 §7.2.2, §7.3.2, §8.1).
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::extend::{Extended, OldHdu, set_count};
+use super::extend::{Extended, OldHdu, fill_of, set_count};
 use crate::error::{Error, Result};
 use crate::format::{HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, Producer, ReadAt, past_the_end};
-use crate::table::{GivenColumn, NewColumn, RowEncoder, TableLayout, changeable, row_bytes};
+use crate::table::{GivenColumn, NewColumn, RowEncoder, TableLayout, changeable, heap, heap_bytes, row_bytes};
 
 /// Plans to put a column in front of the one with this number, counted from 0, or behind the last one.
 pub(crate) fn insert_column<'p>(
     old: &OldHdu<'_>,
     number: usize,
-    column: &NewColumn,
+    mut column: NewColumn,
     values: &GivenColumn<'p>,
+    wide_if_needed: bool,
     source: &'p dyn ReadAt,
 ) -> Result<Extended<'p>> {
     let table = changeable(old.hdu)?;
@@ -22,19 +24,95 @@ pub(crate) fn insert_column<'p>(
         let message = format!("the table has the column '{}' already; nothing was written", other.name);
         return Err(Error::argument(message).in_item(|| format!("column '{}'", column.name)));
     }
+    let heap = heap(old.hdu)?;
+    let mut encoder = encoder(&mut column, values, table.rows)?;
+    if let Err(error) = encoder.place_heap(heap.end - heap.start) {
+        let arrays = column.arrays.as_mut().filter(|_| wide_if_needed).ok_or(error)?;
+        arrays.wide = true;
+        encoder = self::encoder(&mut column, values, table.rows)?;
+        encoder.place_heap(heap.end - heap.start)?;
+    }
     let width = column.width()?;
-    let row_len = table.row_len.checked_add(width).ok_or_else(|| Error::too_large("a row is larger than memory"))?;
-    let mut header = old.header.clone().with_column(number + 1, |header| column.describe(number + 1, header))?;
+    let place = Place::of_new(table, number, width);
+    let too_large = || Error::too_large("a row is larger than memory");
+    let row_len = table.row_len.checked_add(place.width).ok_or_else(too_large)?;
+    let describe = |header: &mut Header| column.describe(number + 1, place.at + place.field, header);
+    let mut header = old.header.clone().with_column(number + 1, describe)?;
     set_lengths(&mut header, table, row_len)?;
-    let at = table.columns.get(number).map_or_else(
-        || table.columns.iter().map(|column| column.offset + column.width).max().unwrap_or(0),
-        |next| next.offset,
-    );
-    let encoder = RowEncoder::new(&column.layout(table.rows)?, std::slice::from_ref(values), table.rows, false)?;
+    if table.ascii {
+        for (index, other) in table.columns.iter().enumerate().filter(|(_, other)| other.offset >= place.at) {
+            let number = if index >= number { index + 2 } else { index + 1 };
+            set_start(&mut header, number, other.offset + place.width)?;
+        }
+    }
+    if encoder.heap_len() > 0 {
+        let grown = i64::try_from(encoder.heap_len()).ok();
+        let count = grown.and_then(|grown| header.integer("PCOUNT").ok()?.unwrap_or(0).checked_add(grown));
+        set_count(&mut header, "PCOUNT", count.ok_or_else(too_large)?)?;
+    }
+    let encoder = Arc::new(encoder);
+    let arrays = heap_bytes(Arc::clone(&encoder));
+    let cells: Box<Producer<'p>> = match table.ascii {
+        true => place.fields(width, row_bytes(encoder)),
+        false => row_bytes(encoder),
+    };
+    let splice =
+        Splice { data_start: table.data_start, row_len: table.row_len, cut: place.at..place.at, width: place.width };
+    respliced(old, table, header, splice, (cells, Some(arrays)), source)
+}
+
+/// What writes the values of a new column, which are checked. The column learns how long its arrays are.
+fn encoder<'p>(column: &mut NewColumn, values: &GivenColumn<'p>, rows: u64) -> Result<RowEncoder<'p>> {
+    let encoder = RowEncoder::new(&column.layout(rows)?, std::slice::from_ref(values), rows, false)?;
     encoder.check()?;
-    let cells = row_bytes(encoder);
-    let splice = Splice { data_start: table.data_start, row_len: table.row_len, cut: at..at, width };
-    respliced(old, table, header, splice, cells, source)
+    if let Some(arrays) = &mut column.arrays {
+        arrays.longest = encoder.longest_arrays().map(|(_, longest)| longest).max().unwrap_or(0);
+    }
+    Ok(encoder)
+}
+
+/// Where a new column goes in the rows.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The byte of the old rows in front of which it goes.
+    at: usize,
+    /// How many bytes are new, with the blank between two fields of an ASCII table.
+    width: usize,
+    /// Where among them its field begins.
+    field: usize,
+}
+
+impl Place {
+    fn of_new(table: &TableLayout, number: usize, width: usize) -> Self {
+        let next = table.columns.get(number).map(|next| next.offset);
+        if !table.ascii {
+            let end = || table.columns.iter().map(|column| column.offset + column.width).max().unwrap_or(0);
+            return Self { at: next.unwrap_or_else(end), width, field: 0 };
+        }
+        // Fields may overlap and stand in any order: none is torn apart.
+        let torn =
+            |at: usize| table.columns.iter().any(|column| column.offset < at && at < column.offset + column.width);
+        match next.filter(|&at| !torn(at)) {
+            Some(at) => Self { at, width: width + 1, field: 0 },
+            None if table.row_len == 0 => Self { at: 0, width, field: 0 },
+            None => Self { at: table.row_len, width: width + 1, field: 1 },
+        }
+    }
+
+    /// The cells of rows with the blank beside each field, from the fields alone.
+    fn fields<'p>(self, width: usize, fields: Box<Producer<'p>>) -> Box<Producer<'p>> {
+        Box::new(move |span: Range<u64>, output: &mut [u8]| {
+            // Whole rows, as the splice asks for.
+            let rows = span.start / self.width as u64..span.end / self.width as u64;
+            let mut made = vec![0; (rows.end - rows.start) as usize * width];
+            fields(rows.start * width as u64..rows.end * width as u64, &mut made)?;
+            for (cell, field) in output.chunks_exact_mut(self.width).zip(made.chunks_exact(width)) {
+                cell.fill(b' ');
+                cell.get_mut(self.field..self.field + width).unwrap_or_default().copy_from_slice(field);
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Plans to put a column of descriptors, all of them empty, behind the last one of the table of a compressed image.
@@ -59,22 +137,45 @@ pub(crate) fn append_descriptors<'p>(
         cells.fill(0);
         Ok(())
     };
-    respliced(old, &table, header, splice, Box::new(empty), source)
+    respliced(old, &table, header, splice, (Box::new(empty), None), source)
 }
 
-/// Plans to take out the column with this number, counted from 0.
+/// Plans to take out the column with this number, counted from 0. The arrays of a variable-length column stay in the heap until it is repacked.
 pub(crate) fn delete_column<'p>(old: &OldHdu<'_>, number: usize, source: &'p dyn ReadAt) -> Result<Extended<'p>> {
     let table = changeable(old.hdu)?;
     let column = table.columns.get(number).ok_or_else(|| Error::argument("there is no such column"))?;
     let mut header = old.header.clone().without_column(number + 1)?;
-    set_lengths(&mut header, table, table.row_len - column.width)?;
-    let splice = Splice {
-        data_start: table.data_start,
-        row_len: table.row_len,
-        cut: column.offset..column.offset + column.width,
-        width: 0,
+    let cut = match table.ascii {
+        true => field_to_cut(table, number, column.offset..column.offset + column.width),
+        false => column.offset..column.offset + column.width,
     };
-    respliced(old, table, header, splice, Box::new(|_, _| Ok(())), source)
+    set_lengths(&mut header, table, table.row_len - cut.len())?;
+    if table.ascii {
+        let others = table.columns.iter().enumerate().filter(|(index, _)| *index != number);
+        for (index, other) in others.filter(|(_, other)| other.offset >= cut.end && !cut.is_empty()) {
+            let number = if index > number { index } else { index + 1 };
+            set_start(&mut header, number, other.offset - cut.len())?;
+        }
+    }
+    let splice = Splice { data_start: table.data_start, row_len: table.row_len, cut, width: 0 };
+    respliced(old, table, header, splice, (Box::new(|_, _| Ok(())), None), source)
+}
+
+/// The part of the rows of an ASCII table that goes with a field: with the blank beside it, and nothing where another field shares it.
+fn field_to_cut(table: &TableLayout, number: usize, field: Range<usize>) -> Range<usize> {
+    let others = || table.columns.iter().enumerate().filter(|(index, _)| *index != number).map(|(_, other)| other);
+    let is_free = |range: &Range<usize>| {
+        range.end <= table.row_len
+            && !others().any(|other| other.offset < range.end && range.start < other.offset + other.width)
+    };
+    let before = field.start.saturating_sub(1)..field.end;
+    let behind = field.start..field.end + 1;
+    [behind, before, field.clone()].into_iter().find(is_free).unwrap_or(field.start..field.start)
+}
+
+/// Sets TBCOL.
+fn set_start(header: &mut Header, number: usize, offset: usize) -> Result<()> {
+    set_count(header, &format!("TBCOL{number}"), i64::try_from(offset + 1).unwrap_or(i64::MAX))
 }
 
 fn set_lengths(header: &mut Header, table: &TableLayout, row_len: usize) -> Result<()> {
@@ -142,13 +243,13 @@ impl Splice {
     }
 }
 
-/// The new file: as the old one, but with the header and with the spliced rows.
+/// The new file: as the old one, but with the header, with the spliced rows, and with new arrays at the end of the heap.
 fn respliced<'p>(
     old: &OldHdu<'_>,
     table: &TableLayout,
     header: Header,
     splice: Splice,
-    cells: Box<Producer<'p>>,
+    (cells, arrays): (Box<Producer<'p>>, Option<Content<'p>>),
     source: &'p dyn ReadAt,
 ) -> Result<Extended<'p>> {
     let before = &old.hdu.layout;
@@ -169,9 +270,10 @@ fn respliced<'p>(
         Piece::New(Content::Bytes(blocks.clone())),
         Piece::New(Content::Derived { len, producer }),
         Piece::Old(rows_end..data_end),
-        Piece::New(Content::Bytes(vec![0; padding as usize])),
-        Piece::Old(before.end().min(old.file_len)..old.file_len),
     ];
+    pieces.extend(arrays.map(Piece::New));
+    pieces.push(Piece::New(Content::Bytes(vec![fill_of(layout.kind); padding as usize])));
+    pieces.push(Piece::Old(before.end().min(old.file_len)..old.file_len));
     pieces.retain(|piece| piece.len() > 0);
     Ok(Extended { plan: EditPlan::Assemble(pieces), header, blocks, layout, table: None })
 }

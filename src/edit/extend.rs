@@ -82,12 +82,17 @@ pub(super) fn lengthened<'p>(
     }
     let too_large = || Error::too_large("the HDU would be larger than a file can be");
     let padding = padded(layout.data_len).ok_or_else(too_large)? - layout.data_len;
+    let padding = vec![fill_of(layout.kind); usize::try_from(padding).unwrap_or(0)];
     let header_steps = match header_change(old.blocks, &blocks, old.header_start) {
         HeaderChange::InPlace(steps) => Some(steps),
         _ => None,
     };
     let plan = match header_steps {
         Some(steps) if at == data_end && (old.last || layout.end() == before.end()) => {
+            let mut contents = contents;
+            contents.extend(
+                Some(padding).filter(|padding| padding.first().is_some_and(|&fill| fill != 0)).map(Content::Bytes),
+            );
             EditPlan::InPlace(in_place(contents, data_end, old.last.then(|| [before.end(), layout.end()]), steps))
         }
         _ => {
@@ -95,13 +100,18 @@ pub(super) fn lengthened<'p>(
             pieces.push(Piece::Old(before.data_start..at));
             pieces.extend(contents.into_iter().map(Piece::New));
             pieces.push(Piece::Old(at..data_end));
-            pieces.push(Piece::New(Content::Bytes(vec![0; padding as usize])));
+            pieces.push(Piece::New(Content::Bytes(padding)));
             pieces.push(Piece::Old(before.end().min(old.file_len)..old.file_len));
             pieces.retain(|piece| piece.len() > 0);
             EditPlan::Assemble(pieces)
         }
     };
     Ok(Extended { plan, header, blocks, layout, table: None })
+}
+
+/// What the last block of a data unit is filled up with: blanks in ASCII tables (§7.2.3).
+pub(super) fn fill_of(kind: HduKind) -> u8 {
+    if kind == HduKind::AsciiTable { b' ' } else { 0 }
 }
 
 /// Room first, then data, then the header: a kill leaves the HDU as it was, its last block whole. `ends`, of the last HDU: where it ends and

@@ -9,7 +9,7 @@ mod repack;
 
 use std::ops::Range;
 
-use super::extend::{Extended, OldHdu, set_count};
+use super::extend::{Extended, OldHdu, fill_of, set_count};
 use super::header::{HeaderChange, header_change};
 use crate::error::{Error, Result};
 use crate::format::{HduLayout, Header, padded};
@@ -187,7 +187,7 @@ fn moved<'p>(
     pieces.push(Piece::Old(parts.rows_end..parts.at));
     pieces.extend(arrays.into_iter().map(Piece::New));
     pieces.push(Piece::Old((parts.at + parts.arrays).min(parts.heap.end)..parts.heap.end));
-    pieces.push(Piece::New(zeros(spare + padding)));
+    pieces.push(Piece::New(filled(spare + padding, fill_of(layout.kind))));
     // What a broken write left behind the last HDU goes.
     pieces.push(Piece::Old(if old.last { before_end..before_end } else { before_end..old.file_len }));
     pieces.retain(|piece| piece.len() > 0);
@@ -195,8 +195,12 @@ fn moved<'p>(
 }
 
 fn zeros(len: u64) -> Content<'static> {
-    let fill = |_: Range<u64>, output: &mut [u8]| {
-        output.fill(0);
+    filled(len, 0)
+}
+
+fn filled(len: u64, byte: u8) -> Content<'static> {
+    let fill = move |_: Range<u64>, output: &mut [u8]| {
+        output.fill(byte);
         Ok(())
     };
     Content::Made { len, producer: Box::new(fill) }

@@ -1,6 +1,7 @@
 //! What a change means for the bytes of a file: plans, made from the layout and the new contents alone. Pure.
 
 mod append;
+mod arrays;
 mod columns;
 mod copied;
 mod extend;
@@ -11,6 +12,7 @@ mod pixel_runs;
 mod pixels;
 mod rows;
 
+pub(crate) use arrays::{heap_columns, write_arrays};
 pub(crate) use columns::{append_descriptors, delete_column, insert_column};
 pub(crate) use copied::as_extension;
 pub(crate) use extend::{Extended, OldHdu, count_rows, extend_image, set_count};

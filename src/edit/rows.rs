@@ -1,13 +1,16 @@
-//! Writing cells of a binary table where they lie, and putting rows behind the last one (FITS 4.0 §7.3.3).
+//! Writing cells of a table where they lie, and putting rows behind the last one (FITS 4.0 §7.2.3, §7.3.3).
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::arrays::append_with_arrays;
 use super::extend::{Extended, OldHdu, lengthened, set_count};
 use crate::error::{Error, Result};
+use crate::format::Header;
 use crate::image::Axis;
 use crate::source::{Content, EditPlan, ReadAt, Step, past_the_end, resize};
-use crate::table::{GivenColumn, RowEncoder, TableLayout, changeable, row_bytes};
+use crate::table::{GivenColumn, RowEncoder, TableLayout, row_bytes};
 
 /// How many bytes of rows that follow each other are written at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -73,31 +76,42 @@ fn runs(rows: &Axis, most: u64) -> impl Iterator<Item = Range<u64>> + '_ {
     })
 }
 
-/// Plans to put rows behind the last one; each group has values for every column. `None` where there is nothing to add.
-pub(crate) fn append_rows<'p>(old: &OldHdu<'_>, groups: &[Vec<GivenColumn<'p>>]) -> Result<Option<Extended<'p>>> {
-    let table = changeable(old.hdu)?;
+/// Plans to put rows behind the last one; each group has values for every column. `None` where there is nothing to add. `table`: the columns, which `header`
+/// describes, as they are to be.
+pub(crate) fn append_rows<'p>(
+    old: &OldHdu<'_>,
+    (table, mut header): (&TableLayout, Header),
+    groups: &[Vec<GivenColumn<'p>>],
+    source: &'p dyn ReadAt,
+) -> Result<Option<Extended<'p>>> {
     let mut added = 0u64;
-    let mut contents = Vec::with_capacity(groups.len());
+    let mut encoders = Vec::with_capacity(groups.len());
     for given in groups {
         let rows = row_count(table, given)?;
         let encoder = RowEncoder::new(table, given, rows, false)?;
         encoder.check()?;
         added = added.saturating_add(rows);
-        let len = rows.checked_mul(table.row_len as u64).ok_or_else(too_large)?;
-        contents.push(Content::Made { len, producer: row_bytes(encoder) });
+        rows.checked_mul(table.row_len as u64).ok_or_else(too_large)?;
+        encoders.push(encoder);
     }
     if added == 0 {
         return Ok(None);
     }
     let rows = table.rows.checked_add(added).and_then(|rows| i64::try_from(rows).ok()).ok_or_else(too_large)?;
-    let mut header = old.header.clone();
+    if encoders.iter().any(RowEncoder::has_arrays) {
+        return append_with_arrays(old, (table, header), encoders, source).map(Some);
+    }
+    let row_bytes_of = |rows: u64| rows.checked_mul(table.row_len as u64).ok_or_else(too_large);
+    let contents = encoders
+        .into_iter()
+        .map(|encoder| Content::Made { len: encoder.rows_len(), producer: row_bytes(Arc::new(encoder)) })
+        .collect();
     set_count(&mut header, "NAXIS2", rows)?;
-    let row_bytes = |rows: u64| rows.checked_mul(table.row_len as u64).ok_or_else(too_large);
     if let Some(heap) = header.integer("THEAP")? {
-        let moved = i64::try_from(row_bytes(added)?).ok().and_then(|added| heap.checked_add(added));
+        let moved = i64::try_from(row_bytes_of(added)?).ok().and_then(|added| heap.checked_add(added));
         set_count(&mut header, "THEAP", moved.ok_or_else(too_large)?)?;
     }
-    let end = table.data_start.checked_add(row_bytes(table.rows)?).ok_or_else(too_large)?;
+    let end = table.data_start.checked_add(row_bytes_of(table.rows)?).ok_or_else(too_large)?;
     let longer = lengthened(old, header, contents, end)?;
     let table = TableLayout { rows: rows as u64, data_start: longer.layout.data_start, ..table.clone() };
     Ok(Some(Extended { table: Some(table), ..longer }))

@@ -120,6 +120,7 @@ mod tests {
     use crate::format::DataType;
     use crate::io::RangedSource;
     use crate::io::http::RangedFile;
+    use crate::io::traffic::FREE;
     use crate::options::Remote;
     use crate::source::{BufferSize, ReadAt};
 
@@ -171,7 +172,7 @@ mod tests {
         let server = rustfits_loopback::HttpServer::start();
         server.put("/a", vec![0; 100]);
         let (url, remote) = (server.url("/a").parse().unwrap(), Remote::ranged());
-        let (file, first) = RangedFile::open(engine().unwrap().http(), &url, &remote, 10).await.unwrap();
+        let (file, first) = RangedFile::open(engine().unwrap().http(), &url, &remote, &FREE, 10).await.unwrap();
         let fetched = Arc::new(Fetched::new(Arc::new(RangedSource::new(file, &first, &remote))));
         let result = run_remote(Parts { number: 2, range: 0..10 }, &fetched).await;
         let error = result.map(|_| ()).unwrap_err();

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::Notify;
 
+use super::places::Places;
 use crate::error::Result;
 use crate::io::budget::Budget;
 
@@ -17,6 +18,8 @@ use crate::io::budget::Budget;
 pub(super) struct Shared {
     limit: u64,
     ordered: bool,
+    /// Is told of files that wait for memory.
+    places: Arc<Places>,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -41,8 +44,8 @@ impl State {
 }
 
 impl Shared {
-    pub(super) fn new(limit: u64, ordered: bool) -> Arc<Self> {
-        Arc::new(Self { limit, ordered, state: Mutex::default(), changed: Notify::new() })
+    pub(super) fn new(limit: u64, ordered: bool, places: Arc<Places>) -> Arc<Self> {
+        Arc::new(Self { limit, ordered, places, state: Mutex::default(), changed: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,6 +137,7 @@ impl Budget for Share {
     fn admit(&self, bytes: u64) -> BoxFuture<'_, Result<()>> {
         async move {
             let begun = Instant::now();
+            let mut stuck = None;
             loop {
                 let changed = self.shared.changed.notified();
                 tokio::pin!(changed);
@@ -145,6 +149,7 @@ impl Budget for Share {
                     held.waited += begun.elapsed();
                     return Ok(());
                 }
+                stuck = stuck.or_else(|| Some(self.shared.places.stuck()));
                 changed.await;
             }
         }
@@ -178,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_larger_than_the_limit_runs_alone() {
-        let shared = Shared::new(100, false);
+        let shared = Shared::new(100, false, Places::new(1, 1, Arc::default()));
         let (first, second) = (share(&shared, 0), share(&shared, 1));
         second.admit(60).await.unwrap();
         first.admit(200).await.unwrap();
@@ -197,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn in_ordered_mode_the_next_in_order_is_let_in() {
-        let shared = Shared::new(100, true);
+        let shared = Shared::new(100, true, Places::new(1, 1, Arc::default()));
         let (first, second) = (share(&shared, 0), share(&shared, 1));
         second.admit(100).await.unwrap();
         second.finished();

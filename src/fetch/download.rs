@@ -12,6 +12,7 @@ use futures_util::future::FutureExt;
 use percent_encoding::percent_decode_str;
 
 use super::Fetcher;
+use super::control::FetchControl;
 use super::job::Attempt;
 use super::manifest::Manifest;
 use super::options::FetchOptions;
@@ -183,6 +184,11 @@ impl DownloadQueue {
         })
     }
 
+    /// What can cancel files of this download and say how it goes, from any thread.
+    pub fn control(&self) -> FetchControl {
+        self.queue.control()
+    }
+
     /// Whether another file should be pushed now.
     pub fn has_room(&self) -> bool {
         self.queue.has_room()
@@ -273,7 +279,9 @@ impl Task {
         let part = computed(move || Ok(Arc::new(PartFile::open(&task.folder.directory, &task.name, &source)?))).await?;
         let held = attempt.share.admit(MEMORY_BYTES).await;
         let result = match held {
-            Ok(()) => Arc::clone(&self).into_part(&attempt.options.remote(), attempt, &part, known).await,
+            Ok(()) => {
+                Arc::clone(&self).into_part(&attempt.options.remote(attempt.location), attempt, &part, known).await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = &result {
@@ -315,8 +323,8 @@ impl Task {
         part: &Arc<PartFile>,
         here: Here,
     ) -> Result<Downloaded> {
-        let Attempt { location, retry, share, counts, .. } = attempt;
-        let fetching = Fetching { client: engine()?.http(), remote, retry, budget: share };
+        let Attempt { location, retry, share, traffic, counts, .. } = attempt;
+        let fetching = Fetching { client: engine()?.http(), remote, retry, budget: share, traffic };
         let known = match here {
             Here::Version(known) => Some(known),
             _ => None,
@@ -428,6 +436,11 @@ where
                 None => self.exhausted = true,
             }
         }
+    }
+
+    /// What can cancel files of this download and say how it goes, from any thread.
+    pub fn control(&self) -> FetchControl {
+        self.queue.control()
     }
 
     /// The same outcomes for blocking code: each `next` waits for one. As [`Fetch::wait`](super::Fetch::wait).

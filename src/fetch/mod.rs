@@ -7,10 +7,12 @@
 //! | `job` | what is done for one file, at its mirrors |
 //! | `download`, `verify`, `manifest` | files to disk: complete and checked, or not there; what became of them |
 //! | `budget` | the memory that all of them share |
+//! | `control`, `statistics` | a fetch from outside: cancelled, looked at |
 //! | `places` | who may be fetched now: so many at once, so many of one host |
 //! | `progress` | the bar |
 
 mod budget;
+mod control;
 mod download;
 mod job;
 mod manifest;
@@ -18,6 +20,7 @@ mod options;
 mod places;
 mod progress;
 mod queue;
+mod statistics;
 mod verify;
 
 use std::pin::Pin;
@@ -26,11 +29,13 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+pub use control::FetchControl;
 pub use download::{Download, DownloadOptions, DownloadQueue, Downloaded, Downloads, Verify};
 pub use options::{FetchEvent, FetchOptions, OnEvent};
 pub use queue::{FetchOutcome, FetchQueue};
+pub use statistics::{FetchStatistics, HostStatistics, LatencyStatistics};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Fetches many files concurrently.
 ///
@@ -51,6 +56,9 @@ use crate::error::{Error, Result};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A host that answers 429 or 503 is asked more slowly: no request before the time that its `Retry-After` names, half as many files
+/// at once, twice the pause between two requests; each good answer takes a part of that back.
 #[derive(Clone, Default)]
 pub struct Fetcher {
     options: FetchOptions,
@@ -123,6 +131,28 @@ impl FetcherBuilder {
         self
     }
 
+    /// How many bytes may come in a second, from all hosts together (as many as come). It holds on average: what is on its way
+    /// when the limit is met still comes. With very many files at once and a low limit each is slow, and its server may lose patience.
+    #[must_use]
+    pub fn max_bytes_per_second(mut self, bytes: u64) -> Self {
+        self.options.max_bytes_per_second = Some(bytes);
+        self
+    }
+
+    /// How many requests may be made in a second, of all hosts together (no limit): for each file, each further attempt, each redirect.
+    #[must_use]
+    pub fn max_requests_per_second(mut self, requests: f64) -> Self {
+        self.options.max_requests_per_second = Some(requests);
+        self
+    }
+
+    /// Further request headers for the files of one host; see [`FetchOptions::host_headers`].
+    #[must_use]
+    pub fn host_headers(mut self, host: impl Into<String>, headers: Vec<(String, String)>) -> Self {
+        self.options.host_headers.push((host.into(), headers));
+        self
+    }
+
     /// How each file is fetched and opened.
     #[must_use]
     pub fn open(mut self, options: crate::OpenOptions) -> Self {
@@ -150,10 +180,7 @@ impl FetcherBuilder {
     ///
     /// A limit is 0.
     pub fn build(self) -> Result<Fetcher> {
-        let FetchOptions { concurrency, per_host, max_buffered, .. } = self.options;
-        if concurrency == 0 || per_host == 0 || max_buffered == 0 {
-            return Err(Error::argument("concurrency, per_host and max_buffered must be positive"));
-        }
+        self.options.check()?;
         Ok(Fetcher { options: self.options })
     }
 }
@@ -176,6 +203,11 @@ where
                 None => self.exhausted = true,
             }
         }
+    }
+
+    /// What can cancel files of this fetch and say how it goes, from any thread.
+    pub fn control(&self) -> FetchControl {
+        self.queue.control()
     }
 
     /// The same outcomes for blocking code: each `next` waits for one.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::{Error, Result};
+use crate::io::Location;
 use crate::io::http::RetryPolicy;
+use crate::io::traffic::{PaceLimits, Rules, host_of};
 use crate::options::{OpenOptions, Remote};
 
 /// How many files are fetched at once.
@@ -60,6 +63,14 @@ pub struct FetchOptions {
     pub backoff: Duration,
     /// Results in the order given, and not as they complete.
     pub ordered: bool,
+    /// How many bytes may come in a second, from all hosts together; `None`: as many as come.
+    pub max_bytes_per_second: Option<u64>,
+    /// How many requests may be made in a second, of all hosts together; `None`: no limit.
+    pub max_requests_per_second: Option<f64>,
+    /// Further request headers for the files of a host (`archive.example`, or with a port that is not the scheme's own
+    /// `archive.example:8080`), in place of those for all hosts of the same name (http only).
+    /// They go to the host of each file's own URL, and to none that a redirect leads to.
+    pub host_headers: Vec<(String, Vec<(String, String)>)>,
     /// How each file is fetched and opened.
     pub open: OpenOptions,
     /// A progress bar on the terminal.
@@ -77,6 +88,9 @@ impl Default for FetchOptions {
             retries: RETRIES,
             backoff: RetryPolicy::default().first_pause,
             ordered: false,
+            max_bytes_per_second: None,
+            max_requests_per_second: None,
+            host_headers: Vec::new(),
             open: OpenOptions::default(),
             progress: false,
             on_event: None,
@@ -89,8 +103,43 @@ impl FetchOptions {
         RetryPolicy { attempts: self.retries.saturating_add(1), first_pause: self.backoff, ..RetryPolicy::default() }
     }
 
-    pub(super) fn remote(&self) -> Remote {
-        self.open.remote.clone().unwrap_or_default()
+    /// The rules for what is asked of hosts.
+    pub(super) fn rules(&self) -> Rules {
+        let retry = self.retry_policy();
+        Rules {
+            bytes_per_second: self.max_bytes_per_second,
+            requests_per_second: self.max_requests_per_second,
+            pace: PaceLimits::new(self.per_host, self.backoff, retry.longest_retry_after),
+        }
+    }
+
+    /// How a file is fetched from there.
+    pub(super) fn remote(&self, location: &Location) -> Remote {
+        let mut remote = self.open.remote.clone().unwrap_or_default();
+        let Location::Http(url) = location else { return remote };
+        let host = host_of(url);
+        let own = self.host_headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&host));
+        for (name, value) in own.flat_map(|(_, headers)| headers) {
+            remote.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+            remote.headers.push((name.clone(), value.clone()));
+        }
+        remote
+    }
+
+    /// Whether the limits are limits.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where one of them is 0, or no number.
+    pub fn check(&self) -> Result<()> {
+        if self.concurrency == 0 || self.per_host == 0 || self.max_buffered == 0 {
+            return Err(Error::argument("concurrency=, per_host= and max_buffered= must be positive"));
+        }
+        let requests = self.max_requests_per_second;
+        if self.max_bytes_per_second == Some(0) || requests.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
+            return Err(Error::argument("max_bytes_per_second= and max_requests_per_second= must be positive"));
+        }
+        Ok(())
     }
 
     pub(super) fn tell(&self, event: FetchEvent) {

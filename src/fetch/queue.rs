@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 use tokio::task::{Id, JoinSet};
 
 use super::budget::{Share, Shared};
+use super::control::FetchControl;
 use super::job::{AsyncWork, Common, Job, open};
 use super::options::FetchOptions;
 use super::places::Places;
@@ -18,6 +19,7 @@ use super::progress::bar;
 use crate::engine::{Op, engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::location::safe_excerpt;
+use crate::io::traffic::Traffic;
 use crate::reader::FitsReader;
 
 /// How many files may be under way or waiting to be taken, for each one that may be fetched at once.
@@ -80,9 +82,13 @@ impl<T: Send + 'static> FetchQueue<T> {
     /// A queue; `known` is the number of files, for the progress bar, where it is known.
     pub fn new(options: FetchOptions, known: Option<u64>) -> Self {
         let bar = options.progress.then(|| bar(known));
+        let traffic = Arc::new(Traffic::new(options.rules()));
+        let places = Places::new(options.concurrency, options.per_host, Arc::clone(&traffic));
         let common = Common {
-            places: Places::new(options.concurrency, options.per_host),
-            memory: Shared::new(options.max_buffered, options.ordered),
+            memory: Shared::new(options.max_buffered, options.ordered, Arc::clone(&places)),
+            places,
+            control: FetchControl::new(Arc::clone(&traffic)),
+            traffic,
             options,
         };
         Self {
@@ -101,7 +107,15 @@ impl<T: Send + 'static> FetchQueue<T> {
         let times = |files: usize| self.common.options.concurrency.max(1).saturating_mul(files);
         let files = self.running.len() + self.early.len();
         let held_up = self.common.places.held_up();
-        files.saturating_sub(held_up) < times(WINDOW) && held_up < times(LOOKAHEAD) && self.common.memory.has_room()
+        !self.common.control.is_stopped()
+            && files.saturating_sub(held_up) < times(WINDOW)
+            && held_up < times(LOOKAHEAD)
+            && self.common.memory.has_room()
+    }
+
+    /// What can cancel files of this fetch and say how it goes, from any thread.
+    pub fn control(&self) -> FetchControl {
+        self.common.control.clone()
     }
 
     /// Whether no file is under way or waiting to be taken.
@@ -138,6 +152,7 @@ impl<T: Send + 'static> FetchQueue<T> {
     fn failed(&mut self, index: u64, url: String, error: Error) {
         let share = self.common.memory.begin(index, Arc::new(|_| {}));
         share.finished();
+        self.common.control.count(false);
         let result = Err(error.in_file(&url));
         let outcome = FetchOutcome { url, index, result, attempts: 1, bytes: 0, duration: Duration::ZERO };
         self.early.insert(index, Done { outcome, share });

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 /// A float below this has an exact `i128`, and no integer type reaches it.
 const BEYOND_INTEGERS: f64 = (1u128 << 70) as f64;
 
+/// From here on messages show numbers with an exponent.
+const LONGEST_SHOWN: f64 = 1e16;
+
 /// The way from values of one type to stored numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Encoding {
@@ -30,18 +33,23 @@ pub(crate) enum Misfit {
 
 /// A value that is given, exact.
 #[derive(Clone, Copy)]
-enum Given {
+pub(crate) enum Given {
     Integer(i128),
     Real(f64),
 }
 
 /// A number as it is stored.
-enum Stored {
+pub(crate) enum Stored {
     Integer(i64),
     Real(f64),
 }
 
 impl Given {
+    /// Whether it is not a number.
+    pub(crate) fn is_nan(self) -> bool {
+        matches!(self, Self::Real(value) if value.is_nan())
+    }
+
     fn to_f64(self) -> f64 {
         match self {
             Self::Integer(value) => value as f64,
@@ -54,6 +62,8 @@ impl std::fmt::Display for Given {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Integer(value) => value.fmt(f),
+            // Not three hundred zeros.
+            Self::Real(value) if value.is_finite() && value.abs() >= LONGEST_SHOWN => write!(f, "{value:e}"),
             Self::Real(value) => value.fmt(f),
         }
     }
@@ -70,6 +80,11 @@ impl Encoding {
     /// The type of what is stored.
     pub(crate) fn stored(&self) -> DataType {
         self.scaling.stored
+    }
+
+    /// The stored number that stands for no value.
+    pub(crate) fn blank(&self) -> Option<i64> {
+        self.blank
     }
 
     /// The type of what is given.
@@ -152,6 +167,11 @@ impl Encoding {
         for (place, _) in output.chunks_exact_mut(stored.size()).zip(mask).filter(|(_, flag)| **flag != 0) {
             put(stored, &blank, place);
         }
+    }
+
+    /// Calls `visit` with each of these native values and its stored number, if it has one.
+    pub(crate) fn each_stored(&self, values: &[u8], mut visit: impl FnMut(Given, Option<Stored>)) {
+        each(self.given, values, |value| visit(value, self.store(value)));
     }
 
     /// The stored number of a value; `None` where it has none.

@@ -21,7 +21,7 @@ pub(crate) mod value;
 mod value_from;
 
 pub(crate) use card::{CARD_BYTES, CardKind, classify};
-pub(crate) use encoding::{Encoding, Misfit, to_big_endian};
+pub(crate) use encoding::{Encoding, Misfit, Stored, to_big_endian};
 pub use endian::{DataType, Element};
 pub use header::Header;
 pub use protected::is_protected_keyword;

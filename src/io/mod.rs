@@ -22,6 +22,7 @@ mod sink;
 pub(crate) mod sniff;
 mod spool;
 mod tls;
+pub(crate) mod traffic;
 mod whole;
 
 pub(crate) use disk_sink::DiskSink;

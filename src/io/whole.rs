@@ -11,6 +11,7 @@ use super::http::{Asked, HttpClient, Known, NOT_MODIFIED, RangedFile, RetryPolic
 use super::location::{display_url, is_gzip_name};
 use super::part_file::Beginning;
 use super::sniff::{Content, sniff};
+use super::traffic::Traffic;
 use bytes::Bytes;
 
 use crate::error::{Error, Result, ResultExt};
@@ -39,6 +40,7 @@ pub(crate) struct Fetching<'a> {
     pub(crate) remote: &'a Remote,
     pub(crate) retry: &'a RetryPolicy,
     pub(crate) budget: &'a dyn Budget,
+    pub(crate) traffic: &'a Traffic,
 }
 
 /// A file as far as it was fetched.
@@ -49,11 +51,33 @@ pub(crate) enum Fetched {
     Ranged(Box<RangedFile>, Bytes),
 }
 
-impl Fetching<'_> {
+impl<'a> Fetching<'a> {
+    fn transfer(&self, url: &'a Url) -> Transfer<'a> {
+        Transfer::new(self.client, url, self.remote, self.retry, self.budget).within(self.traffic)
+    }
+
+    fn download(&self, url: &'a Url) -> FtpDownload<'a> {
+        FtpDownload::new(url, self.remote, self.retry, self.budget).within(self.traffic)
+    }
+
+    /// Asks for the first bytes of a file that is to be read by ranges.
+    pub(crate) async fn fetch_ranged(
+        &self,
+        url: &Url,
+        first: u64,
+        counts: &mut TransferCounts,
+    ) -> Result<(RangedFile, Bytes)> {
+        let (file, bytes) = RangedFile::open(self.client, url, self.remote, self.traffic, first).await?;
+        *counts = TransferCounts { attempts: 1, wire_bytes: bytes.len() as u64 };
+        self.budget.received(bytes.len() as u64);
+        self.traffic.arrived(url, bytes.len() as u64).await;
+        Ok((file, bytes))
+    }
+
     /// Asks for the first bytes of a file, and goes on by ranges where the server has them and the file is not gzip; else fetches all of it.
     pub(crate) async fn fetch_auto(
         &self,
-        location: &Location,
+        location: &'a Location,
         first: u64,
         counts: &mut TransferCounts,
     ) -> Result<Fetched> {
@@ -61,11 +85,12 @@ impl Fetching<'_> {
         if is_gzip_name(location) {
             return Ok(Fetched::Whole(self.fetch(location, counts).await?));
         }
-        let transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget);
+        let transfer = self.transfer(url);
         match transfer.ask(first, |bytes| sniff(bytes) != Content::Gzip).await? {
             Asked::Ranged(file, bytes) => {
                 *counts = TransferCounts { attempts: 1, wire_bytes: bytes.len() as u64 };
                 self.budget.received(bytes.len() as u64);
+                self.traffic.arrived(url, bytes.len() as u64).await;
                 Ok(Fetched::Ranged(file, bytes))
             }
             Asked::Whole(transfer) => {
@@ -77,15 +102,16 @@ impl Fetching<'_> {
     /// Fetches a file to disk: from where it broke, if `beginning` says so and the server has the same file still. `false`: it is `known`.
     pub(crate) async fn fetch_to_disk(
         &self,
-        location: &Location,
+        location: &'a Location,
         beginning: Option<Beginning>,
         known: Option<Known>,
         sink: &mut DiskSink,
         counts: &mut TransferCounts,
     ) -> Result<bool> {
+        let is_known = known.is_some();
         let result = match location {
             Location::Http(url) => {
-                let mut transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget).unless(known);
+                let mut transfer = self.transfer(url).unless(known);
                 if let Some(Beginning { version, length, position }) = beginning {
                     transfer = transfer.resuming(version, length, position);
                 }
@@ -94,7 +120,7 @@ impl Fetching<'_> {
                 result.in_file(&display_url(url))
             }
             Location::Ftp(url) => {
-                let mut download = FtpDownload::new(url, self.remote, self.retry, self.budget);
+                let mut download = self.download(url);
                 download.unless_length(known.map(|known| known.length));
                 let result = download.run(sink).await;
                 *counts = TransferCounts { attempts: download.attempts(), wire_bytes: download.wire_bytes() };
@@ -103,7 +129,8 @@ impl Fetching<'_> {
             _ => Err(Error::argument("the name is no URL: only what http(s) and ftp(s) serve is downloaded")),
         };
         match result {
-            Err(error) if error.kind() == NOT_MODIFIED => Ok(false),
+            // Of a server that was not asked whether the file is still the same it is an error like any other.
+            Err(error) if error.kind() == NOT_MODIFIED && is_known => Ok(false),
             result => {
                 // Also of what broke: the next attempt goes on from there.
                 let flushed = sink.flush().await;
@@ -113,10 +140,10 @@ impl Fetching<'_> {
     }
 
     /// Fetches the file; the counts are right also where it fails.
-    pub(crate) async fn fetch(&self, location: &Location, counts: &mut TransferCounts) -> Result<WholeFile> {
+    pub(crate) async fn fetch(&self, location: &'a Location, counts: &mut TransferCounts) -> Result<WholeFile> {
         match location {
             Location::Http(url) => {
-                let transfer = Transfer::new(self.client, url, self.remote, self.retry, self.budget);
+                let transfer = self.transfer(url);
                 self.http(transfer, counts).await.in_file(&display_url(url))
             }
             Location::Ftp(url) => self.ftp(url, counts).await.in_file(&display_url(url)),
@@ -134,9 +161,9 @@ impl Fetching<'_> {
         Ok(WholeFile { bytes, warning, content_type })
     }
 
-    async fn ftp(&self, url: &Url, counts: &mut TransferCounts) -> Result<WholeFile> {
+    async fn ftp(&self, url: &'a Url, counts: &mut TransferCounts) -> Result<WholeFile> {
         let mut sink = FileSink::new(self.budget, self.remote.max_bytes);
-        let mut download = FtpDownload::new(url, self.remote, self.retry, self.budget);
+        let mut download = self.download(url);
         let result = download.run(&mut sink).await;
         *counts = TransferCounts { attempts: download.attempts(), wire_bytes: download.wire_bytes() };
         result?;

@@ -15,12 +15,14 @@ const MOST_EXPONENT: i64 = 100_000;
 /// A column of numbers in decimal digits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Decimal {
+    /// That of TFORM: `I`, `F`, `E` or `D`.
+    pub(super) letter: char,
     /// `I32` or `I64` for TFORM `Iw`, else `F64`.
     pub(super) stored: DataType,
     /// How many digits stand behind the decimal point where the field has none (§7.2.5).
-    decimals: u32,
+    pub(super) decimals: u32,
     /// TSCAL and TZERO, where they change anything.
-    scaling: Option<(f64, f64)>,
+    pub(super) scaling: Option<(f64, f64)>,
 }
 
 impl Decimal {
@@ -206,9 +208,9 @@ fn column(header: &Header, number: i64, row_len: usize) -> Result<Column> {
         'A' => Cell::Text { width },
         'I' => {
             let stored = if width <= MOST_I32_WIDTH { DataType::I32 } else { DataType::I64 };
-            Cell::Decimal(Decimal { stored, decimals: 0, scaling })
+            Cell::Decimal(Decimal { letter, stored, decimals: 0, scaling })
         }
-        _ => Cell::Decimal(Decimal { stored: DataType::F64, decimals, scaling }),
+        _ => Cell::Decimal(Decimal { letter, stored: DataType::F64, decimals, scaling }),
     };
     let (name, misnamed) = column_name(header.text(&key("TTYPE")), number);
     Ok(Column {
@@ -226,7 +228,7 @@ fn column(header: &Header, number: i64, row_len: usize) -> Result<Column> {
 }
 
 /// The letter, width and decimals of a TFORM such as `A8`, `I10`, `F12.4`, `E15.7`, `D25.17` (§7.2.1, Table 15).
-fn parse_form(text: &str) -> Result<(char, usize, u32)> {
+pub(super) fn parse_form(text: &str) -> Result<(char, usize, u32)> {
     let refused =
         || Error::illegal(format!("TFORM '{text}' is no column format of an ASCII table, such as I10, F12.4 or A8"));
     let mut rest = text.trim().chars();
@@ -253,7 +255,7 @@ mod tests {
     use super::*;
 
     fn real(text: &str, decimals: u32) -> Result<f64> {
-        Decimal { stored: DataType::F64, decimals, scaling: None }.real(text.as_bytes())
+        Decimal { letter: 'F', stored: DataType::F64, decimals, scaling: None }.real(text.as_bytes())
     }
 
     #[test]

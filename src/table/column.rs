@@ -75,6 +75,8 @@ pub(crate) struct TableLayout {
     /// The length of a row in bytes.
     pub(crate) row_len: usize,
     pub(crate) data_start: u64,
+    /// Whether it is an ASCII table.
+    pub(crate) ascii: bool,
 }
 
 impl TableLayout {
@@ -94,12 +96,9 @@ impl TableLayout {
             return Err(Error::illegal(format!("a table has two axes, NAXIS is {}", layout.axes.len())));
         };
         let row_len = usize::try_from(*row_len).map_err(|_| Error::too_large("a row is larger than memory"))?;
-        let columns = if layout.kind == HduKind::AsciiTable {
-            ascii_columns(header, row_len)?
-        } else {
-            binary_columns(header, row_len)?
-        };
-        Ok(Self { columns, rows: *rows, row_len, data_start: layout.data_start })
+        let ascii = layout.kind == HduKind::AsciiTable;
+        let columns = if ascii { ascii_columns(header, row_len)? } else { binary_columns(header, row_len)? };
+        Ok(Self { columns, rows: *rows, row_len, data_start: layout.data_start, ascii })
     }
 
     /// The columns of the HDU, which are read from its header once.
@@ -109,6 +108,11 @@ impl TableLayout {
             let _ = hdu.table.set(Self::new(hdu)?);
         }
         hdu.table.get().ok_or_else(|| Error::illegal("the table has no columns"))
+    }
+
+    /// What fills up what is not written: NUL, or blanks in ASCII tables.
+    pub(crate) fn blank(&self) -> u8 {
+        if self.ascii { b' ' } else { 0 }
     }
 
     /// The number of the column of this name.

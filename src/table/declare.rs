@@ -1,11 +1,37 @@
 //! The cards that describe a new column: TTYPE, TFORM, TDIM, TZERO, TNULL (FITS 4.0 §7.3.1, §7.3.2).
 
+use super::ascii::parse_form;
 use super::given::{GivenColumn, GivenType};
-use crate::error::{Error, Result, ResultExt};
+use super::null_value::null_value;
+use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::{DataType, Header, Value};
 
 /// The longest name or unit that fits one card.
 const LONGEST_TEXT: usize = 68;
+
+/// What is said of a column that is to be made, beside its values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Declared {
+    pub(crate) unit: Option<String>,
+    /// Bools are packed as bits, eight to a byte.
+    pub(crate) bits: bool,
+    /// The elements of a variable-length column.
+    pub(crate) array: Option<GivenType>,
+    /// Whether the descriptors of a variable-length column are of 64 bits.
+    pub(crate) wide: bool,
+    /// TFORM, of a column of an ASCII table: the usual one of its type unless given.
+    pub(crate) format: Option<String>,
+    /// Whether the table is an ASCII table.
+    pub(crate) ascii: bool,
+}
+
+/// The descriptors of a column that is to be made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct NewArrays {
+    pub(crate) wide: bool,
+    /// The length of the longest array.
+    pub(crate) longest: usize,
+}
 
 /// A column that is to be made.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,18 +45,50 @@ pub(crate) struct NewColumn {
     pub(crate) bits: bool,
     /// TNULL: the stored number that stands for no value.
     pub(crate) null: Option<i64>,
+    /// TNULL of a column of an ASCII table.
+    pub(crate) null_text: Option<&'static str>,
+    /// For a variable-length column, whose elements are those of the arrays.
+    pub(crate) arrays: Option<NewArrays>,
+    /// For a column of an ASCII table: its field.
+    pub(crate) field: Option<NewField>,
 }
 
 impl NewColumn {
+    /// A column with cells of this shape.
+    pub(crate) fn new(name: &str, element: GivenType, shape: &[usize], declared: Declared) -> Result<Self> {
+        let Declared { unit, bits, array, wide, format, ascii } = declared;
+        let field = match ascii {
+            true => Some(NewField::new(element, format.as_deref())?),
+            false if format.is_some() => return Err(Error::argument("a format is for columns of ASCII tables")),
+            false => None,
+        };
+        if ascii && (!shape.is_empty() || array.is_some() || bits) {
+            return Err(Error::argument(
+                "an ASCII table has one value a field: no arrays, bits or variable-length columns; write a binary table",
+            ));
+        }
+        let arrays = array.map(|_| NewArrays { wide, longest: 0 });
+        Ok(Self {
+            name: name.to_owned(),
+            element: array.map_or(element, GivenType::single),
+            shape: if arrays.is_some() { Vec::new() } else { shape.to_vec() },
+            unit,
+            bits,
+            null: None,
+            null_text: None,
+            arrays,
+            field,
+        })
+    }
+
     /// The column that holds these values.
-    pub(crate) fn of(values: &GivenColumn<'_>, unit: Option<String>, bits: bool) -> Result<Self> {
+    pub(crate) fn of(values: &GivenColumn<'_>, declared: Declared) -> Result<Self> {
         let (_, shape) = values.rows_and_cell()?;
-        let null = null_value(values)?;
-        Ok(Self { name: values.name.to_owned(), element: values.element, shape: shape.to_vec(), unit, bits, null })
+        Self::with_shape(values, shape, declared)
     }
 
     /// The column that holds these values in a table of so many rows: one for each, or a single one for all of them.
-    pub(crate) fn for_rows(values: &GivenColumn<'_>, rows: u64, unit: Option<String>, bits: bool) -> Result<Self> {
+    pub(crate) fn for_rows(values: &GivenColumn<'_>, rows: u64, declared: Declared) -> Result<Self> {
         let shape = match values.shape.split_first() {
             None => values.shape,
             Some((&count, cell)) if count as u64 == rows => cell,
@@ -39,12 +97,39 @@ impl NewColumn {
                 return Err(values.refuse(&message));
             }
         };
-        let null = null_value(values)?;
-        Ok(Self { name: values.name.to_owned(), element: values.element, shape: shape.to_vec(), unit, bits, null })
+        Self::with_shape(values, shape, declared)
+    }
+
+    fn with_shape(values: &GivenColumn<'_>, shape: &[usize], mut declared: Declared) -> Result<Self> {
+        if values.offsets.is_some() {
+            declared.array.get_or_insert(values.element);
+        }
+        let is_text = matches!(values.element, GivenType::Bytes { .. } | GivenType::Characters { .. });
+        let is_array = declared.array.is_some() && !is_text && values.offsets.is_none();
+        let new =
+            Self::new(values.name, values.element, shape, declared).in_item(|| format!("column '{}'", values.name))?;
+        if is_array && shape.is_empty() && !values.shape.is_empty() {
+            return Err(values
+                .refuse("are single values: a variable-length column has an array for each row; nothing was written"));
+        }
+        // A null is looked for among values of the type that is stored; in a field of text any text is one that is no number.
+        let null = if new.field.is_some() || new.element.single() != values.element.single() {
+            None
+        } else {
+            null_value(values)?
+        };
+        let shape = if new.arrays.is_some() { values.array_shape.to_vec() } else { new.shape.clone() };
+        Ok(Self { null, shape, ..new })
     }
 
     /// How many bytes the column takes in a row.
     pub(crate) fn width(&self) -> Result<usize> {
+        if let Some(field) = &self.field {
+            return Ok(field.width);
+        }
+        if let Some(arrays) = self.arrays {
+            return Ok(if arrays.wide { 16 } else { 8 });
+        }
         let elements = self.elements()?;
         let width = match self.element {
             GivenType::Logical if self.bits => Some(elements.div_ceil(8)),
@@ -55,11 +140,15 @@ impl NewColumn {
     }
 
     /// Adds the cards of the column with this number, counted from 1.
-    pub(crate) fn describe(&self, number: usize, header: &mut Header) -> Result<()> {
+    /// `start` is where its field begins in a row, for ASCII tables.
+    pub(crate) fn describe(&self, number: usize, start: usize, header: &mut Header) -> Result<()> {
         let key = |stem: &str| format!("{stem}{number}");
         let described = (|| {
             self.check()?;
             header.set_structural(&key("TTYPE"), self.name.as_str(), "")?;
+            if self.field.is_some() {
+                header.set_structural(&key("TBCOL"), start + 1, "")?;
+            }
             header.set_structural(&key("TFORM"), self.form()?, "")?;
             if let Some(dimensions) = self.dimensions() {
                 header.set_structural(&key("TDIM"), dimensions, "")?;
@@ -78,6 +167,9 @@ impl NewColumn {
             if let Some(null) = self.null {
                 header.set_structural(&key("TNULL"), null, "stored number of cells without a value")?;
             }
+            if let Some(null) = self.null_text {
+                header.set_structural(&key("TNULL"), null, "stands for no value")?;
+            }
             Ok(())
         })();
         described.in_item(|| format!("column '{}'", self.name))
@@ -87,6 +179,8 @@ impl NewColumn {
     pub(crate) fn empty_cell(&self) -> Result<Vec<u8>> {
         let mut cell = vec![0; self.width()?];
         match self.element {
+            // An empty array is nowhere.
+            _ if self.arrays.is_some() => {}
             GivenType::Logical if !self.bits => cell.fill(b'F'),
             GivenType::Number(data_type) if self.zero().is_some() => {
                 // Half the range less than 0 is the top bit alone.
@@ -103,11 +197,23 @@ impl NewColumn {
     }
 
     fn form(&self) -> Result<String> {
-        let elements = self.elements()?;
-        let letter = match self.element {
+        if let Some(field) = &self.field {
+            return Ok(field.format.clone());
+        }
+        if let Some(NewArrays { wide, longest }) = self.arrays {
+            return Ok(format!("1{}{}({longest})", if wide { 'Q' } else { 'P' }, self.letter()));
+        }
+        match self.element {
+            GivenType::Bytes { .. } | GivenType::Characters { .. } => Ok(format!("{}A", self.width()?)),
+            _ => Ok(format!("{}{}", self.elements()?, self.letter())),
+        }
+    }
+
+    fn letter(&self) -> char {
+        match self.element {
             GivenType::Logical if self.bits => 'X',
             GivenType::Logical => 'L',
-            GivenType::Bytes { .. } | GivenType::Characters { .. } => return Ok(format!("{}A", self.width()?)),
+            GivenType::Bytes { .. } | GivenType::Characters { .. } => 'A',
             GivenType::Complex(DataType::F32) => 'C',
             GivenType::Complex(_) => 'M',
             GivenType::Number(data_type) => match data_type {
@@ -118,14 +224,13 @@ impl NewColumn {
                 DataType::F32 => 'E',
                 DataType::F64 => 'D',
             },
-        };
-        Ok(format!("{elements}{letter}"))
+        }
     }
 
     /// TDIM, where the repeat count does not say it all.
     fn dimensions(&self) -> Option<String> {
         let text = match self.element {
-            GivenType::Bytes { width } | GivenType::Characters { width } => Some(width),
+            GivenType::Bytes { width } | GivenType::Characters { width } if self.arrays.is_none() => Some(width),
             _ => None,
         };
         let plain = match text {
@@ -144,7 +249,7 @@ impl NewColumn {
 
     fn zero(&self) -> Option<&'static str> {
         match self.element {
-            GivenType::Number(data_type) => Some(data_type.bzero()).filter(|&zero| zero != "0"),
+            GivenType::Number(data_type) if self.field.is_none() => Some(data_type.bzero()).filter(|&zero| zero != "0"),
             _ => None,
         }
     }
@@ -178,51 +283,42 @@ impl NewColumn {
     }
 }
 
-/// A stored number that is none of the values, where some are masked: TNULL. Only integers need one.
-fn null_value(values: &GivenColumn<'_>) -> Result<Option<i64>> {
-    let (Some(mask), GivenType::Number(data_type)) = (values.mask, values.element) else { return Ok(None) };
-    if data_type.is_float() || mask.iter().all(|&flag| flag == 0) {
-        return Ok(None);
-    }
-    let (rows, cell) = values.rows_and_cell()?;
-    let spread = values.spread(rows as u64, cell)?;
-    let size = data_type.size();
-    let elements: usize = cell.iter().product();
-    // One more than there are values: one of them is free.
-    let candidates = mask.len().saturating_add(1).min(if size < 3 { 1 << (8 * size) } else { usize::MAX });
-    let mut taken = vec![false; candidates];
-    let signed = data_type.code().starts_with('i');
-    // Counted from the lowest stored number up; of unsigned numbers, whose lowest is 0, from the highest down.
-    let distance = |bytes: &[u8]| {
-        let wide = bytes.iter().rev().fold(0u64, |wide, &byte| wide << 8 | u64::from(byte));
-        let top = u64::MAX >> (64 - 8 * size);
-        if signed { (wide ^ (1 << (8 * size - 1))) & top } else { top - wide }
-    };
-    let mut flags = mask.iter();
-    for row in 0..rows {
-        let at = spread.start + row * spread.stride;
-        let cell = spread.bytes.get(at..at + elements * size).unwrap_or_default();
-        for (bytes, flag) in cell.chunks_exact(size).zip(&mut flags).filter(|(_, flag)| **flag == 0) {
-            let mut little = bytes.to_vec();
-            if (cfg!(target_endian = "little")) == values.swapped {
-                little.reverse();
+/// The field of a column of an ASCII table (§7.2.1).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewField {
+    /// TFORM.
+    pub(crate) format: String,
+    pub(crate) width: usize,
+}
+
+impl NewField {
+    fn new(element: GivenType, format: Option<&str>) -> Result<Self> {
+        let (usual, letters) = match element {
+            GivenType::Number(DataType::F32) => ("E15.7".to_owned(), "FED"),
+            GivenType::Number(DataType::F64) => ("D25.17".to_owned(), "FED"),
+            GivenType::Number(_) => ("I20".to_owned(), "IFED"),
+            GivenType::Bytes { width } | GivenType::Characters { width } => (format!("A{}", width.max(1)), "A"),
+            GivenType::Logical | GivenType::Complex(_) => {
+                return Err(Error::argument(format!(
+                    "an ASCII table has integers, floats and text, the column has {}: write a binary table",
+                    element.code()
+                )));
             }
-            let _ = flag;
-            if let Some(taken) = usize::try_from(distance(&little)).ok().and_then(|at| taken.get_mut(at)) {
-                *taken = true;
-            }
+        };
+        let format = format.map_or(usual, |format| format.trim().to_ascii_uppercase());
+        let (letter, width, decimals) = parse_form(&format).map_err(|error| error.with_kind(ErrorKind::Argument))?;
+        if !letters.contains(letter) {
+            return Err(Error::argument(format!(
+                "the format {format} is not for {}: give one that begins with {}",
+                element.code(),
+                letters.chars().map(String::from).collect::<Vec<_>>().join(" or ")
+            )));
         }
+        if width == 0 || (letter != 'A' && letter != 'I' && decimals as usize >= width) {
+            return Err(Error::argument(format!("the format {format} has no room for a number or text")));
+        }
+        Ok(Self { format, width })
     }
-    let free = taken.iter().position(|taken| !taken).ok_or_else(|| {
-        values.refuse(&format!(
-            "hold every value that {} has, so that none is left for what is masked: write a wider type",
-            data_type.code()
-        ))
-    })?;
-    let bits = 8 * size as u32;
-    let value = if signed { -(1i128 << (bits - 1)) + free as i128 } else { (1i128 << bits) - 1 - free as i128 };
-    let zero: i128 = data_type.bzero().parse().unwrap_or(0);
-    Ok(i64::try_from(value - zero).ok())
 }
 
 #[cfg(test)]
@@ -230,7 +326,7 @@ mod tests {
     use super::*;
 
     fn column(element: GivenType, shape: &[usize]) -> NewColumn {
-        NewColumn { name: "a".into(), element, shape: shape.to_vec(), unit: None, bits: false, null: None }
+        NewColumn::new("a", element, shape, Declared::default()).unwrap()
     }
 
     #[test]
@@ -252,38 +348,5 @@ mod tests {
         let bits = NewColumn { bits: true, ..column(GivenType::Logical, &[11]) };
         assert_eq!((bits.form().unwrap(), bits.width().unwrap()), ("11X".into(), 2));
         assert_eq!(column(GivenType::Number(DataType::U16), &[2]).empty_cell().unwrap(), [0x80, 0, 0x80, 0]);
-    }
-
-    fn null_of(code: &str, bytes: &[u8], mask: &[u8]) -> Result<Option<i64>> {
-        let (element, swapped) = GivenType::from_code(code).unwrap();
-        let size = element.size().unwrap();
-        let shape = [bytes.len() / size];
-        null_value(&GivenColumn {
-            name: "a",
-            element,
-            shape: &shape,
-            bytes,
-            start: 0,
-            stride: size,
-            swapped,
-            mask: Some(mask),
-        })
-    }
-
-    #[test]
-    fn a_null_is_none_of_the_values() {
-        assert_eq!(null_of("<i2", &[0, 0x80, 1, 0x80, 7, 7], &[0, 0, 1]).unwrap(), Some(-32766));
-        assert_eq!(null_of(">i2", &[0x80, 0, 0, 1], &[0, 1]).unwrap(), Some(-32767));
-        assert_eq!(null_of("<u2", &[255, 255, 0, 0], &[0, 1]).unwrap(), Some(32766));
-        assert_eq!(null_of("|u1", &[1, 2], &[1, 0]).unwrap(), Some(255));
-        assert_eq!(null_of("|i1", &[1, 2], &[1, 0]).unwrap(), Some(0));
-        assert_eq!(null_of("<i8", &[0; 16], &[1, 0]).unwrap(), Some(i64::MIN));
-        assert_eq!(null_of("<u8", &[255; 16], &[1, 0]).unwrap(), Some(i64::MAX - 1));
-        assert_eq!(null_of("<i2", &[0, 0], &[0]).unwrap(), None);
-        assert_eq!(null_of("<f4", &[0; 4], &[1]).unwrap(), None);
-        let all: Vec<u8> = (0..=255).chain([0]).collect();
-        let mut mask = vec![0; 257];
-        mask[256] = 1;
-        assert!(null_of("|u1", &all, &mask).unwrap_err().to_string().contains("wider"));
     }
 }

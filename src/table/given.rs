@@ -67,6 +67,15 @@ impl GivenType {
         }
     }
 
+    /// The type of a single character, of texts; else the type itself.
+    pub(crate) fn single(self) -> Self {
+        match self {
+            Self::Bytes { .. } => Self::Bytes { width: 1 },
+            Self::Characters { .. } => Self::Characters { width: 1 },
+            element => element,
+        }
+    }
+
     /// The size of what has a byte order.
     pub(crate) fn unit(self) -> usize {
         match self {
@@ -92,6 +101,11 @@ pub(crate) struct GivenColumn<'a> {
     pub(crate) swapped: bool,
     /// For each element a byte that is not 0 where there is no value.
     pub(crate) mask: Option<&'a [u8]>,
+    /// For arrays of variable length, whose elements lie one behind the other from the first byte on: where those of each row begin, and at the
+    /// end how many there are. The shape then is that of the rows alone.
+    pub(crate) offsets: Option<&'a [usize]>,
+    /// The shape of those arrays, where all have the same and more than one axis.
+    pub(crate) array_shape: &'a [usize],
 }
 
 /// Values that were brought to the rows and the shape of the cells that they are for.
@@ -115,6 +129,11 @@ impl<'a> GivenColumn<'a> {
 
     /// The values for so many rows with cells of this shape: one for each, or one cell or one element for all.
     pub(super) fn spread(&self, rows: u64, cell: &[usize]) -> Result<Spread<'a>> {
+        if self.offsets.is_some() {
+            return Err(
+                self.refuse("are arrays of variable length, the column has cells of one size; nothing was written")
+            );
+        }
         let own = self.shape.iter().rev().copied();
         let wanted = || std::iter::once(usize::try_from(rows).unwrap_or(usize::MAX)).chain(cell.iter().copied());
         let elements: usize = cell.iter().product();
@@ -168,7 +187,18 @@ mod tests {
 
     fn given<'a>(shape: &'a [usize], bytes: &'a [u8], stride: usize) -> GivenColumn<'a> {
         let element = GivenType::Number(DataType::U8);
-        GivenColumn { name: "a", element, shape, bytes, start: 0, stride, swapped: false, mask: None }
+        GivenColumn {
+            name: "a",
+            element,
+            shape,
+            bytes,
+            start: 0,
+            stride,
+            swapped: false,
+            mask: None,
+            offsets: None,
+            array_shape: &[],
+        }
     }
 
     #[test]

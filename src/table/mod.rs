@@ -1,14 +1,20 @@
 //! Binary and ASCII tables: which bytes rows and columns need and how they become values (FITS 4.0 §7.2, §7.3). Pure: starts no thread.
 
+mod arrays;
 mod ascii;
 mod cell;
+mod cell_encoder;
 mod column;
+mod conversion;
 mod declare;
+mod elements;
 mod encode;
+mod field;
 mod fields;
 mod form;
 mod given;
 mod heap;
+mod null_value;
 mod plan;
 mod read;
 mod shuffle;
@@ -16,7 +22,7 @@ mod write;
 
 pub(crate) use cell::{CellForm, TextForm, significant};
 pub(crate) use column::{Cell, Column, TableLayout, find_name};
-pub(crate) use declare::NewColumn;
+pub(crate) use declare::{Declared, NewColumn};
 pub(crate) use encode::RowEncoder;
 pub(crate) use fields::{RowField, fields};
 pub(crate) use form::{Form, FormType};
@@ -25,7 +31,7 @@ pub(crate) use heap::heap;
 pub(crate) use plan::TablePlan;
 pub(crate) use read::{Arrangement, TableRequest, find as find_column};
 pub use read::{ColumnKey, Rows};
-pub(crate) use write::{NewTable, changeable, row_bytes};
+pub(crate) use write::{NewTable, changeable, heap_bytes, row_bytes};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]

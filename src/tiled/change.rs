@@ -91,8 +91,8 @@ impl TileChanger {
         put(pixels, &mut self.changed, &mut self.scratch)?;
         let changed = match self.rules.decoding.quantized {
             None => {
-                let mut tile = NewTile::new(TileStorage::Packed);
-                self.encoder.pack_pixels(pixels, &mut tile.bytes)?;
+                let mut tile = NewTile::new(self.rules.packer.storage);
+                self.encoder.pack_pixels(pixels, old.row_len, &mut tile.bytes)?;
                 Ok(ChangedTile { tile, rescaled: false, needs_blank: false })
             }
             Some(_) if old.kept.is_some() && !was_packed => self.as_floats(pixels),
@@ -157,7 +157,7 @@ impl TileChanger {
             }
             self.encoder.set_integers(&mut self.integers);
         }
-        if self.encoder.pack_integers(&mut tile.bytes).is_err() {
+        if self.encoder.pack_integers(old.row_len, &mut tile.bytes).is_err() {
             // Integers that the packing has no room for.
             return Ok(None);
         }

@@ -116,7 +116,8 @@ impl TileDecoder {
 
     /// Fills `pixels` with pixels of the stored type in native byte order.
     fn native_pixels(&mut self, tile: &PackedTile<'_>, stored: DataType, pixels: &mut [u8]) -> Result<()> {
-        if self.decoding.quantized.is_none() && self.decoding.packing.unpack_pixels(tile.bytes, stored, pixels)? {
+        let packing = self.decoding.packing;
+        if self.decoding.quantized.is_none() && packing.unpack_pixels(tile.bytes, tile.pixels, stored, pixels)? {
             return Ok(());
         }
         resize(&mut self.integers, pixels.len() / stored.size())?;

@@ -123,7 +123,7 @@ impl<'a> TiledEdit<'a> {
         patches: Vec<Patch<'a>>,
         source: &dyn ReadAt,
     ) -> Result<Option<Self>> {
-        let compression = Compression::new(&hdu.header)?.check_readable()?;
+        let compression = Compression::new(&hdu.header)?;
         let stored = image.scaling().stored;
         let table = TileTable::new(hdu, image)?;
         let quantized = compression.quantized(stored, table.has_scales())?;
@@ -157,9 +157,10 @@ impl<'a> TiledEdit<'a> {
         let tile_len = full_tile.saturating_mul(stored.size() as u64);
         let scaling = image.scaling().unscaled();
         let decoding = Decoding { packing: compression.packing, scaling, quantized, seed: compression.seed, full_tile };
-        let packer = compression.packer(stored, quantized.is_some())?;
+        let has_plain = table.column(TileStorage::Plain).is_some();
+        let packer = compression.packer(stored, quantized.is_some(), has_plain);
         let own_scales = table.has_own_scales();
-        let has_plain_only = table.column(TileStorage::Gzipped).is_none() && table.column(TileStorage::Plain).is_some();
+        let has_plain_only = table.column(TileStorage::Gzipped).is_none() && has_plain;
         let as_floats = if has_plain_only { TileStorage::Plain } else { TileStorage::Gzipped };
         Ok(Some(Self {
             shape,
@@ -232,7 +233,8 @@ impl<'a> TiledEdit<'a> {
         let whole = patches.iter().any(|(_, touched)| touched.is_whole());
         let (row, row_bytes) = (first.row, self.row(number));
         let pixels = usize::try_from(first.pixels()).map_err(|_| too_large())?;
-        let row_len = first.lengths.last().copied().unwrap_or(0) as usize;
+        // An axis of one pixel makes no rows.
+        let row_len = first.lengths.iter().rev().copied().find(|&length| length > 1).unwrap_or(1) as usize;
         let (scale, zero, blank) = self.table.numbers(row_bytes);
         let entry = if number < self.old_tiles { Some(self.table.entry(row_bytes, source.len())?) } else { None };
         let mut kept = None;

@@ -4,7 +4,7 @@ use super::scratch::{Scratch, typed};
 use super::table::TileStorage;
 use crate::codec::quantize::{self, BLANK_VALUE, Dither, Float, Quantization, Step};
 use crate::codec::rice::RiceInteger;
-use crate::codec::{gzip, plio, rice};
+use crate::codec::{gzip, hcompress, noise, plio, rice};
 use crate::compression::{Algorithm, Dithering, Quantize};
 use crate::error::{Error, Result};
 use crate::format::DataType;
@@ -20,10 +20,19 @@ pub(super) struct Packer {
     /// The type of the pixels as they are stored.
     pub(super) stored: DataType,
     pub(super) quantize: Option<Quantize>,
+    /// The stored number that stands for no value.
+    pub(super) blank: Option<i64>,
     /// How many bytes an integer that RICE_1 packs has, where that is not what the pixels have (BYTEPIX).
     pub(super) rice_size: Option<usize>,
-    /// Pixels are stored as they are: NOCOMPRESS.
-    pub(super) as_is: bool,
+    /// Which column tiles go to that are packed as all are.
+    pub(super) storage: TileStorage,
+}
+
+impl Packer {
+    /// Whether tiles go to UNCOMPRESSED_DATA.
+    pub(super) fn is_plain(self) -> bool {
+        self.storage == TileStorage::Plain
+    }
 }
 
 /// A tile, packed.
@@ -97,9 +106,9 @@ impl TileEncoder {
     /// Packs a tile of `len` bytes of big-endian pixels, which are lost; its rows have `row_len` pixels. `number` counts from 1.
     pub(super) fn pack(&mut self, tile: &mut Scratch, len: usize, row_len: usize, number: u64) -> Result<NewTile> {
         let pixels = tile.bytes(len)?;
-        let mut new = NewTile::new(TileStorage::Packed);
+        let mut new = NewTile::new(self.packer.storage);
         let Some(quantize) = self.packer.quantize else {
-            self.pack_pixels(pixels, &mut new.bytes)?;
+            self.pack_pixels(pixels, row_len, &mut new.bytes)?;
             return Ok(new);
         };
         let size = self.packer.stored.size();
@@ -114,7 +123,7 @@ impl TileEncoder {
             return NewTile::gzipped(pixels);
         };
         (new.scale, new.zero) = (how.scale, how.zero);
-        self.pack_integers(&mut new.bytes)?;
+        self.pack_integers(row_len, &mut new.bytes)?;
         Ok(new)
     }
 
@@ -145,12 +154,8 @@ impl TileEncoder {
     }
 
     /// Packs big-endian pixels as they are.
-    pub(super) fn pack_pixels(&mut self, pixels: &mut [u8], output: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn pack_pixels(&mut self, pixels: &mut [u8], row_len: usize, output: &mut Vec<u8>) -> Result<()> {
         let size = self.packer.stored.size();
-        if self.packer.as_is {
-            output.extend_from_slice(pixels);
-            return Ok(());
-        }
         match self.packer.algorithm {
             Algorithm::Gzip1 { level } => return gzip::encode(pixels, level, output),
             Algorithm::Gzip2 { level } => {
@@ -158,19 +163,30 @@ impl TileEncoder {
                 gzip::shuffle(size, pixels, &mut self.sorted);
                 return gzip::encode(&self.sorted, level, output);
             }
-            Algorithm::Rice1 { .. } | Algorithm::Plio1 => swap_in_place(size, false, pixels),
+            Algorithm::NoCompress => {
+                output.extend_from_slice(pixels);
+                return Ok(());
+            }
+            Algorithm::Rice1 { .. } | Algorithm::Plio1 | Algorithm::Hcompress1 { .. } => {
+                swap_in_place(size, false, pixels);
+            }
         }
         if self.packer.rice_size.is_some() {
             self.widen(pixels)?;
-            return self.pack_integers(output);
+            return self.pack_integers(row_len, output);
         }
         match (self.packer.algorithm, self.packer.stored) {
             (Algorithm::Rice1 { block_size }, DataType::U8) => rice::encode(pixels, block_size, output),
             (Algorithm::Rice1 { block_size }, DataType::I16) => rice::encode(typed::<i16>(pixels)?, block_size, output),
             (Algorithm::Rice1 { block_size }, _) => rice::encode(typed::<i32>(pixels)?, block_size, output),
-            (_, DataType::I32) => plio::encode(typed::<i32>(pixels)?, output)?,
-            (_, _) => {
+            (Algorithm::Plio1, DataType::I32) => plio::encode(typed::<i32>(pixels)?, output)?,
+            (algorithm, _) => {
                 self.widen(pixels)?;
+                if let Algorithm::Hcompress1 { scale, .. } = algorithm {
+                    let blank = self.packer.blank.and_then(|blank| i32::try_from(blank).ok());
+                    let lossless = blank.is_some_and(|blank| self.integers.contains(&blank));
+                    return self.hcompress(if lossless { 0.0 } else { scale }, row_len, output);
+                }
                 plio::encode(&self.integers, output)?;
             }
         }
@@ -188,10 +204,15 @@ impl TileEncoder {
         Ok(())
     }
 
+    fn hcompress(&self, scale: f64, row_len: usize, output: &mut Vec<u8>) -> Result<()> {
+        let scale = if scale > 0.0 { noise::sigma(&self.integers, row_len) * scale } else { -scale };
+        hcompress::encode(&self.integers, row_len, scale.round().min(hcompress::LARGEST_SCALE) as u32, output)
+    }
+
     /// Packs the integers that floats were quantized to.
-    pub(super) fn pack_integers(&mut self, output: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn pack_integers(&mut self, row_len: usize, output: &mut Vec<u8>) -> Result<()> {
         let level = match self.packer.algorithm {
-            _ if self.packer.as_is => {
+            Algorithm::NoCompress => {
                 let integers = bytemuck::cast_slice_mut::<i32, u8>(&mut self.integers);
                 swap_in_place(size_of::<i32>(), false, integers);
                 output.extend_from_slice(integers);
@@ -208,6 +229,12 @@ impl TileEncoder {
                 };
             }
             Algorithm::Plio1 => return plio::encode(&self.integers, output),
+            Algorithm::Hcompress1 { scale, .. } => {
+                // Numbers with a meaning of their own must come back as they are, and others must not become such.
+                let method = self.packer.quantize.map(|quantize| quantize.method);
+                let lossless = method == Some(Dithering::Two) || self.integers.contains(&BLANK_VALUE);
+                return self.hcompress(if lossless { 0.0 } else { scale }, row_len, output);
+            }
             Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } => level,
         };
         let integers = bytemuck::cast_slice_mut::<i32, u8>(&mut self.integers);

@@ -1,9 +1,9 @@
 //! What the header of a compressed image says of the image: its shape and type, and its tiles (FITS 4.0 §10.1.1, §10.1.2).
 
-use super::packing::{Compression, noise_level};
+use super::packing::{Compression, hcompress_scale, noise_level};
 use super::table::TileTable;
 use crate::codec::quantize::Dither;
-use crate::compression::{Compression as Options, Dithering, HeapFormat, Quantize};
+use crate::compression::{Algorithm, Compression as Options, Dithering, HeapFormat, Quantize};
 use crate::directory::HduEntry;
 use crate::error::{Error, Result};
 use crate::format::structure::{axes, element_count};
@@ -65,16 +65,20 @@ impl TiledImage {
         if self.shape.is_empty() { 0 } else { counts.fold(1, u64::saturating_mul) }
     }
 
-    /// What would compress an image as this one; `None` where nothing does.
-    pub(crate) fn options(&self, hdu: &HduEntry) -> Result<Option<Options>> {
+    /// What would compress an image as this one.
+    pub(crate) fn options(&self, hdu: &HduEntry) -> Result<Options> {
         let compression = Compression::new(&hdu.header)?;
         let wide = TileTable::new(hdu, self)?.heap_columns().iter().any(|column| column.wide);
         let tile = self.tile_shape.iter().zip(&self.shape).map(|(&tile, &length)| tile.min(length.max(1)));
-        Ok(compression.algorithm().map(|algorithm| Options {
+        let mut algorithm = compression.algorithm();
+        if let Algorithm::Hcompress1 { scale, .. } = &mut algorithm {
+            *scale = hcompress_scale(&hdu.header);
+        }
+        Ok(Options {
             algorithm,
             tile_shape: Some(tile.map(|length| length as usize).collect()),
             heap_format: Some(if wide { HeapFormat::Q } else { HeapFormat::P }),
-        }))
+        })
     }
 
     /// How floating-point pixels were quantized; `None` where they were not.

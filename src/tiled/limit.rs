@@ -3,7 +3,7 @@
 use super::grid::TouchedTile;
 use super::packing::Packing;
 use super::table::{TileEntry, TileStorage};
-use crate::codec::{gzip, plio};
+use crate::codec::gzip;
 use crate::error::{Error, Result};
 use crate::format::DataType;
 
@@ -27,14 +27,17 @@ impl SizeLimit {
 
     /// How many bytes the tile decodes to; an error where its own bytes can't be enough.
     pub(super) fn check(&self, tile: &TileEntry, touched: &TouchedTile<'_>) -> Result<u64> {
-        let (pixel_size, expansion) = match tile.storage {
-            TileStorage::Packed => (self.packing.packed_size(self.number_size), self.packing.most_bytes_of()),
-            TileStorage::Gzipped => (self.stored_size, gzip::EXPANSION),
-            TileStorage::Plain => (self.stored_size, 1),
+        let packing = self.packing;
+        let (pixel_size, expansion, always) = match tile.storage {
+            TileStorage::Packed => {
+                (packing.packed_size(self.number_size), packing.most_bytes_of(), packing.always_possible())
+            }
+            TileStorage::Gzipped => (self.stored_size, gzip::EXPANSION, 0),
+            TileStorage::Plain => (self.stored_size, 1, 0),
         };
         let decoded = touched.pixels().saturating_mul(pixel_size);
         let packed = tile.bytes.end - tile.bytes.start;
-        if decoded > packed.saturating_mul(expansion) {
+        if decoded > packed.saturating_mul(expansion).max(always) {
             return Err(Error::corrupt(format!(
                 "the tile has {} pixels (ZTILEn), but only {packed} bytes, which can't hold them",
                 touched.pixels()
@@ -45,8 +48,7 @@ impl SizeLimit {
 
     /// Tiles may share bytes, but not so that they make more of the file than its length allows.
     pub(super) fn check_total(&self, decoded: u64, file_len: u64) -> Result<()> {
-        let expansion = self.packing.most_bytes_of().clamp(gzip::EXPANSION, plio::EXPANSION);
-        if decoded > file_len.saturating_mul(expansion) {
+        if decoded > file_len.saturating_mul(self.packing.most_of_file()) {
             return Err(Error::corrupt(format!(
                 "the tiles decode to {decoded} bytes, which a file of {file_len} bytes can't hold"
             )));

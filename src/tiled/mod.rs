@@ -4,8 +4,8 @@
 //! how its tiles are compressed and what is peculiar to each compression, `columns` and `table` find the bytes of a tile, `limit`
 //! doubts them, `grid` knows which tiles a section touches and with which pixels, `tile_reader` fetches, `unpack` and `decode`
 //! turn one tile into values, `copy` moves those to their place, and `read` makes a plan of it all. The way
-//! back is in `encode`, for one tile, and `write`, for the image; `patch`, `change` and `edit` give some pixels of an image that is
-//! there other values.
+//! back is in `encode`, for one tile, and `write`, for the image; `plane_shape` is the shape of the tiles of HCOMPRESS_1; `patch`, `change`
+//! and `edit` give some pixels of an image that is there other values.
 
 mod cache;
 mod change;
@@ -20,6 +20,7 @@ mod image_header;
 mod limit;
 mod packing;
 mod patch;
+mod plane_shape;
 mod read;
 mod scratch;
 mod table;

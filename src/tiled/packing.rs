@@ -6,9 +6,10 @@ use bytemuck::Pod;
 use super::encode::Packer;
 use super::image_header::{illegal, missing};
 use super::scratch::{Scratch, typed};
+use super::table::TileStorage;
 use crate::codec::quantize::Dither;
 use crate::codec::rice::{self, RiceInteger};
-use crate::codec::{gzip, plio};
+use crate::codec::{gzip, hcompress, plio};
 use crate::compression::{Algorithm, GZIP_LEVEL, Quantize};
 use crate::error::{Error, Result};
 use crate::format::{DataType, Header};
@@ -32,8 +33,8 @@ pub(super) enum Packing {
     Plain,
     /// PLIO_1: line lists of integers that are not negative.
     Plio,
-    /// HCOMPRESS_1, which can't be unpacked yet.
-    Unbuilt(&'static str),
+    /// HCOMPRESS_1 with its parameter SMOOTH; SCALE is in the tiles.
+    Hcompress { smooth: bool },
 }
 
 impl Packing {
@@ -44,14 +45,14 @@ impl Packing {
             "GZIP_2" => Self::ShuffledGzip,
             "NOCOMPRESS" => Self::Plain,
             "PLIO_1" => Self::Plio,
-            other => Self::Unbuilt(other),
+            _ => Self::Hcompress { smooth: parameter(header, "SMOOTH")?.unwrap_or(0) != 0 },
         })
     }
 
     /// Whether a tile is integers of the machine once it is unpacked; else it is big-endian numbers.
     pub(super) fn makes_integers(self) -> bool {
         match self {
-            Self::Rice { .. } | Self::Plio | Self::Unbuilt(_) => true,
+            Self::Rice { .. } | Self::Plio | Self::Hcompress { .. } => true,
             Self::Gzip | Self::ShuffledGzip | Self::Plain => false,
         }
     }
@@ -60,7 +61,7 @@ impl Packing {
     pub(super) fn packed_size(self, size: u64) -> u64 {
         match self {
             Self::Rice { pixel_size, .. } => pixel_size as u64,
-            Self::Plio => size_of::<i32>() as u64,
+            Self::Plio | Self::Hcompress { .. } => size_of::<i32>() as u64,
             _ => size,
         }
     }
@@ -74,25 +75,39 @@ impl Packing {
             }
             Self::Gzip | Self::ShuffledGzip => gzip::EXPANSION,
             Self::Plio => plio::EXPANSION,
-            Self::Plain | Self::Unbuilt(_) => 1,
+            Self::Hcompress { .. } => hcompress::EXPANSION,
+            Self::Plain => 1,
         }
     }
 
-    /// Fills `integers` with the first integers of a tile; for packings that make such.
-    pub(super) fn unpack(self, tile: &[u8], memory: &mut Scratch, integers: &mut [i32]) -> Result<()> {
+    /// How many bytes of pixels a tile may have whatever its own bytes.
+    pub(super) fn always_possible(self) -> u64 {
+        if matches!(self, Self::Hcompress { .. }) { hcompress::LARGEST_BLANK } else { 0 }
+    }
+
+    /// The most bytes of pixels that one byte of a file makes, where tiles may share bytes.
+    pub(super) fn most_of_file(self) -> u64 {
+        match self {
+            Self::Hcompress { .. } => hcompress::MOST_OF_FILE,
+            _ => self.most_bytes_of().clamp(gzip::EXPANSION, plio::EXPANSION),
+        }
+    }
+
+    /// Fills `integers` with the first integers of a tile, which has `pixels` in all; for packings that make such.
+    pub(super) fn unpack(self, tile: &[u8], pixels: usize, memory: &mut Scratch, integers: &mut [i32]) -> Result<()> {
         match self {
             Self::Rice { block_size, pixel_size: 4 } => rice::decode(tile, block_size, integers),
             Self::Rice { block_size, pixel_size: 2 } => unrice::<i16>(tile, block_size, memory, integers),
             Self::Rice { block_size, .. } => unrice::<u8>(tile, block_size, memory, integers),
             Self::Plio => plio::decode(tile, integers),
-            Self::Unbuilt(name) => Err(unbuilt(name)),
+            Self::Hcompress { smooth } => hcompress::decode(tile, pixels, smooth, integers),
             Self::Gzip | Self::ShuffledGzip | Self::Plain => Err(Error::argument("the tiles do not hold integers")),
         }
     }
 
     /// Fills `pixels` with the first pixels of a tile in the image's own type, where that is what the packing makes; returns
-    /// whether it is.
-    pub(super) fn unpack_pixels(self, tile: &[u8], stored: DataType, pixels: &mut [u8]) -> Result<bool> {
+    /// whether it is. The tile has `count` pixels in all.
+    pub(super) fn unpack_pixels(self, tile: &[u8], count: usize, stored: DataType, pixels: &mut [u8]) -> Result<bool> {
         match (self, stored) {
             (Self::Rice { block_size, pixel_size: 1 }, DataType::U8) => rice::decode(tile, block_size, pixels)?,
             (Self::Rice { block_size, pixel_size: 2 }, DataType::I16) => {
@@ -102,6 +117,13 @@ impl Packing {
                 rice::decode(tile, block_size, typed::<i32>(pixels)?)?;
             }
             (Self::Plio, DataType::I32) => plio::decode(tile, typed::<i32>(pixels)?)?,
+            (Self::Hcompress { smooth }, DataType::U8) => hcompress::decode(tile, count, smooth, pixels)?,
+            (Self::Hcompress { smooth }, DataType::I16) => {
+                hcompress::decode(tile, count, smooth, typed::<i16>(pixels)?)?;
+            }
+            (Self::Hcompress { smooth }, DataType::I32) => {
+                hcompress::decode(tile, count, smooth, typed::<i32>(pixels)?)?;
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -121,10 +143,6 @@ where
     Ok(())
 }
 
-fn unbuilt(name: &str) -> Error {
-    Error::unsupported(format!("images compressed with {name} can't be read yet"))
-}
-
 /// The compression of an image, as its header has it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compression {
@@ -141,37 +159,29 @@ impl Compression {
         Ok(Self { packing: Packing::new(header)?, dither: dither(header)?, seed })
     }
 
-    /// An error where the tiles can't be unpacked.
-    pub(super) fn check_readable(self) -> Result<Self> {
+    /// What packs such tiles, as far as that is known: the level of gzip is not in a file.
+    pub(super) fn algorithm(self) -> Algorithm {
         match self.packing {
-            Packing::Unbuilt(name) => Err(unbuilt(name)),
-            _ => Ok(self),
+            Packing::Rice { block_size, .. } => Algorithm::Rice1 { block_size },
+            Packing::Gzip => Algorithm::Gzip1 { level: GZIP_LEVEL },
+            Packing::ShuffledGzip => Algorithm::Gzip2 { level: GZIP_LEVEL },
+            Packing::Plain => Algorithm::NoCompress,
+            Packing::Plio => Algorithm::Plio1,
+            // Without a scale, so that pixels which stay come back as they were.
+            Packing::Hcompress { smooth } => Algorithm::Hcompress1 { scale: 0.0, smooth },
         }
     }
 
-    /// What packs such tiles; `None` where they are not packed, or by what can't be written.
-    pub(super) fn algorithm(self) -> Option<Algorithm> {
-        match self.packing {
-            Packing::Rice { block_size, .. } => Some(Algorithm::Rice1 { block_size }),
-            Packing::Gzip => Some(Algorithm::Gzip1 { level: GZIP_LEVEL }),
-            Packing::ShuffledGzip => Some(Algorithm::Gzip2 { level: GZIP_LEVEL }),
-            Packing::Plio => Some(Algorithm::Plio1),
-            Packing::Plain | Packing::Unbuilt(_) => None,
-        }
-    }
-
-    /// What packs tiles as those of the image are.
-    pub(super) fn packer(self, stored: DataType, quantized: bool) -> Result<Packer> {
+    /// What packs tiles as those of the image are; `has_plain`: the table has a column for tiles that are not packed.
+    pub(super) fn packer(self, stored: DataType, quantized: bool, has_plain: bool) -> Packer {
         let number_size = if quantized { size_of::<i32>() } else { stored.size() };
         let rice_size = match self.packing {
             Packing::Rice { pixel_size, .. } if pixel_size != number_size => Some(pixel_size),
-            Packing::Unbuilt(name) => return Err(unbuilt(name)),
             _ => None,
         };
-        let as_is = self.packing == Packing::Plain;
-        // What is not packed is not packed by this either.
-        let algorithm = self.algorithm().unwrap_or(Algorithm::Gzip1 { level: GZIP_LEVEL });
-        Ok(Packer { algorithm, stored, quantize: None, rice_size, as_is })
+        let is_plain = self.packing == Packing::Plain && has_plain && !quantized;
+        let storage = if is_plain { TileStorage::Plain } else { TileStorage::Packed };
+        Packer { algorithm: self.algorithm(), stored, quantize: None, blank: None, rice_size, storage }
     }
 
     /// How the floats of an image of this type were made integers; `None` for integers, and for floats that are packed as they
@@ -194,6 +204,12 @@ pub(super) fn noise_level(header: &Header) -> f64 {
     let usual = Quantize::default().level;
     let given = parameter_card(header, NOISE_LEVEL).ok().flatten().and_then(|card| header.real(&card).ok().flatten());
     given.filter(|level| level.is_finite() && *level != 0.0).unwrap_or(usual)
+}
+
+/// The scale of HCOMPRESS_1, as it was asked for; 0 where the header has none.
+pub(super) fn hcompress_scale(header: &Header) -> f64 {
+    let card = parameter_card(header, "SCALE").ok().flatten();
+    card.and_then(|card| header.real(&card).ok().flatten()).unwrap_or(0.0)
 }
 
 /// ZCMPTYPE, by the name that the standard has for it.

@@ -56,7 +56,7 @@ impl Unpacker {
     /// Fills `integers` with the first integers of a tile.
     pub(super) fn integers(&mut self, tile: &PackedTile<'_>, integers: &mut [i32]) -> Result<()> {
         if self.packing.makes_integers() {
-            return self.packing.unpack(tile.bytes, &mut self.unpacked, integers);
+            return self.packing.unpack(tile.bytes, tile.pixels, &mut self.unpacked, integers);
         }
         let (width, numbers) = self.numbers(tile, size_of::<i32>())?;
         read_integers(width, numbers, integers)

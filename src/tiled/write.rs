@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::encode::{NewTile, Packer, TileEncoder, dither, seed};
 use super::packing::NOISE_LEVEL;
+use super::plane_shape;
 use super::scratch::Scratch;
 use super::table::TileStorage;
 use crate::codec::quantize::{BLANK_VALUE, Dither};
-use crate::codec::{gzip, plio};
+use crate::codec::{gzip, hcompress, plio};
 use crate::compression::{Algorithm, Compression, HeapFormat, Quantize};
 use crate::edit::LARGEST_P;
 use crate::error::{Error, Result, ResultExt};
@@ -65,7 +66,11 @@ impl<'a> NewTiledImage<'a> {
         if let Some(quantize) = quantize {
             check_quantize(quantize, algorithm, stored)?;
         }
-        let tile_shape = tile_shape(image.shape, compression.tile_shape.as_deref())?;
+        let asked = compression.tile_shape.as_deref();
+        let tile_shape = match algorithm {
+            Algorithm::Hcompress1 { .. } => plane_shape::plane_shape(image.shape, asked)?,
+            _ => tile_shape(image.shape, asked)?,
+        };
         let counts: Vec<usize> =
             image.shape.iter().zip(&tile_shape).map(|(&length, &tile)| length.div_ceil(tile)).collect();
         // Fewer than there are pixels, whose number was checked.
@@ -78,15 +83,11 @@ impl<'a> NewTiledImage<'a> {
         if algorithm == Algorithm::Plio1 {
             check_mask_values(&image, &encoding)?;
         }
-        Ok(Self {
-            image,
-            packer: Packer { algorithm, stored, quantize, rice_size: None, as_is: false },
-            encoding,
-            tile_shape,
-            counts,
-            tiles,
-            wide,
-        })
+        // CFITSIO reads tiles of NOCOMPRESS nowhere but in UNCOMPRESSED_DATA; it has none of 64-bit integers, and astropy reads them elsewhere only.
+        let is_plain = algorithm == Algorithm::NoCompress && stored != DataType::I64;
+        let storage = if is_plain { TileStorage::Plain } else { TileStorage::Packed };
+        let packer = Packer { algorithm, stored, quantize, blank: encoding.blank(), rice_size: None, storage };
+        Ok(Self { image, packer, encoding, tile_shape, counts, tiles, wide })
     }
 
     /// How many jobs pack the image.
@@ -140,7 +141,9 @@ impl<'a> NewTiledImage<'a> {
                 }
             }
         }
-        Ok((len, columns.len()))
+        // An axis of one pixel makes no rows.
+        let row_len = ranges.iter().rev().map(Range::len).find(|&length| length > 1).unwrap_or(1);
+        Ok((len, row_len))
     }
 
     /// The pixels of a tile along each axis.
@@ -165,8 +168,8 @@ impl<'a> NewTiledImage<'a> {
     /// Adds the rows of tiles, which come in their order.
     pub(crate) fn add_rows(&self, packed: &PackedTiles, rows: &mut TileRows) -> Result<()> {
         for &(storage, len, scale, zero) in &packed.tiles {
-            let second = storage == TileStorage::Gzipped;
-            let elements = len / self.element_size();
+            let second = storage != TileStorage::Packed;
+            let elements = len / self.element_size(second);
             let offset = rows.heap_len;
             rows.heap_len += len;
             if !self.wide && rows.heap_len > LARGEST_P {
@@ -177,8 +180,10 @@ impl<'a> NewTiledImage<'a> {
             let place = &mut rows.longest[usize::from(second)];
             *place = (*place).max(elements);
             self.descriptor(if second { (0, 0) } else { (elements, offset) }, &mut rows.rows);
-            if self.packer.quantize.is_some() {
+            if self.second_column().is_some() {
                 self.descriptor(if second { (elements, offset) } else { (0, 0) }, &mut rows.rows);
+            }
+            if self.packer.quantize.is_some() {
                 rows.rows.extend(scale.to_be_bytes());
                 rows.rows.extend(zero.to_be_bytes());
             }
@@ -196,9 +201,34 @@ impl<'a> NewTiledImage<'a> {
         }
     }
 
-    /// Lists of PLIO_1 are arrays of 16-bit integers, everything else is bytes.
-    fn element_size(&self) -> u64 {
-        if self.packer.algorithm == Algorithm::Plio1 { 2 } else { 1 }
+    /// The column for tiles that are not packed: those that can't be quantized, and those of NOCOMPRESS.
+    fn second_column(&self) -> Option<&'static str> {
+        if self.packer.is_plain() {
+            Some("UNCOMPRESSED_DATA")
+        } else {
+            self.packer.quantize.map(|_| "GZIP_COMPRESSED_DATA")
+        }
+    }
+
+    /// Lists of PLIO_1 are arrays of 16-bit integers, tiles of NOCOMPRESS are arrays of pixels, everything else is bytes.
+    fn element_size(&self, second: bool) -> u64 {
+        match self.packer.algorithm {
+            Algorithm::Plio1 => 2,
+            _ if second && self.packer.is_plain() => self.packer.stored.size() as u64,
+            _ => 1,
+        }
+    }
+
+    /// The letter of TFORM for elements of the second column.
+    fn second_letter(&self) -> char {
+        match self.packer.stored {
+            _ if !self.packer.is_plain() => 'B',
+            DataType::I16 => 'I',
+            DataType::I32 => 'J',
+            DataType::F32 => 'E',
+            DataType::F64 => 'D',
+            _ => 'B',
+        }
     }
 
     /// How many bytes the table takes in front of the heap.
@@ -208,7 +238,8 @@ impl<'a> NewTiledImage<'a> {
 
     fn row_len(&self) -> u64 {
         let descriptor = if self.wide { 16 } else { 8 };
-        if self.packer.quantize.is_some() { 2 * descriptor + 16 } else { descriptor }
+        let scales = if self.packer.quantize.is_some() { 16 } else { 0 };
+        descriptor + self.second_column().map_or(0, |_| descriptor) + scales
     }
 
     /// The header, which is as long for any rows.
@@ -222,15 +253,19 @@ impl<'a> NewTiledImage<'a> {
         header.set_structural("NAXIS2", self.tiles, "rows: one for each tile")?;
         header.set_structural("PCOUNT", rows.heap_len as i64, "bytes of the compressed tiles")?;
         header.set_structural("GCOUNT", 1, "one group")?;
-        header.set_structural("TFIELDS", if quantized { 4 } else { 1 }, "columns")?;
+        let second = self.second_column();
+        header.set_structural("TFIELDS", 1 + i64::from(second.is_some()) + if quantized { 2 } else { 0 }, "columns")?;
         let descriptor = if self.wide { 'Q' } else { 'P' };
-        let element = if self.element_size() == 2 { 'I' } else { 'B' };
-        let [packed, gzipped] = rows.longest;
+        let element = if self.packer.algorithm == Algorithm::Plio1 { 'I' } else { 'B' };
+        let [packed, others] = rows.longest;
         header.set_structural("TTYPE1", "COMPRESSED_DATA", "")?;
         header.set_structural("TFORM1", format!("1{descriptor}{element}({packed})"), "")?;
+        if let Some(name) = second {
+            let letter = self.second_letter();
+            header.set_structural("TTYPE2", name, if quantized { "tiles that could not be quantized" } else { "" })?;
+            header.set_structural("TFORM2", format!("1{descriptor}{letter}({others})"), "")?;
+        }
         if quantized {
-            header.set_structural("TTYPE2", "GZIP_COMPRESSED_DATA", "tiles that could not be quantized")?;
-            header.set_structural("TFORM2", format!("1{descriptor}B({gzipped})"), "")?;
             header.set_structural("TTYPE3", "ZSCALE", "")?;
             header.set_structural("TFORM3", "1D", "")?;
             header.set_structural("TTYPE4", "ZZERO", "")?;
@@ -265,6 +300,10 @@ impl<'a> NewTiledImage<'a> {
             let pixel_size = if self.packer.quantize.is_some() { size_of::<i32>() } else { self.packer.stored.size() };
             parameters.push(("BLOCKSIZE", block_size.into(), "pixels of a block"));
             parameters.push(("BYTEPIX", pixel_size.into(), "bytes of a pixel"));
+        }
+        if let Algorithm::Hcompress1 { scale, smooth } = self.packer.algorithm {
+            parameters.push(("SCALE", scale.into(), "of the noise; negative: as it is"));
+            parameters.push(("SMOOTH", i64::from(smooth).into(), "whether readers smooth"));
         }
         if let Some(quantize) = self.packer.quantize {
             parameters.push((NOISE_LEVEL, quantize.level.into(), "steps of the noise"));
@@ -308,9 +347,12 @@ fn check_type(algorithm: Algorithm, given: DataType, quantized: bool) -> Result<
         Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } if !(1..=gzip::HIGHEST_LEVEL).contains(&level) => {
             Err(Error::argument(format!("level {level} of gzip is not from 1 to {}", gzip::HIGHEST_LEVEL)))
         }
-        Algorithm::Gzip1 { .. } | Algorithm::Gzip2 { .. } => Ok(()),
+        Algorithm::Gzip1 { .. } | Algorithm::Gzip2 { .. } | Algorithm::NoCompress => Ok(()),
         Algorithm::Rice1 { block_size } if !(1..=256).contains(&block_size) => {
             Err(Error::argument(format!("blocksize {block_size} is not from 1 to 256; the standard has 16 and 32")))
+        }
+        Algorithm::Hcompress1 { scale, .. } if scale.is_nan() || scale.abs() > hcompress::LARGEST_SCALE => {
+            Err(Error::argument(format!("scale {scale} of HCOMPRESS_1 is no number from -2^30 to 2^30")))
         }
         _ if given.is_float() && !quantized => Err(Error::argument(format!(
             "{name} packs integers, and the image is {code}: give quantize=, which loses digits, or use GZIP_2, which keeps all"
@@ -322,7 +364,7 @@ fn check_type(algorithm: Algorithm, given: DataType, quantized: bool) -> Result<
         _ if matches!(given, DataType::I64 | DataType::U64) => {
             Err(Error::argument(format!("{name} has no integers of 64 bits, and the image is {code}: use GZIP_2")))
         }
-        Algorithm::Rice1 { .. } | Algorithm::Plio1 => Ok(()),
+        Algorithm::Rice1 { .. } | Algorithm::Plio1 | Algorithm::Hcompress1 { .. } => Ok(()),
     }
 }
 
@@ -330,6 +372,9 @@ fn check_quantize(quantize: Quantize, algorithm: Algorithm, stored: DataType) ->
     let refused = |reason: String| Err(Error::argument(reason));
     if !stored.is_float() {
         return refused("quantize= is for images of floats: integers are compressed as they are".to_owned());
+    }
+    if algorithm == Algorithm::NoCompress {
+        return refused("NOCOMPRESS keeps floats as they are: leave quantize out".to_owned());
     }
     if algorithm == Algorithm::Plio1 {
         return refused("PLIO_1 is for masks and not for quantized floats: use RICE_1".to_owned());
@@ -344,7 +389,7 @@ fn check_quantize(quantize: Quantize, algorithm: Algorithm, stored: DataType) ->
 }
 
 /// The lengths of a tile; none is longer than the axis.
-fn tile_shape(shape: &[usize], asked: Option<&[usize]>) -> Result<Vec<usize>> {
+pub(super) fn tile_shape(shape: &[usize], asked: Option<&[usize]>) -> Result<Vec<usize>> {
     let Some(asked) = asked else {
         let last = shape.len().saturating_sub(1);
         return Ok(shape.iter().enumerate().map(|(axis, &length)| if axis == last { length } else { 1 }).collect());

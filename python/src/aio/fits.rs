@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 use rustfits::{FitsReader, FitsWriter, HduKey, Op};
 
 use super::hdu::AioHdu;
@@ -21,7 +21,7 @@ use crate::options::RemoteArgument;
 use crate::pixels::PixelArgument;
 use crate::run::{await_op, awaitable};
 use crate::table_values::is_table;
-use crate::table_write::{NewTable, UnitsArgument};
+use crate::table_write::{HeapFormatArgument, NewTable, UnitsArgument};
 
 /// An open FITS file whose every operation is awaitable. Open it with `async with`, or with `await rustfits.aio.open(...)`.
 ///
@@ -277,21 +277,18 @@ impl AioFits {
         extname: Option<String>,
         extver: Option<i64>,
         units: Option<UnitsArgument<'py>>,
-        var_dtypes: Option<Py<PyAny>>,
+        var_dtypes: Option<Bound<'py, PyDict>>,
         bit_columns: Option<Vec<String>>,
-        heap_format: Option<Py<PyAny>>,
+        heap_format: Option<HeapFormatArgument>,
         compress: Option<Py<PyAny>>,
         ztilelen: Option<Py<PyAny>>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_options(&[
-            ("var_dtypes", &var_dtypes),
-            ("heap_format", &heap_format),
-            ("compress", &compress),
-            ("ztilelen", &ztilelen),
-        ])?;
-        let table = NewTable { extname, extver, units, bit_columns, header, before: self.place(before)? };
+        refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
+        let before = self.place(before)?;
+        let formats = None;
+        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
         self.added(py, table.write(&self.writer()?, data, names)?)
     }
 
@@ -306,22 +303,37 @@ impl AioFits {
         extname: Option<String>,
         extver: Option<i64>,
         units: Option<UnitsArgument<'py>>,
-        var_dtypes: Option<Py<PyAny>>,
+        var_dtypes: Option<Bound<'py, PyDict>>,
         bit_columns: Option<Vec<String>>,
-        heap_format: Option<Py<PyAny>>,
+        heap_format: Option<HeapFormatArgument>,
         compress: Option<Py<PyAny>>,
         ztilelen: Option<Py<PyAny>>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_options(&[
-            ("var_dtypes", &var_dtypes),
-            ("heap_format", &heap_format),
-            ("compress", &compress),
-            ("ztilelen", &ztilelen),
-        ])?;
-        let table = NewTable { extname, extver, units, bit_columns, header, before: self.place(before)? };
+        refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
+        let before = self.place(before)?;
+        let formats = None;
+        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
         self.added(py, table.create(&self.writer()?, dtype, nrows)?)
+    }
+
+    /// Adds an ASCII table whose rows are blank. Parameters as in the blocking class; gives the new HDU.
+    #[pyo3(signature = (dtype, nrows=0, *, extname=None, extver=None, units=None, formats=None, before=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
+    fn create_ascii_table_hdu<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: &Bound<'py, PyAny>,
+        nrows: u64,
+        extname: Option<String>,
+        extver: Option<i64>,
+        units: Option<UnitsArgument<'py>>,
+        formats: Option<Bound<'py, PyDict>>,
+        before: Option<HduArgument>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let table = NewTable { extname, extver, units, formats, before: self.place(before)?, ..NewTable::default() };
+        self.added(py, table.create_ascii(&self.writer()?, dtype, nrows)?)
     }
 
     /// Adds a copy of an HDU that was looked up, of this or another open file. As in the blocking class; gives the new HDU.

@@ -6,7 +6,6 @@ use rustfits::{FitsReader, HduInfo, HduKind, Rows};
 use super::chunks::ChunkStream;
 use crate::array::Pixels;
 use crate::error::OrRaise;
-use crate::fits::refuse_options;
 use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, hdu_object, read_section};
 use crate::keys::SectionKey;
 use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_data};
@@ -16,7 +15,9 @@ use crate::table::{
     AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, RowsArgument, TableHdu, TableKey, column_argument, column_op,
     selector,
 };
-use crate::table_write::{Insertion, append, assign, delete_column, insert_column, write_columns};
+use crate::table_write::{
+    HeapFormatArgument, Insertion, append, assign, delete_column, insert_column, repack, write_columns,
+};
 
 /// An HDU with awaitable reads, of the class that fits its kind.
 pub(crate) struct AioHdu(pub(crate) FitsReader, pub(crate) HduInfo);
@@ -235,13 +236,12 @@ macro_rules! awaitable_table {
                 after: Option<&Bound<'py, PyAny>>,
                 before: Option<&Bound<'py, PyAny>>,
                 unit: Option<String>,
-                inner_dtype: Option<Py<PyAny>>,
-                heap_format: Option<Py<PyAny>>,
+                inner_dtype: Option<&Bound<'py, PyAny>>,
+                heap_format: Option<HeapFormatArgument>,
                 bit_packed: bool,
             ) -> PyResult<Bound<'py, PyAny>> {
-                refuse_options(&[("inner_dtype", &inner_dtype), ("heap_format", &heap_format)])?;
                 let py = slf.py();
-                let insertion = Insertion { position, after, before, unit, bits: bit_packed };
+                let insertion = Insertion { position, after, before, unit, bits: bit_packed, inner_dtype, heap_format };
                 await_op(py, insert_column(slf.as_super().as_super().as_super(), name, data, insertion)?, |()| ())
             }
 
@@ -249,6 +249,12 @@ macro_rules! awaitable_table {
             fn delete_column<'py>(slf: PyRef<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 await_op(py, delete_column(slf.as_super().as_super().as_super(), name)?, |()| ())
+            }
+
+            /// Rewrites the heap without what no row names any more; an awaitable. As in the blocking class.
+            fn repack<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                await_op(py, repack(slf.as_super().as_super().as_super()), |()| ())
             }
         }
     };

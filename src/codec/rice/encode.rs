@@ -1,12 +1,13 @@
 //! The way into RICE_1 (FITS 4.0 §10.4.1; Rice, Yeh & Miller 1993). The parent module says what a stream looks like.
 
 use super::RiceInteger;
+use crate::codec::bits::BitWriter;
 
 /// Appends the stream of a tile's pixels to `output`.
 pub(crate) fn encode<T: RiceInteger>(pixels: &[T], block_size: usize, output: &mut Vec<u8>) {
     let Some(first) = pixels.first() else { return };
     let mut previous = first.low_bits();
-    let mut bits = BitWriter { output, window: 0, free: u64::BITS };
+    let mut bits = BitWriter::new(output);
     bits.put(previous, T::BITS);
     let mut folded = vec![0u32; block_size.min(pixels.len())];
     for block in pixels.chunks(block_size.max(1)) {
@@ -59,42 +60,6 @@ fn encode_block<T: RiceInteger>(folded: &[u32], sum: u64, bits: &mut BitWriter<'
             bits.put_zeros(zeros);
             bits.put(low, count);
         }
-    }
-}
-
-/// Writes a bit string, most significant bit first.
-struct BitWriter<'a> {
-    output: &'a mut Vec<u8>,
-    /// The bits that are not in `output` yet, at the top.
-    window: u64,
-    /// How many bits of the window are not used: more than 32 between calls.
-    free: u32,
-}
-
-impl BitWriter<'_> {
-    /// Writes a number of at most 32 bits.
-    #[inline(always)]
-    fn put(&mut self, number: u32, count: u32) {
-        self.free = self.free.wrapping_sub(count);
-        self.window |= u64::from(number).wrapping_shl(self.free);
-        if self.free <= 32 {
-            self.output.extend_from_slice(&((self.window >> 32) as u32).to_be_bytes());
-            self.window <<= 32;
-            self.free = self.free.wrapping_add(32);
-        }
-    }
-
-    fn put_zeros(&mut self, mut count: u32) {
-        while count > 0 {
-            let now = count.min(32);
-            self.put(0, now);
-            count -= now;
-        }
-    }
-
-    fn finish(self) {
-        let bytes = (u64::BITS - self.free).div_ceil(8) as usize;
-        self.output.extend(self.window.to_be_bytes().into_iter().take(bytes));
     }
 }
 

@@ -1,6 +1,8 @@
 //! A whole file into a sink, resumed where it broke.
 
 use tokio::time::Instant;
+use tracing::Instrument;
+use tracing::field::{Empty, display};
 use url::Url;
 
 use super::FtpTransfer;
@@ -8,8 +10,13 @@ use super::limits::deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::budget::Budget;
 use crate::io::http::{NOT_MODIFIED, RetryPolicy};
+use crate::io::location::display_url;
 use crate::io::sink::Sink;
+use crate::io::traffic::{FREE, Traffic};
 use crate::options::Remote;
+
+/// What stands for the reply of a server that sends the file, where http has a status: 150, as FTP has it.
+const ACCEPTED: u16 = 150;
 
 /// One download, which counts its attempts and bytes also where it fails.
 pub(crate) struct FtpDownload<'a> {
@@ -17,6 +24,7 @@ pub(crate) struct FtpDownload<'a> {
     remote: &'a Remote,
     retry: &'a RetryPolicy,
     budget: &'a dyn Budget,
+    traffic: &'a Traffic,
     deadline: Option<Instant>,
     attempts: u32,
     wire_bytes: u64,
@@ -45,6 +53,7 @@ impl<'a> FtpDownload<'a> {
             remote,
             retry,
             budget,
+            traffic: &FREE,
             deadline,
             attempts: 0,
             wire_bytes: 0,
@@ -52,6 +61,12 @@ impl<'a> FtpDownload<'a> {
             length: None,
             known_length: None,
         }
+    }
+
+    /// What is asked for is a part of this traffic.
+    pub(crate) fn within(mut self, traffic: &'a Traffic) -> Self {
+        self.traffic = traffic;
+        self
     }
 
     /// A file of this length is not to be sent: the download ends with [`NOT_MODIFIED`].
@@ -83,6 +98,7 @@ impl<'a> FtpDownload<'a> {
                 Err(Failure::Sink(error)) => return Err(error),
                 Err(Failure::Transfer(error)) => {
                     self.retry.pause_after_error(self.attempts, error, self.deadline).await?;
+                    self.traffic.retrying(self.url);
                 }
             }
         }
@@ -108,7 +124,32 @@ impl<'a> FtpDownload<'a> {
     }
 
     async fn open(&self, start: u64) -> Result<FtpTransfer> {
-        FtpTransfer::open(self.url, self.remote, start, self.deadline).await
+        let span = tracing::debug_span!(
+            "request",
+            url = %display_url(self.url),
+            range = (start > 0).then(|| format!("bytes={start}-")),
+            attempt = self.attempts,
+            bytes = Empty,
+            error = Empty,
+        );
+        let asked = match self.deadline {
+            None => self.traffic.permission(self.url).await,
+            Some(deadline) => tokio::time::timeout_at(deadline, self.traffic.permission(self.url))
+                .await
+                .map_err(|_| Error::timeout("the transfer took longer than its time limit (total)"))?,
+        };
+        let opening = FtpTransfer::open(self.url, self.remote, start, self.deadline, span.clone());
+        match opening.instrument(span.clone()).await {
+            Ok(transfer) => {
+                self.traffic.answered(asked, ACCEPTED, None, false);
+                Ok(transfer)
+            }
+            Err(error) => {
+                span.record("error", display(&error));
+                self.traffic.failed(asked);
+                Err(error)
+            }
+        }
     }
 
     /// The rest of the file that the sink has the start of, where that can be had.
@@ -131,6 +172,7 @@ impl<'a> FtpDownload<'a> {
             let bytes = chunk.len() as u64;
             self.wire_bytes = self.wire_bytes.saturating_add(bytes);
             self.budget.received(bytes);
+            self.traffic.arrived(self.url, bytes).await;
             sink.chunk(chunk).await.map_err(Failure::Sink)?;
             self.position = self.position.saturating_add(bytes);
         }

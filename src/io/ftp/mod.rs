@@ -15,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use suppaftp::Status;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
+use tracing::Span;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result, ResultExt};
@@ -39,6 +40,14 @@ struct FtpTransfer {
     length: Option<u64>,
     received: u64,
     failure: Option<Error>,
+    /// Of the request: it ends with the transfer.
+    span: Span,
+}
+
+impl Drop for FtpTransfer {
+    fn drop(&mut self) {
+        self.span.record("bytes", self.received);
+    }
 }
 
 impl FtpTransfer {
@@ -49,14 +58,14 @@ impl FtpTransfer {
     /// `Argument` for options that FTP does not have, before any connection; `NotFound` and `PermissionDenied` with the
     /// server's text; `Network` and `Timeout` where another attempt may succeed; `Unsupported` only where `start` is not 0
     /// and the server can't resume: open again from 0 and drop what was fetched.
-    async fn open(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>) -> Result<Self> {
-        let name = display_url(url);
+    async fn open(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>, span: Span) -> Result<Self> {
         // Boxed because it is some kilobytes large and runs once for each file.
-        Box::pin(Self::begin(url, remote, start, deadline, name.clone())).await.in_file(&name)
+        Box::pin(Self::begin(url, remote, start, deadline, span)).await.in_file(&display_url(url))
     }
 
-    async fn begin(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>, name: String) -> Result<Self> {
+    async fn begin(url: &Url, remote: &Remote, start: u64, deadline: Option<Instant>, span: Span) -> Result<Self> {
         check_options(remote)?;
+        let name = display_url(url);
         let limits = Limits::new(remote.timeout, deadline);
         let mut session = Session::start(Target::new(url, remote.auth.as_ref())?, remote, limits).await?;
         let length = session.size().await?;
@@ -70,7 +79,7 @@ impl FtpTransfer {
         }
         let data = session.retrieve(start).await?;
         let buffer = BytesMut::with_capacity(READ_BYTES);
-        Ok(Self { name, session, data: Some(data), buffer, start, length, received: 0, failure: None })
+        Ok(Self { name, session, data: Some(data), buffer, start, length, received: 0, failure: None, span })
     }
 
     /// The length of the whole file (from byte 0), where the server knows it. A server's word: not to be trusted with memory.
@@ -90,6 +99,7 @@ impl FtpTransfer {
         }
         let result = self.next().await.in_file(&self.name);
         if let Err(error) = &result {
+            self.span.record("error", tracing::field::display(error));
             self.failure = Some(error.clone());
             self.data = None;
         }

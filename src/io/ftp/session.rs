@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
 use super::limits::Limits;
-use super::target::{RawBytes, Target};
+use super::target::{RawBytes, Target, UNSAID};
 use super::{passive, reply};
 use crate::error::{Error, Result};
 use crate::io::tls;
@@ -48,8 +48,8 @@ impl Session {
             let handshake = control.into_secure(AsyncRustlsConnector::from(tls.clone()), &target.host);
             control = checked(doing, limits.step(doing, handshake).await?, &target)?;
         }
-        control.set_encoding(RawBytes).await;
-        let login = control.login(&target.user, &target.password);
+        control.set_encoding(RawBytes::new(&target)).await;
+        let login = control.login(UNSAID, UNSAID);
         checked("logging in", limits.step("logging in", login).await?, &target)?;
         let binary = control.transfer_type(FileType::Binary);
         checked("setting binary mode", limits.step("setting binary mode", binary).await?, &target)?;

@@ -1,5 +1,8 @@
 //! What an ftp URL asks for: which server, who logs in, which file.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use percent_encoding::percent_decode_str;
 use suppaftp::Encoding;
 use url::{Host, Url};
@@ -88,9 +91,27 @@ fn utf8_bytes(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }
 
-/// Sends each character of a command as one byte, so that names need not be UTF-8.
-#[derive(Debug)]
-pub(super) struct RawBytes;
+/// What stands for user name and password in the commands of the FTP library, which writes each command to the log.
+pub(super) const UNSAID: &str = "***";
+
+/// Sends each character of a command as one byte, so that names need not be UTF-8; and the login in place of [`UNSAID`].
+pub(super) struct RawBytes {
+    user: String,
+    password: String,
+}
+
+impl RawBytes {
+    pub(super) fn new(target: &Target) -> Self {
+        Self { user: target.user.clone(), password: target.password.clone() }
+    }
+}
+
+impl fmt::Debug for RawBytes {
+    /// Shows no login.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RawBytes")
+    }
+}
 
 impl Encoding for RawBytes {
     fn decode(&self, bytes: &[u8]) -> String {
@@ -99,6 +120,11 @@ impl Encoding for RawBytes {
 
     fn encode(&self, text: &str) -> std::io::Result<Vec<u8>> {
         let byte = |character| u8::try_from(u32::from(character)).map_err(std::io::Error::other);
-        text.chars().map(byte).collect()
+        let said = match text.trim_end().split_once(' ') {
+            Some(("USER", UNSAID)) => Cow::Owned(format!("USER {}\r\n", self.user)),
+            Some(("PASS", UNSAID)) => Cow::Owned(format!("PASS {}\r\n", self.password)),
+            _ => Cow::Borrowed(text),
+        };
+        said.chars().map(byte).collect()
     }
 }

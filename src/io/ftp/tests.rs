@@ -4,6 +4,7 @@ mod server;
 
 use std::time::Duration;
 
+use tracing::Span;
 use url::Url;
 
 use super::FtpTransfer;
@@ -22,7 +23,8 @@ fn remote() -> Remote {
 }
 
 async fn fetch(url: &str, remote: &Remote, start: u64) -> Result<Vec<u8>> {
-    let mut transfer = FtpTransfer::open(&Url::parse(url).unwrap(), remote, start, deadline(remote.timeout)).await?;
+    let mut transfer =
+        FtpTransfer::open(&Url::parse(url).unwrap(), remote, start, deadline(remote.timeout), Span::none()).await?;
     let mut bytes = Vec::new();
     loop {
         match transfer.chunk().await {
@@ -115,7 +117,7 @@ async fn a_server_that_knows_no_size_is_believed() {
     }
     let server = Server::start(Script::new("abc")).await;
     let url = Url::parse(&format!("ftp://{}/a", server.address)).unwrap();
-    assert_eq!(FtpTransfer::open(&url, &remote(), 1, None).await.unwrap().length(), Some(3));
+    assert_eq!(FtpTransfer::open(&url, &remote(), 1, None, Span::none()).await.unwrap().length(), Some(3));
 }
 
 #[tokio::test]
@@ -238,7 +240,7 @@ async fn what_ftp_does_not_have_is_refused_without_a_connection() {
 async fn dropping_a_transfer_closes_its_connections() {
     let server = Server::start(Script::new(vec![1; 100 << 20])).await;
     let url = Url::parse(&format!("ftp://{}/a", server.address)).unwrap();
-    let mut transfer = FtpTransfer::open(&url, &remote(), 0, None).await.unwrap();
+    let mut transfer = FtpTransfer::open(&url, &remote(), 0, None, Span::none()).await.unwrap();
     assert!(transfer.chunk().await.unwrap().is_some());
     drop(transfer);
     tokio::time::timeout(Duration::from_secs(20), server.task).await.expect("the server sees the end").unwrap();

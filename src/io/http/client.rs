@@ -2,7 +2,7 @@
 
 use super::address::{redirect_target, request_uri, same_host};
 use super::connect::{Answered, Connector, proxies, step_limit};
-use super::failure::{Failure, is_parse, request_error, status_error};
+use super::failure::{Failure, is_parse, request_error, retry_after, status_error};
 #[cfg(test)]
 use super::request::ByteRange;
 use super::request::{Headers, Request};
@@ -21,8 +21,10 @@ use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::field::{self, display};
+use tracing::{Instrument, Span};
 use url::Url;
 
 /// Redirects that are followed for one request.
@@ -94,36 +96,52 @@ impl HttpClient {
         if_range: Option<&str>,
         remote: &Remote,
     ) -> Result<Response> {
-        let request = Request { url, range, if_range, unless: None, remote };
+        let request = Request { range, if_range, ..Request::new(url, remote, &crate::io::traffic::FREE) };
         self.try_get(&request, deadline(remote)).await.map_err(|failure| failure.error)
     }
 
     /// [`HttpClient::get`] with a deadline that several requests share, and errors that say when to try again.
     pub(super) async fn try_get(&self, request: &Request<'_>, deadline: Option<Instant>) -> Result<Response, Failure> {
         let limits = Limits { idle: request.remote.timeout.idle, deadline };
-        let following = Box::pin(self.follow(request, limits));
+        let span = span(request);
+        let following = Box::pin(self.follow(request, limits, &span).instrument(span.clone()));
         let answer = match deadline {
             None => following.await,
             Some(deadline) => timeout_at(deadline, following).await.unwrap_or_else(|_| Err(total_limit().into())),
         };
-        answer.map_err(|failure| failure.in_file(&display_url(request.url)))
+        answer.map_err(|failure| {
+            span.record("error", display(&failure.error));
+            failure.in_file(&display_url(request.url))
+        })
     }
 
-    async fn follow(&self, request: &Request<'_>, limits: Limits) -> Result<Response, Failure> {
+    async fn follow(&self, request: &Request<'_>, limits: Limits, span: &Span) -> Result<Response, Failure> {
         let pool = self.pool(request.remote)?;
         let limit = request.remote.timeout.connect;
         let mut headers = Headers::new(request)?;
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let answer = pool.send(&url, &headers, limit).await?;
+            let asked = request.traffic.permission(&url).await;
+            let answer = match pool.send(&url, &headers, limit).await {
+                Ok((answer, reused)) => {
+                    let retry_after = retry_after(answer.headers(), SystemTime::now());
+                    request.traffic.answered(asked, answer.status().as_u16(), retry_after, reused);
+                    answer
+                }
+                Err(error) => {
+                    request.traffic.failed(asked);
+                    return Err(error.into());
+                }
+            };
             let status = answer.status();
+            span.record("status", status.as_u16());
             tracing::debug!(url = %display_url(&url), range = ?request.range, %status, "http");
             let moved = if url == *request.url { String::new() } else { format!(" at {}", display_url(&url)) };
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 if !status.is_success() {
                     return Err(Failure::status(status, answer.headers(), &moved));
                 }
-                return Ok(Response::new(answer, url, display_url(request.url), limits));
+                return Ok(Response::new(answer, url, display_url(request.url), limits, span.clone()));
             }
             let target = redirect_target(&url, answer.headers().get(LOCATION))
                 .map_err(|reason| status_error(status, &format!("the server redirects ({status}){moved} {reason}")))?;
@@ -171,7 +189,8 @@ impl Pool {
     }
 
     /// Sends one request. A kept connection that the server closed in the meantime costs one more attempt, on a new one.
-    async fn send(&self, url: &Url, headers: &Headers, limit: Duration) -> Result<Answer> {
+    /// Says also whether the connection had served before.
+    async fn send(&self, url: &Url, headers: &Headers, limit: Duration) -> Result<(Answer, bool)> {
         let uri = request_uri(url)?;
         let mut headers = headers.to_map();
         if let Some(value) = self.connector.proxy_authorization(&uri) {
@@ -193,13 +212,27 @@ impl Pool {
     }
 }
 
-/// Waits for the head of an answer. The connector limits its own steps; here the time runs from the connection on.
+/// The span of a request, from here to the end of its body.
+fn span(request: &Request<'_>) -> Span {
+    tracing::debug_span!(
+        "request",
+        url = %display_url(request.url),
+        range = request.range.as_ref().map(display),
+        attempt = request.attempt,
+        status = field::Empty,
+        bytes = field::Empty,
+        error = field::Empty,
+    )
+}
+
+/// Waits for the head of an answer, and says whether the connection had served before.
+/// The connector limits its own steps; here the time runs from the connection on.
 async fn answer(
     library: &Library,
     mut request: hyper::Request<Empty<Bytes>>,
     host: &str,
     limit: Duration,
-) -> Result<Result<Answer, ClientError>> {
+) -> Result<Result<(Answer, bool), ClientError>> {
     let mut connection = capture_connection(&mut request);
     let waiting = async {
         // Proxy, tunnel and TLS are three steps; only another request's connection that never comes lasts longer.
@@ -211,10 +244,10 @@ async fn answer(
         answer = library.request(request) => answer,
         () = waiting => return Err(step_limit(&format!("waiting for the answer of {host}"), limit)),
     };
-    if let Some(answered) = answer.as_ref().ok().and_then(|answer| answer.extensions().get::<Answered>()) {
-        answered.set();
-    }
-    Ok(answer)
+    Ok(answer.map(|answer| {
+        let reused = answer.extensions().get::<Answered>().is_some_and(Answered::set);
+        (answer, reused)
+    }))
 }
 
 /// Whether the request failed on a connection that had served before: the server closed it, and a new one may do.

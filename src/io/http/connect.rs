@@ -100,7 +100,10 @@ impl Shared {
     async fn tcp(&self, target: Uri) -> Result<TokioIo<TcpStream>> {
         let what = format!("connecting to {}", authority(&target));
         let connecting = self.tcp.clone().call(target);
-        within(self.limit, &what, connecting).await?.map_err(|error| failed(&what, &error))
+        within(self.limit, &what, connecting).await?.map_err(|error| {
+            // The connector's own limit, which is shared out between a host's addresses.
+            if timed_out(&error) { step_limit(&what, self.limit) } else { failed(&what, &error) }
+        })
     }
 
     async fn through_proxy(&self, proxy: &Intercept, target: Uri, secure: bool) -> Result<TokioIo<TcpStream>> {
@@ -197,6 +200,12 @@ fn failed(what: &str, error: &(dyn StdError + 'static)) -> Error {
     Error::network(format!("{what} failed: {}", in_words(error)))
 }
 
+/// Whether something took too long.
+fn timed_out(error: &(dyn StdError + 'static)) -> bool {
+    let inner = error.source().is_some_and(timed_out);
+    inner || error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+}
+
 /// Host and port; never the user name and password that a proxy's URL may hold.
 fn authority(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
@@ -209,9 +218,9 @@ fn authority(uri: &Uri) -> String {
 pub(super) struct Answered(Arc<AtomicBool>);
 
 impl Answered {
-    /// Notes that an answer came.
-    pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// Notes that an answer came; says whether one had come before.
+    pub(super) fn set(&self) -> bool {
+        self.0.swap(true, Ordering::Relaxed)
     }
 
     /// Whether an answer came.

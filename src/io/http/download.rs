@@ -9,6 +9,7 @@ use super::retry::RetryPolicy;
 use crate::io::budget::Budget;
 use crate::io::location::display_url;
 use crate::io::sink::Sink;
+use crate::io::traffic::{FREE, Traffic};
 use crate::{Error, ErrorKind, Remote, Result};
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -34,6 +35,7 @@ pub(crate) struct Transfer<'a> {
     remote: &'a Remote,
     retry: &'a RetryPolicy,
     budget: &'a dyn Budget,
+    traffic: &'a Traffic,
     deadline: Option<Instant>,
     attempts: u32,
     wire_bytes: u64,
@@ -99,6 +101,7 @@ impl<'a> Transfer<'a> {
             remote,
             retry,
             budget,
+            traffic: &FREE,
             deadline,
             attempts: 0,
             wire_bytes: 0,
@@ -110,10 +113,20 @@ impl<'a> Transfer<'a> {
         }
     }
 
+    /// What is asked for is a part of this traffic.
+    pub(crate) fn within(mut self, traffic: &'a Traffic) -> Self {
+        self.traffic = traffic;
+        self
+    }
+
+    fn request(&self) -> Request<'a> {
+        Request { attempt: self.attempts.max(1), ..Request::new(self.url, self.remote, self.traffic) }
+    }
+
     /// Asks for the first bytes of the file, and finds out by the answer whether the rest is to be had by ranges. `by_ranges` looks at the
     /// bytes; where it says no, the transfer goes on from them.
     pub(crate) async fn ask(mut self, first: u64, by_ranges: impl Fn(&[u8]) -> bool) -> Result<Asked<'a>> {
-        match First::ask(self.client, self.url, self.remote, first, self.deadline).await? {
+        match First::ask(self.client, &self.request(), first, self.deadline).await? {
             First::Part(head, bytes) if by_ranges(&bytes) => {
                 Ok(Asked::Ranged(Box::new(RangedFile::of(self.url, self.remote, head)), bytes))
             }
@@ -173,6 +186,7 @@ impl<'a> Transfer<'a> {
                 Err(failure) => {
                     let failure = failure.in_file(&display_url(self.url));
                     self.retry.pause(self.attempts, failure, self.deadline).await?;
+                    self.traffic.retrying(self.url);
                 }
             }
         }
@@ -188,9 +202,9 @@ impl<'a> Transfer<'a> {
             }
             First::Part(head, bytes) => (head, bytes),
         };
-        let length = head.content_range.map(|range| range.total);
+        let (length, from) = (head.content_range.map(|range| range.total), head.url.clone());
         self.begin(Head { length, content_range: None, ..head }, sink)?;
-        self.take(bytes, sink).await?;
+        self.take(&from, bytes, sink).await?;
         Ok(if length == Some(self.position) { Attempt::Done } else { Attempt::Again })
     }
 
@@ -207,7 +221,6 @@ impl<'a> Transfer<'a> {
     async fn attempt(&mut self, sink: &mut dyn Sink) -> Result<Attempt, Failure> {
         let begun = self.head.clone().filter(|head| self.position > 0 && head.version.validator().is_some());
         let request = Request {
-            url: self.url,
             range: begun.as_ref().map(|_| ByteRange::From(self.position)),
             if_range: begun.as_ref().and_then(|head| head.version.validator()),
             unless: self
@@ -215,7 +228,7 @@ impl<'a> Transfer<'a> {
                 .as_ref()
                 .filter(|known| begun.is_none() && known.from_server)
                 .map(|known| &known.version),
-            remote: self.remote,
+            ..self.request()
         };
         let response = match self.client.try_get(&request, self.deadline).await {
             // The file ends before that: it is another one, or its length was not what the server said.
@@ -253,15 +266,16 @@ impl<'a> Transfer<'a> {
 
     async fn pass_on(&mut self, mut response: Response, sink: &mut dyn Sink) -> Result<(), Failure> {
         while let Some(chunk) = response.chunk().await? {
-            self.take(chunk, sink).await?;
+            self.take(&response.head.url, chunk, sink).await?;
         }
         Ok(())
     }
 
-    async fn take(&mut self, chunk: Bytes, sink: &mut dyn Sink) -> Result<(), Failure> {
+    async fn take(&mut self, from: &Url, chunk: Bytes, sink: &mut dyn Sink) -> Result<(), Failure> {
         let bytes = chunk.len() as u64;
         self.wire_bytes = self.wire_bytes.saturating_add(bytes);
         self.budget.received(bytes);
+        self.traffic.arrived(from, bytes).await;
         sink.chunk(chunk).await.map_err(Failure::for_good)?;
         self.position = self.position.saturating_add(bytes);
         Ok(())

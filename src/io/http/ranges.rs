@@ -10,6 +10,7 @@ use super::response::{ContentRange, FileVersion, Head, Response};
 use super::retry::RetryPolicy;
 use crate::error::ResultExt;
 use crate::io::location::display_url;
+use crate::io::traffic::{FREE, Traffic};
 use crate::{Error, ErrorKind, Remote, Result};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -44,8 +45,14 @@ impl RangedFile {
     /// # Errors
     ///
     /// `Status(200)` for a server that ignores ranges, `Truncated` for an empty file, and those of [`HttpClient::get`].
-    pub(crate) async fn open(client: &HttpClient, url: &Url, remote: &Remote, first: u64) -> Result<(Self, Bytes)> {
-        match First::ask(client, url, remote, first, deadline(remote)).await? {
+    pub(crate) async fn open(
+        client: &HttpClient,
+        url: &Url,
+        remote: &Remote,
+        traffic: &Traffic,
+        first: u64,
+    ) -> Result<(Self, Bytes)> {
+        match First::ask(client, &Request::new(url, remote, traffic), first, deadline(remote)).await? {
             First::Part(head, bytes) => Ok((Self::of(url, remote, head), bytes)),
             // The body is dropped unread: it may be gigabytes.
             First::Whole(response) => Err(ignores_ranges(&response.head)).in_file(&display_url(url)),
@@ -84,17 +91,23 @@ impl RangedFile {
             return Err(Error::truncated(message).in_file(&self.name));
         }
         let deadline = deadline(&self.remote);
-        retrying(deadline, || self.part(client, range.clone(), deadline)).await.in_file(&self.name)
-    }
-
-    async fn part(&self, client: &HttpClient, range: Range<u64>, deadline: Option<Instant>) -> Result<Bytes, Failure> {
         let request = Request {
-            url: &self.url,
             range: Some(ByteRange::Part(range.clone())),
             if_range: self.version.validator(),
-            unless: None,
-            remote: &self.remote,
+            ..Request::new(&self.url, &self.remote, &FREE)
         };
+        retrying(&request, deadline, |request| self.part(client, request, range.clone(), deadline))
+            .await
+            .in_file(&self.name)
+    }
+
+    async fn part(
+        &self,
+        client: &HttpClient,
+        request: Request<'_>,
+        range: Range<u64>,
+        deadline: Option<Instant>,
+    ) -> Result<Bytes, Failure> {
         let mut response = match client.try_get(&request, deadline).await {
             // The file got shorter than this range.
             Err(failure) if failure.error.kind() == ErrorKind::Status(416) => return Err(changed().into()),
@@ -125,19 +138,19 @@ impl First {
     /// Asks for the first bytes of a file, `first` at most.
     pub(super) async fn ask(
         client: &HttpClient,
-        url: &Url,
-        remote: &Remote,
+        request: &Request<'_>,
         first: u64,
         deadline: Option<Instant>,
     ) -> Result<Self> {
-        let range = 0..first.max(1);
-        let request = Request { url, range: Some(ByteRange::Part(range)), if_range: None, unless: None, remote };
-        retrying(deadline, || first_part(client, &request, deadline)).await.in_file(&display_url(url))
+        let request = Request { range: Some(ByteRange::Part(0..first.max(1))), ..request.clone() };
+        retrying(&request, deadline, |request| first_part(client, request, deadline))
+            .await
+            .in_file(&display_url(request.url))
     }
 }
 
-async fn first_part(client: &HttpClient, request: &Request<'_>, deadline: Option<Instant>) -> Result<First, Failure> {
-    let mut response = match client.try_get(request, deadline).await {
+async fn first_part(client: &HttpClient, request: Request<'_>, deadline: Option<Instant>) -> Result<First, Failure> {
+    let mut response = match client.try_get(&request, deadline).await {
         // Nothing but an empty file has no byte 0.
         Err(failure) if failure.error.kind() == ErrorKind::Status(416) => {
             return Err(Error::truncated("the file is empty (0 bytes)").into());
@@ -156,21 +169,23 @@ async fn first_part(client: &HttpClient, request: &Request<'_>, deadline: Option
     };
     check_range(&response.head, &asked, total)?;
     let bytes = read_body(&mut response, asked.end - asked.start).await?;
-    Ok(First::Part(response.head, bytes))
+    Ok(First::Part(response.head.clone(), bytes))
 }
 
 /// Makes attempts until one succeeds or no more should be made.
-async fn retrying<T, F: Future<Output = Result<T, Failure>>>(
+async fn retrying<'a, T, F: Future<Output = Result<T, Failure>>>(
+    request: &Request<'a>,
     deadline: Option<Instant>,
-    mut attempt: impl FnMut() -> F,
+    mut attempt: impl FnMut(Request<'a>) -> F,
 ) -> Result<T> {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        match Box::pin(attempt()).await {
+        match Box::pin(attempt(Request { attempt: attempts, ..request.clone() })).await {
             Ok(value) => return Ok(value),
             Err(failure) => RETRY.pause(attempts, failure, deadline).await?,
         }
+        request.traffic.retrying(request.url);
     }
 }
 

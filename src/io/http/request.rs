@@ -2,6 +2,7 @@
 
 use super::address::authorization;
 use super::response::FileVersion;
+use crate::io::traffic::Traffic;
 use crate::{Error, Remote, Result};
 use hyper::HeaderMap;
 use hyper::header::{
@@ -32,6 +33,7 @@ impl fmt::Display for ByteRange {
 }
 
 /// One GET and how it is to be made.
+#[derive(Clone)]
 pub(super) struct Request<'a> {
     /// What to get; may carry credentials.
     pub(super) url: &'a Url,
@@ -43,6 +45,17 @@ pub(super) struct Request<'a> {
     pub(super) unless: Option<&'a FileVersion>,
     /// User headers and time limits.
     pub(super) remote: &'a Remote,
+    /// Limits on what is asked for, and counts of it.
+    pub(super) traffic: &'a Traffic,
+    /// Which attempt at the file this is, from 1.
+    pub(super) attempt: u32,
+}
+
+impl<'a> Request<'a> {
+    /// The first request for all of a file.
+    pub(super) fn new(url: &'a Url, remote: &'a Remote, traffic: &'a Traffic) -> Self {
+        Self { url, range: None, if_range: None, unless: None, remote, traffic, attempt: 1 }
+    }
 }
 
 /// The headers of a request.
@@ -123,18 +136,14 @@ fn own_value(text: &str) -> Result<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::traffic::FREE;
 
     fn map(url: &str, headers: &[(&str, &str)]) -> Result<HeaderMap> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let remote = Remote { headers, ..Remote::default() };
         let url = Url::parse(url).unwrap();
-        let request = Request {
-            url: &url,
-            range: Some(ByteRange::Part(5..9)),
-            if_range: Some("\"a\""),
-            unless: None,
-            remote: &remote,
-        };
+        let (range, if_range) = (Some(ByteRange::Part(5..9)), Some("\"a\""));
+        let request = Request { range, if_range, ..Request::new(&url, &remote, &FREE) };
         Ok(Headers::new(&request)?.to_map())
     }
 

@@ -10,6 +10,8 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use tracing::Span;
+use tracing::field::display;
 use url::Url;
 
 /// The part of a file that an answer says it holds.
@@ -123,13 +125,21 @@ pub(crate) struct Response {
     received: u64,
     name: String,
     limits: Limits,
+    /// Of the request: it ends with the body.
+    span: Span,
+}
+
+impl Drop for Response {
+    fn drop(&mut self) {
+        self.span.record("bytes", self.received);
+    }
 }
 
 impl Response {
-    pub(super) fn new(answer: hyper::Response<Incoming>, url: Url, name: String, limits: Limits) -> Self {
+    pub(super) fn new(answer: hyper::Response<Incoming>, url: Url, name: String, limits: Limits, span: Span) -> Self {
         let (parts, body) = answer.into_parts();
         let head = Head::new(&parts.headers, parts.status.as_u16(), url, body.size_hint().exact());
-        Self { head, body, received: 0, name, limits }
+        Self { head, body, received: 0, name, limits, span }
     }
 
     /// The next bytes of the body as they come, `None` at its end.
@@ -144,7 +154,10 @@ impl Response {
     /// Nothing is lost: bytes stay in the body until they are returned.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
         loop {
-            let frame = self.frame().await.map_err(|error| error.in_file(&self.name))?;
+            let frame = self.frame().await.map_err(|error| {
+                self.span.record("error", display(&error));
+                error.in_file(&self.name)
+            })?;
             let Some(frame) = frame else { return Ok(None) };
             if !frame.is_empty() {
                 self.received = self.received.saturating_add(frame.len() as u64);

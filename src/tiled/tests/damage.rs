@@ -100,11 +100,23 @@ fn too_few_pixels_are_an_error_and_too_many_are_not() {
 #[test]
 fn small_files_make_no_large_images() {
     let huge = [(2, "ZNAXIS  = 1"), (3, "ZNAXIS1 = 3000000000"), (4, "ZTILE1  = 3000000000")];
-    for codec in ["ZCMPTYPE= 'RICE_1'", "ZCMPTYPE= 'GZIP_1'", "ZCMPTYPE= 'GZIP_2'", "ZCMPTYPE= 'NOCOMPRESS'"] {
+    for codec in [
+        "ZCMPTYPE= 'RICE_1'",
+        "ZCMPTYPE= 'GZIP_1'",
+        "ZCMPTYPE= 'GZIP_2'",
+        "ZCMPTYPE= 'NOCOMPRESS'",
+        "ZCMPTYPE= 'HCOMPRESS_1'",
+    ] {
         let cards = cards(&[huge[0], huge[1], huge[2], (0, codec)]);
         let (kind, message) = failure(&Table::of_tiles(&cards, &[vec![0; 1000]]));
         assert_eq!((kind, message.contains("tile 1")), (ErrorKind::Corrupt, true), "{message}");
     }
+    // A plane of equal pixels is a few bytes, but not a file of such planes.
+    let planes = cards(&[(0, "ZCMPTYPE= 'HCOMPRESS_1'"), (3, "ZNAXIS1 = 1000000000"), (4, "ZTILE1  = 10000000")]);
+    let mut table = Table::of_tiles(&planes, &[vec![0; 1000]]);
+    table.rows = vec![descriptor(1000, 0); 100];
+    let (kind, message) = failure(&table);
+    assert_eq!((kind, message.contains("can't hold")), (ErrorKind::Corrupt, true), "{message}");
     // Many tiles of the same bytes.
     let cards = cards(&[(0, "ZCMPTYPE= 'GZIP_1'"), (3, "ZNAXIS1 = 500000000"), (4, "ZTILE1  = 500000")]);
     let mut table = Table::of_tiles(&cards, &[vec![0; 1000]]);

@@ -1,10 +1,11 @@
 //! What the header says about pixels: codecs, quantization, blanks, scaling.
 
 use super::{Recorder, Table, as_f32, as_i16, gzip, locate, read, run, table_hdu};
+use crate::codec::hcompress;
 use crate::error::{ErrorKind, Result};
 use crate::format::DataType;
-use crate::image::ImageRequest;
-use crate::tiled::{TiledImage, TiledPlan, compression};
+use crate::image::{AxisSection, ImageRequest, Section};
+use crate::tiled::{TiledImage, TiledPlan};
 
 /// A tile of equal pixels, as RICE_1 packs it.
 fn constant<const SIZE: usize>(value: [u8; SIZE]) -> Vec<u8> {
@@ -46,16 +47,32 @@ fn headers_are_understood() {
     assert_eq!(describe(&[&lossless[..], &scales].concat()).unwrap().1, Some("NO_DITHER"));
 }
 
+/// Planes are numbered as other tiles, and a damaged one leaves the others.
 #[test]
-fn images_of_an_unbuilt_compression_have_a_shape() {
-    let name = "HCOMPRESS_1";
-    let cards = ["ZCMPTYPE= 'HCOMPRESS_1'", "ZBITPIX = 16", "ZNAXIS  = 1", "ZNAXIS1 = 9"];
-    let source = Recorder::new(Table::of_tiles(&cards, &[]).file());
-    let hdu = table_hdu(&source).unwrap();
-    assert_eq!(TiledImage::new(&hdu, false).unwrap().shape(), [9]);
-    assert_eq!(compression(&hdu.header).unwrap(), name);
-    let error = locate(&source, None).unwrap_err();
-    assert_eq!((error.kind(), error.to_string().contains(name)), (ErrorKind::Unsupported, true), "{error}");
+fn planes_are_read_and_named() {
+    let plane = |first: i32| {
+        let mut bytes = Vec::new();
+        hcompress::encode(&(first..first + 32).collect::<Vec<i32>>(), 8, 0, &mut bytes).unwrap();
+        bytes
+    };
+    let cards = [
+        "ZCMPTYPE= 'HCOMPRESS_1'",
+        "ZBITPIX = 16",
+        "ZNAXIS  = 2",
+        "ZNAXIS1 = 8",
+        "ZNAXIS2 = 8",
+        "ZTILE1  = 8",
+        "ZTILE2  = 4",
+    ];
+    let source = Recorder::new(Table::of_tiles(&cards, &[plane(100), plane(132)]).file());
+    assert_eq!(as_i16(&read(&source, None).unwrap().0), (100..164).collect::<Vec<i16>>());
+    for damaged in [plane(132)[..30].to_vec(), vec![0; 40], Vec::new()] {
+        let source = Recorder::new(Table::of_tiles(&cards, &[plane(100), damaged]).file());
+        let error = read(&source, None).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().contains("tile 2")), (ErrorKind::Corrupt, true), "{error}");
+        let first = Section(vec![AxisSection::Slice { start: None, stop: Some(4), step: 1 }]);
+        assert_eq!(as_i16(&read(&source, Some(first)).unwrap().0), (100..132).collect::<Vec<i16>>());
+    }
 }
 
 #[test]

@@ -21,6 +21,15 @@ impl Background {
         Self { runtime: Some(runtime) }
     }
 
+    /// Runs something to its end.
+    pub(crate) fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let (send, receive) = std::sync::mpsc::channel();
+        self.runtime.as_ref().unwrap().spawn(async move {
+            let _ = send.send(work.await);
+        });
+        receive.recv().unwrap()
+    }
+
     /// Listens on a free port of 127.0.0.1 and runs `serve` on each connection, in a task of its own.
     pub(crate) fn listen<Serve, Served>(&self, serve: Serve) -> SocketAddr
     where

@@ -1,12 +1,15 @@
 //! Servers on the loopback address that behave, or misbehave, as a test asks.
 //!
-//! Four servers, each started by one call and ended by dropping it:
+//! Servers, each started by one call and ended by dropping it:
 //!
 //! - [`HttpServer`]: HTTP and HTTPS. It serves a directory and files in memory; words in the query of a URL
 //!   ([`http::Behaviour`]) make it slow, cut, lie about lengths, answer 503 twice and so on.
 //! - [`FtpServer`]: FTP and FTPS of a directory, by a complete server that others wrote.
 //! - [`ScriptedFtpServer`]: FTP with the faults of [`FtpFault`].
 //! - [`SocksProxy`]: a proxy between a client and any of them.
+//! - [`FaultProxy`]: a wire between a client and any of them that breaks, stalls, corrupts as [`WireFault`] says; [`BlackHole`]: an
+//!   address where nobody answers.
+//! - [`ShapingProxy`]: a wire with the latency and the speed of a distant server.
 //!
 //! [`Authority`] makes the certificates. Each server owns the threads it runs on: start and drop it in
 //! blocking or async code alike.
@@ -34,10 +37,14 @@ mod counters;
 mod files;
 pub mod ftp;
 pub mod http;
+mod proxy;
+mod shaper;
 mod socks;
 
 pub use certificates::{Authority, CertificateKind};
 pub use counters::Connections;
 pub use ftp::{FtpFault, FtpOptions, FtpServer, ScriptedFtpServer};
 pub use http::{HttpOptions, HttpServer, Request};
+pub use proxy::{BlackHole, FaultProxy, WireFault};
+pub use shaper::ShapingProxy;
 pub use socks::SocksProxy;

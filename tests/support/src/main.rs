@@ -10,16 +10,18 @@
 )]
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rustfits_loopback::{
     Authority, CertificateKind, FtpFault, FtpOptions, FtpServer, HttpOptions, HttpServer, ScriptedFtpServer,
+    ShapingProxy,
 };
 use serde_json::{Map, Value};
 
 const USAGE: &str = "\
-usage: loopback [--root DIR] [--latency-ms N] [--user NAME:PASSWORD] [--ca-out FILE] SERVER...
+usage: loopback [--root DIR] [--latency-ms N] [--rate BYTES] [--user NAME:PASSWORD] [--ca-out FILE] SERVER...
 servers:
   --http  --https           HTTP/1.1 (see the query words of rustfits_loopback::http::Behaviour)
   --https-wrong-host        HTTPS whose certificate is for another host
@@ -27,7 +29,8 @@ servers:
   --https-unknown           HTTPS whose certificate is of an authority that is not in the --ca-out file
   --ftp  --ftps             FTP, and FTPS by AUTH TLS
   --ftp-script FAULTS       FTP with faults, joined by +, or `none` (see rustfits_loopback::FtpFault)
-  --ftps-script FAULTS      the same with AUTH TLS";
+  --ftps-script FAULTS      the same with AUTH TLS
+  --shape HOST:PORT         a proxy to a server that adds the latency and holds each connection to the rate";
 
 fn main() {
     let arguments = Arguments::parse(std::env::args().skip(1)).unwrap_or_else(|complaint| {
@@ -47,6 +50,7 @@ fn main() {
 struct Arguments {
     root: Option<PathBuf>,
     latency: Duration,
+    rate: Option<u64>,
     user: Option<(String, String)>,
     ca_out: Option<PathBuf>,
     /// As the keys of the printed JSON.
@@ -68,6 +72,12 @@ impl Arguments {
                 "--latency-ms" => {
                     let number = value()?.parse().map_err(|_| "--latency-ms needs a number")?;
                     arguments.latency = Duration::from_millis(number);
+                }
+                "--rate" => arguments.rate = Some(value()?.parse().map_err(|_| "--rate needs a number")?),
+                "--shape" => {
+                    let server = value()?;
+                    server.parse::<SocketAddr>().map_err(|_| "--shape needs the address of a server")?;
+                    arguments.servers.push(format!("shape_{server}"));
                 }
                 "--ftp-script" | "--ftps-script" => {
                     let name = value()?;
@@ -101,6 +111,7 @@ struct Running {
     http: Vec<HttpServer>,
     ftp: Vec<FtpServer>,
     scripted: Vec<ScriptedFtpServer>,
+    shaping: Vec<ShapingProxy>,
 }
 
 impl Running {
@@ -120,7 +131,12 @@ impl Running {
 
     /// Starts a server, keeps it, and gives its URL.
     fn start_one(&mut self, name: &str, arguments: &Arguments, authority: &Authority) -> String {
-        if name.starts_with("ftp") {
+        if let Some(server) = name.strip_prefix("shape_") {
+            let proxy = ShapingProxy::start(server.parse().unwrap(), arguments.latency, arguments.rate);
+            let address = proxy.address().to_string();
+            self.shaping.push(proxy);
+            address
+        } else if name.starts_with("ftp") {
             self.start_ftp(name, arguments, authority)
         } else {
             self.start_http(name, arguments, authority)

@@ -73,7 +73,7 @@ async fn ftp_speed() {
             let tls = (scheme == "ftps").then(|| acceptor.clone());
             let server = Server::start(Script { tls, ..Script::new(vec![7; size]) }).await;
             let url = Url::parse(&format!("{scheme}://{}/a", server.address)).unwrap();
-            let mut transfer = FtpTransfer::open(&url, &trusting, 0, None).await.unwrap();
+            let mut transfer = FtpTransfer::open(&url, &trusting, 0, None, tracing::Span::none()).await.unwrap();
             let (started, mut bytes, mut chunks) = (std::time::Instant::now(), Vec::with_capacity(size), 0);
             while let Some(chunk) = transfer.chunk().await.unwrap() {
                 bytes.extend_from_slice(&chunk);

@@ -68,7 +68,7 @@ fn futures_are_send() {
     let mut sink = MemorySink::new(&Unlimited, None);
     check(client.get(&url, None, None, &remote));
     check(super::download(&client, &url, &remote, &AT_ONCE, &Unlimited, &mut sink));
-    check(super::RangedFile::open(&client, &url, &remote, 1));
+    check(super::RangedFile::open(&client, &url, &remote, &crate::io::traffic::FREE, 1));
     check(async |file: super::RangedFile, mut response: super::Response| {
         check(file.fetch(&client, 0..1));
         check(response.chunk());

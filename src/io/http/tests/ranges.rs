@@ -1,5 +1,7 @@
 //! Files that are read by ranges.
 
+use crate::io::traffic::FREE;
+
 use super::super::{HttpClient, RangedFile};
 use super::server::{After, Reply, Seen, Server};
 use super::{NEVER, client, limits, remote};
@@ -20,7 +22,7 @@ fn part(seen: &Seen) -> Reply {
 
 async fn open(client: &HttpClient, server: &Server, first: u64) -> Result<(RangedFile, Bytes), Error> {
     let url = Url::parse(&server.url("/f").replace("http://", "http://ann:secret@")).unwrap();
-    RangedFile::open(client, &url, &remote(), first).await
+    RangedFile::open(client, &url, &remote(), &FREE, first).await
 }
 
 #[tokio::test]
@@ -143,7 +145,7 @@ async fn many_ranges_at_once() {
     let server = Server::start(part).await;
     let client = client();
     let url = Url::parse(&server.url("/f")).unwrap();
-    let (file, _) = RangedFile::open(&client, &url, &limits(NEVER, NEVER, Some(NEVER)), 1).await.unwrap();
+    let (file, _) = RangedFile::open(&client, &url, &limits(NEVER, NEVER, Some(NEVER)), &FREE, 1).await.unwrap();
     let fetches = (0..16_u64).map(|at| file.fetch(&client, at..at + 1));
     let parts = futures_util::future::try_join_all(fetches).await.unwrap();
     assert_eq!(parts.concat(), FILE);

@@ -37,6 +37,8 @@ pub enum FtpFault {
     DataStall,
     /// Sends half of the data, closes, and says 426.
     DataCut,
+    /// Does so with the first data connection only.
+    DataCutOnce,
     /// Sends half of the data, closes, and says 226 as if it were all.
     DataShort,
     /// Sends all the data and 100 bytes more.
@@ -57,7 +59,7 @@ pub enum FtpFault {
 
 impl FtpFault {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::GreetingMissing,
         Self::EndlessReply,
         Self::Busy,
@@ -73,6 +75,7 @@ impl FtpFault {
         Self::DataSilent,
         Self::DataStall,
         Self::DataCut,
+        Self::DataCutOnce,
         Self::DataShort,
         Self::Surplus,
         Self::CompletionMissing,

@@ -16,4 +16,5 @@ mod session;
 pub use complete::FtpServer;
 pub use fault::FtpFault;
 pub use options::FtpOptions;
+pub(crate) use passive::Port;
 pub use scripted::ScriptedFtpServer;

@@ -16,6 +16,7 @@ pub struct FtpOptions {
     pub(super) latency: Duration,
     pub(super) user: Option<(String, String)>,
     pub(super) tls: Option<Identity>,
+    pub(super) replies: Vec<(String, String)>,
 }
 
 impl FtpOptions {
@@ -45,6 +46,13 @@ impl FtpOptions {
     /// Offers AUTH TLS, with a certificate of this authority; without TLS nobody can log in then.
     pub fn tls(mut self, authority: &Authority, kind: CertificateKind) -> Self {
         self.tls = Some(authority.identity(kind));
+        self
+    }
+
+    /// Has the scripted server give this reply to a command in place of doing what it asks for, or none and close the connection where the
+    /// reply is empty. `GREETING` stands for the beginning, and `END` for the reply after the data.
+    pub fn reply(mut self, command: &str, reply: &str) -> Self {
+        self.replies.push((command.to_owned(), reply.to_owned()));
         self
     }
 

@@ -9,7 +9,7 @@ const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
 /// A port that was named to the client.
 #[derive(Debug)]
-pub(super) enum Port {
+pub(crate) enum Port {
     /// A client can connect.
     Open(TcpListener),
     /// Connection attempts get no answer: as long as this is kept.
@@ -27,7 +27,7 @@ impl Port {
     }
 
     /// A port whose queue of connections is full, so that the system drops what comes.
-    pub(super) async fn blocked() -> io::Result<(Self, u16)> {
+    pub(crate) async fn blocked() -> io::Result<(Self, u16)> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from(ANY_PORT))?;
         let listener = socket.listen(0)?;

@@ -25,6 +25,8 @@ pub struct ScriptedFtpServer {
 /// What all connections of a server have in common.
 pub(super) struct Shared {
     pub(super) faults: Vec<FtpFault>,
+    /// Replies in place of what a command asks for.
+    pub(super) replies: Vec<(String, String)>,
     pub(super) files: Files,
     pub(super) latency: Duration,
     pub(super) user: Option<(String, String)>,
@@ -44,6 +46,7 @@ impl ScriptedFtpServer {
         let background = Background::new();
         let shared = Arc::new(Shared {
             faults: faults.to_vec(),
+            replies: options.replies,
             files: Files::new(options.root),
             latency: options.latency,
             user: options.user,

@@ -63,7 +63,7 @@ impl<'a> Session<'a> {
         if self.has(FtpFault::Busy) && connection <= 2 {
             return self.reply("421 Too many users, try later.").await;
         }
-        self.reply("220 Loopback.").await?;
+        self.reply_or("GREETING", "220 Loopback.").await?;
         let mut line = String::new();
         while self.control.read_line(&mut line).await? > 0 {
             let command = line.trim_end();
@@ -80,6 +80,14 @@ impl<'a> Session<'a> {
     }
 
     async fn obey(&mut self, verb: &str, argument: &str) -> io::Result<()> {
+        if let Some((_, reply)) = self.shared.replies.iter().find(|(command, _)| command == verb) {
+            match verb {
+                "USER" => (self.user, self.logged_in) = (argument.to_owned(), reply.starts_with('2')),
+                "PASS" => self.logged_in = reply.starts_with('2'),
+                _ => {}
+            }
+            return self.reply_or(verb, "").await;
+        }
         match verb {
             "AUTH" => return self.secure(argument).await,
             "USER" => {
@@ -207,9 +215,11 @@ impl<'a> Session<'a> {
         match transfer {
             Err(error) => self.reply(&format!("426 Broken off: {error}")).await,
             Ok(Transfer::Half) if self.has(FtpFault::ControlDropped) => Err(io::ErrorKind::ConnectionAborted.into()),
-            Ok(Transfer::Half) if self.has(FtpFault::DataCut) => self.reply("426 The tape broke.").await,
+            Ok(Transfer::Half) if self.has(FtpFault::DataCut) || self.has(FtpFault::DataCutOnce) => {
+                self.reply("426 The tape broke.").await
+            }
             Ok(_) if self.has(FtpFault::CompletionMissing) => Ok(()),
-            Ok(_) => self.reply("226 That was it.").await,
+            Ok(_) => self.reply_or("END", "226 That was it.").await,
         }
     }
 
@@ -234,6 +244,15 @@ impl<'a> Session<'a> {
         self.shared.faults.contains(&fault)
     }
 
+    /// The reply that was set for a command, else this one.
+    async fn reply_or(&mut self, command: &str, line: &str) -> io::Result<()> {
+        let set = self.shared.replies.iter().find(|(known, _)| known == command).map(|(_, reply)| reply.clone());
+        match set.as_deref().unwrap_or(line) {
+            "" => Err(io::ErrorKind::ConnectionAborted.into()),
+            line => self.reply(line).await,
+        }
+    }
+
     async fn reply(&mut self, line: &str) -> io::Result<()> {
         self.control.write_all(format!("{line}\r\n").as_bytes()).await?;
         self.control.flush().await
@@ -250,7 +269,7 @@ impl<'a> Session<'a> {
 async fn transfer(shared: &Shared, port: Port, body: &Body, start: u64, protected: bool) -> io::Result<Transfer> {
     let has = |fault| shared.faults.contains(&fault);
     let stream = port.accept().await?;
-    let _counted = shared.data_connections.begin();
+    let counted = shared.data_connections.begin();
     stream.set_nodelay(true)?;
     let mut stream: Box<dyn Stream> = match shared.tls.as_ref().filter(|_| protected) {
         Some(acceptor) => Box::new(acceptor.accept(stream).await?),
@@ -260,7 +279,8 @@ async fn transfer(shared: &Shared, port: Port, body: &Body, start: u64, protecte
         return std::future::pending().await;
     }
     let half = start + (body.length() - start) / 2;
-    let breaks = [FtpFault::DataCut, FtpFault::DataShort, FtpFault::ControlDropped].into_iter().any(has);
+    let once = has(FtpFault::DataCutOnce) && counted.number == 1;
+    let breaks = [FtpFault::DataCut, FtpFault::DataShort, FtpFault::ControlDropped].into_iter().any(has) || once;
     let end = if breaks || has(FtpFault::DataStall) { half } else { body.length() };
     send(&mut stream, body, start, end).await?;
     if has(FtpFault::DataStall) {
