@@ -139,8 +139,7 @@ impl HduInfo {
         Ok(self.tiled()?.tile_shape().to_vec())
     }
 
-    /// What would compress an image as this one is compressed; `None` where that can't be written. The level of gzip is not in a file: it is the usual
-    /// one.
+    /// What would compress an image as this one is compressed. The level of gzip is not in a file: it is the usual one.
     ///
     /// # Errors
     ///

@@ -128,7 +128,7 @@ impl Target {
     pub(crate) fn spool(&self) -> Spool {
         match &self.place {
             Place::Disk(file) => file.path().map_or_else(Spool::in_memory, Spool::beside),
-            _ => Spool::in_memory(),
+            Place::Memory(_) | Place::Opened(_) | Place::Gzip(..) => Spool::in_memory(),
         }
     }
 

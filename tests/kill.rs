@@ -115,6 +115,14 @@ fn worker() {
                     _ => table.delete_column("more").wait().unwrap(),
                 }
             }
+            "tiles" => {
+                let image = with_tiles(&writer);
+                let row = number as usize * 7 % 40;
+                image.clone().section(s![row..row + 3, ..]).write(&arr0(number as i32)).wait().unwrap();
+                if number % 5 == 0 {
+                    image.repack().wait().unwrap();
+                }
+            }
             "variable-length cells" => {
                 let table = with_arrays(&writer);
                 let count = writer.reader().hdu("ARRAYS").wait().unwrap().rows().unwrap() as usize;
@@ -125,14 +133,6 @@ fn worker() {
                     10 => table.append(arrays(count..count + 3, number as usize)).wait().unwrap(),
                     20 => table.repack().wait().unwrap(),
                     _ => {}
-                }
-            }
-            "tiles" => {
-                let image = with_tiles(&writer);
-                let row = number as usize * 7 % 40;
-                image.clone().section(s![row..row + 3, ..]).write(&arr0(number as i32)).wait().unwrap();
-                if number % 5 == 0 {
-                    image.repack().wait().unwrap();
                 }
             }
             "made anew" => {

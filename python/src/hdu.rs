@@ -343,8 +343,7 @@ impl CompressedImageHdu {
         slf.as_super().as_super().info.compression().or_raise()
     }
 
-    /// How its tiles are compressed, as `compress=` takes it: a Rice1, Gzip1, Gzip2 or Plio1; the name of a compression that can't be written. The level of
-    /// gzip is not in a file.
+    /// How its tiles are compressed, as `compress=` takes it: a Rice1, Gzip1, Gzip2, Plio1, Hcompress1 or NoCompress. The level of gzip is not in a file.
     #[getter]
     fn compression<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         compression_object(slf.py(), &slf.as_super().as_super().info)

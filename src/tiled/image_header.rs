@@ -1,9 +1,9 @@
 //! What the header of a compressed image says of the image: its shape and type, and its tiles (FITS 4.0 §10.1.1, §10.1.2).
 
-use super::packing::{Compression, noise_level};
+use super::packing::{Compression, hcompress_scale, noise_level};
 use super::table::TileTable;
 use crate::codec::quantize::Dither;
-use crate::compression::{Compression as Options, Dithering, HeapFormat, Quantize};
+use crate::compression::{Algorithm, Compression as Options, Dithering, HeapFormat, Quantize};
 use crate::directory::HduEntry;
 use crate::error::{Error, Result};
 use crate::format::structure::{axes, element_count};
@@ -70,8 +70,12 @@ impl TiledImage {
         let compression = Compression::new(&hdu.header)?;
         let wide = TileTable::new(hdu, self)?.heap_columns().iter().any(|column| column.wide);
         let tile = self.tile_shape.iter().zip(&self.shape).map(|(&tile, &length)| tile.min(length.max(1)));
+        let mut algorithm = compression.algorithm();
+        if let Algorithm::Hcompress1 { scale, .. } = &mut algorithm {
+            *scale = hcompress_scale(&hdu.header);
+        }
         Ok(Options {
-            algorithm: compression.algorithm(&hdu.header),
+            algorithm,
             tile_shape: Some(tile.map(|length| length as usize).collect()),
             heap_format: Some(if wide { HeapFormat::Q } else { HeapFormat::P }),
         })

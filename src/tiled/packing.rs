@@ -159,21 +159,16 @@ impl Compression {
         Ok(Self { packing: Packing::new(header)?, dither: dither(header)?, seed })
     }
 
-    /// What packs such tiles; `header` is that of the image.
-    pub(super) fn algorithm(self, header: &Header) -> Algorithm {
-        let given = parameter_card(header, "SCALE").ok().flatten();
-        let scale = given.and_then(|card| header.real(&card).ok().flatten()).filter(|scale| scale.is_finite());
-        self.algorithm_of_scale(scale.unwrap_or(0.0))
-    }
-
-    fn algorithm_of_scale(self, scale: f64) -> Algorithm {
+    /// What packs such tiles, as far as that is known: the level of gzip is not in a file.
+    pub(super) fn algorithm(self) -> Algorithm {
         match self.packing {
             Packing::Rice { block_size, .. } => Algorithm::Rice1 { block_size },
             Packing::Gzip => Algorithm::Gzip1 { level: GZIP_LEVEL },
             Packing::ShuffledGzip => Algorithm::Gzip2 { level: GZIP_LEVEL },
-            Packing::Plio => Algorithm::Plio1,
             Packing::Plain => Algorithm::NoCompress,
-            Packing::Hcompress { smooth } => Algorithm::Hcompress1 { scale, smooth },
+            Packing::Plio => Algorithm::Plio1,
+            // Without a scale, so that pixels which stay come back as they were.
+            Packing::Hcompress { smooth } => Algorithm::Hcompress1 { scale: 0.0, smooth },
         }
     }
 
@@ -184,11 +179,9 @@ impl Compression {
             Packing::Rice { pixel_size, .. } if pixel_size != number_size => Some(pixel_size),
             _ => None,
         };
-        // Without a scale, so that pixels which stay come back as they were.
-        let algorithm = self.algorithm_of_scale(0.0);
-        let is_plain = algorithm == Algorithm::NoCompress && has_plain && !quantized;
+        let is_plain = self.packing == Packing::Plain && has_plain && !quantized;
         let storage = if is_plain { TileStorage::Plain } else { TileStorage::Packed };
-        Packer { algorithm, stored, quantize: None, blank: None, rice_size, storage }
+        Packer { algorithm: self.algorithm(), stored, quantize: None, blank: None, rice_size, storage }
     }
 
     /// How the floats of an image of this type were made integers; `None` for integers, and for floats that are packed as they
@@ -211,6 +204,12 @@ pub(super) fn noise_level(header: &Header) -> f64 {
     let usual = Quantize::default().level;
     let given = parameter_card(header, NOISE_LEVEL).ok().flatten().and_then(|card| header.real(&card).ok().flatten());
     given.filter(|level| level.is_finite() && *level != 0.0).unwrap_or(usual)
+}
+
+/// The scale of HCOMPRESS_1, as it was asked for; 0 where the header has none.
+pub(super) fn hcompress_scale(header: &Header) -> f64 {
+    let card = parameter_card(header, "SCALE").ok().flatten();
+    card.and_then(|card| header.real(&card).ok().flatten()).unwrap_or(0.0)
 }
 
 /// ZCMPTYPE, by the name that the standard has for it.
