@@ -40,13 +40,25 @@ pub(crate) struct HduEntry {
     pub(crate) version: i64,
     /// What [`TableLayout::of`] keeps.
     pub(crate) table: OnceLock<TableLayout>,
+    /// What [`HduEntry::shown_header`] keeps.
+    shown: OnceLock<Arc<Header>>,
 }
 
 impl HduEntry {
     fn new(file: Arc<str>, id: HduId, index: usize, header: Arc<Header>, layout: HduLayout) -> Self {
         let name = extension_name(&header);
         let version = header.integer("EXTVER").ok().flatten().unwrap_or(1);
-        Self { file, id, index, header, layout, name, version, table: OnceLock::new() }
+        Self { file, id, index, header, layout, name, version, table: OnceLock::new(), shown: OnceLock::new() }
+    }
+
+    /// The header that users see: of a compressed table that of the uncompressed one.
+    pub(crate) fn shown_header(&self) -> &Arc<Header> {
+        if self.layout.kind != HduKind::CompressedTable {
+            return &self.header;
+        }
+        // A header that can't be translated is shown as it is.
+        self.shown
+            .get_or_init(|| self.header.of_uncompressed_table().map_or_else(|_| Arc::clone(&self.header), Arc::new))
     }
 
     /// The same HDU with another header, at another place.

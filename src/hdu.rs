@@ -11,7 +11,7 @@ use crate::image_plan::image_shape;
 use crate::row_chunks::RowChunks;
 use crate::table::TableLayout;
 use crate::table_data::Field;
-use crate::tiled::{TiledImage, compression};
+use crate::tiled::{TiledImage, TiledTable, compression};
 
 /// An HDU: its kind, its name, its header, and the shape of what it holds.
 #[derive(Clone, Debug)]
@@ -49,8 +49,13 @@ impl HduInfo {
         self.entry.version
     }
 
-    /// The header.
+    /// The header. Of a compressed table it is that of the table before it was compressed: with its size and the forms of its columns.
     pub fn header(&self) -> &Arc<Header> {
+        self.entry.shown_header()
+    }
+
+    /// The header as the file has it.
+    pub(crate) fn stored_header(&self) -> &Arc<Header> {
         &self.entry.header
     }
 
@@ -133,6 +138,52 @@ impl HduInfo {
         Ok(self.tiled()?.tile_shape().to_vec())
     }
 
+    /// How the columns of a compressed table are compressed, by name: `GZIP_1`, `GZIP_2`, `RICE_1` or `NOCOMPRESS`. Columns that have no bytes are not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no compressed table, `Illegal` for a
+    /// compression that the standard does not have.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use rustfits::blocking::FitsReader;
+    ///
+    /// let table = FitsReader::open("catalogue.fits.fz")?.hdu(1)?;
+    /// println!("{} tiles of {} rows", table.tiles()?, table.tile_rows()?);
+    /// for (column, algorithm) in table.column_compression()? {
+    ///     println!("{column}: {algorithm}");
+    /// }
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn column_compression(&self) -> Result<Vec<(String, &'static str)>> {
+        self.placed(TiledTable::compression(&self.entry))
+    }
+
+    /// How many rows a tile of a compressed table has; the last one can have fewer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no compressed table, `Illegal` where its header is not complete.
+    pub fn tile_rows(&self) -> Result<u64> {
+        Ok(self.placed(TiledTable::new(&self.entry))?.tile_rows)
+    }
+
+    /// How many tiles a compressed image or table has.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is not compressed, `Illegal` where its header is not complete.
+    pub fn tiles(&self) -> Result<u64> {
+        if self.kind() == HduKind::CompressedTable {
+            return Ok(self.placed(TiledTable::new(&self.entry))?.tiles());
+        }
+        let image = self.tiled()?;
+        let counts = image.shape().iter().zip(image.tile_shape()).map(|(&length, &tile)| length.div_ceil(tile.max(1)));
+        self.placed(element_count(counts).ok_or_else(|| Error::too_large("the tiles multiply past 2^64")))
+    }
+
     fn tiled(&self) -> Result<TiledImage> {
         self.placed(TiledImage::new(&self.entry, true))
     }
@@ -172,7 +223,8 @@ impl HduInfo {
     /// As [`HduInfo::rows`]; [`ErrorKind::Argument`](crate::ErrorKind::Argument) for chunks of 0 rows.
     pub fn row_chunks(&self, rows: Option<u64>) -> Result<RowChunks> {
         let table = self.table()?;
-        self.placed(RowChunks::new(table.rows, table.row_len as u64, rows))
+        let tile_rows = if self.kind() == HduKind::CompressedTable { self.tile_rows()? } else { 1 };
+        self.placed(RowChunks::new(table.rows, table.row_len as u64, tile_rows, rows))
     }
 
     /// TFORM of each column of a table, as the file has them, with its name.
@@ -182,7 +234,7 @@ impl HduInfo {
     /// As [`HduInfo::rows`].
     pub fn formats(&self) -> Result<Vec<(String, String)>> {
         let columns = self.table()?.columns.iter().enumerate();
-        let form = |index: usize| self.entry.header.string(&format!("TFORM{}", index + 1)).unwrap_or_default();
+        let form = |index: usize| self.header().string(&format!("TFORM{}", index + 1)).unwrap_or_default();
         Ok(columns.map(|(index, column)| (column.name.clone(), form(index))).collect())
     }
 

@@ -49,6 +49,7 @@ mod row_chunks;
 mod source;
 mod table;
 mod table_data;
+mod table_plan;
 mod table_values;
 mod table_writer;
 mod target;
@@ -58,7 +59,7 @@ mod tiled_writer;
 mod variable_column;
 mod writer;
 
-pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize};
+pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize, TableCompression};
 pub use directory::{HduId, HduKey};
 pub use engine::Op;
 #[doc(hidden)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::directory::HduId;
 use crate::engine::Op;
 use crate::error::Result;
-use crate::format::Header;
+use crate::format::{HduKind, Header};
 use crate::hdu::HduInfo;
 use crate::reader::FitsReader;
 
@@ -33,18 +33,33 @@ pub struct LiveHeader {
     index: usize,
     /// As it was when the HDU was found.
     found: Arc<Header>,
+    /// What of it is shown.
+    shown: Arc<Header>,
+    /// Whether what is shown is the header of the table before it was compressed.
+    translated: bool,
 }
 
 impl LiveHeader {
     pub(crate) fn new(reader: FitsReader, info: &HduInfo) -> Self {
-        Self { reader, id: info.id(), index: info.index(), found: Arc::clone(info.header()) }
+        let (found, shown) = (Arc::clone(info.stored_header()), Arc::clone(info.header()));
+        let translated = info.kind() == HduKind::CompressedTable;
+        Self { reader, id: info.id(), index: info.index(), found, shown, translated }
     }
 
-    /// Lends the header as it is now, with edits that still wait to be written.
+    /// Lends the header as it is now, with edits that still wait to be written. Of a compressed table it is that of the table before it was compressed.
     pub fn read<T>(&self, visit: impl FnOnce(&Header) -> T) -> T {
         if !self.can_change() {
-            return visit(&self.found);
+            return visit(&self.shown);
         }
+        if !self.translated {
+            return self.read_stored(visit);
+        }
+        let shown = self.read_stored(|header| header.of_uncompressed_table());
+        visit(shown.as_ref().unwrap_or(&self.shown))
+    }
+
+    /// As [`LiveHeader::read`], with the cards that are in the file: what [`LiveHeader::edit`] edits.
+    pub fn read_stored<T>(&self, visit: impl FnOnce(&Header) -> T) -> T {
         let directory = self.reader.file.directory();
         directory.with_header(self.id, visit, &self.found)
     }

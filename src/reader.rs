@@ -142,10 +142,10 @@ impl FitsReader {
         })
     }
 
-    /// The header of an HDU.
+    /// The header of an HDU; of a compressed table that of the table before it was compressed.
     pub fn header(&self, key: impl Into<HduKey>) -> Op<Arc<Header>> {
         let key = key.into();
-        self.file.locate(move |file, source| Ok(Arc::clone(&file.find(&key, source)?.header)))
+        self.file.locate(move |file, source| Ok(Arc::clone(file.find(&key, source)?.shown_header())))
     }
 
     /// An HDU that was found, as it is at present: where it stands, and its header with edits that still wait to be written. Does no I/O.

@@ -14,6 +14,7 @@ from rustfits._rustfits import aio as _native
 FITS = _native.FITS
 ImageHDU = _native.ImageHDU
 CompressedImageHDU = _native.CompressedImageHDU
+CompressedTableHDU = _native.CompressedTableHDU
 TableHDU = _native.TableHDU
 AsciiTableHDU = _native.AsciiTableHDU
 open = _native.open
@@ -25,6 +26,7 @@ __all__ = [
     "FITS",
     "AsciiTableHDU",
     "CompressedImageHDU",
+    "CompressedTableHDU",
     "Fetch",
     "ImageHDU",
     "TableHDU",

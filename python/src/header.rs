@@ -50,6 +50,14 @@ impl PyHeader {
         }
     }
 
+    /// A copy of the cards that an edit begins with.
+    fn stored(&self, py: Python<'_>) -> Header {
+        match &self.0 {
+            Cards::Live(live) | Cards::Awaited(live) => py.detach(|| live.read_stored(Header::clone)),
+            Cards::Copy(_) => self.read(py, Header::clone),
+        }
+    }
+
     /// Does an edit that is all or nothing.
     fn change(
         &self,
@@ -369,7 +377,7 @@ pub(crate) struct HeaderEdit {
 
 impl HeaderEdit {
     fn begin(&self, py: Python<'_>) -> PyResult<Py<PyHeader>> {
-        let before = self.header.get().read(py, Header::clone);
+        let before = self.header.get().stored(py);
         let copy = Py::new(py, PyHeader::copy(&before))?;
         *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, copy.clone_ref(py)));
         Ok(copy)

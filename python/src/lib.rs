@@ -36,8 +36,8 @@ mod _rustfits {
     mod aio {
         #[pymodule_export]
         use crate::aio::{
-            AioAsciiTableHdu, AioCompressedImageHdu, AioFits, AioImageHdu, AioTableHdu, ChunkStream, HduStream,
-            Selector, open, read, read_header, write,
+            AioAsciiTableHdu, AioCompressedImageHdu, AioCompressedTableHdu, AioFits, AioImageHdu, AioTableHdu,
+            ChunkStream, HduStream, Selector, open, read, read_header, write,
         };
     }
 

@@ -180,7 +180,8 @@ impl TileRun<'_> {
     ) -> Result<()> {
         let Some(entry) = tiles.first() else { return Ok(()) };
         let pixels = usize::try_from(touched.pixels()).map_err(|_| Error::too_large("the tile is too large"))?;
-        let tile = PackedTile { entry, bytes: self.reader.bytes(tiles)?, number: touched.row + 1, pixels };
+        let tile =
+            PackedTile { entry, bytes: self.reader.bytes(tiles, |tile| &tile.bytes)?, number: touched.row + 1, pixels };
         if touched.is_whole() && is_aligned(values, self.value_size) {
             return self.decoder.decode(&tile, values, mask);
         }
