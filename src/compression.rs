@@ -94,6 +94,45 @@ pub struct Quantize {
     pub seed: u16,
 }
 
+/// How the columns of a new table are compressed in tiles of rows (§10.3).
+///
+/// A column that is not named gets `algorithm`, where that packs what it holds; else what suits its type: RICE_1 for integers of 32 bits, GZIP_2 for other
+/// numbers of 16 bits and more, GZIP_1 for bytes, text, logicals, bits and complex numbers.
+///
+/// # Examples
+///
+/// ```
+/// use ndarray::Array1;
+/// use rustfits::{Algorithm, ColumnValues, FitsWriter, TableCompression, TableOptions};
+///
+/// let fits = FitsWriter::create("mem://").wait()?;
+/// let columns = vec![
+///     ColumnValues::from_array("id", &Array1::from_iter(0..1000i32)),
+///     ColumnValues::from_array("flux", &Array1::from_iter((0..1000).map(f64::from))),
+/// ];
+/// let compress = TableCompression {
+///     columns: vec![("flux".into(), Some(Algorithm::Gzip1 { level: 6 }))],
+///     tile_rows: Some(300),
+///     ..TableCompression::default()
+/// };
+/// fits.write_table(columns, TableOptions { compress: Some(compress), ..TableOptions::named("CAT") }).wait()?;
+/// let table = fits.reader().hdu("CAT").wait()?;
+/// assert_eq!(table.tiles()?, 4);
+/// assert_eq!(table.column_compression()?, [("id".into(), "RICE_1"), ("flux".into(), "GZIP_1")]);
+/// # Ok::<(), rustfits::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableCompression {
+    /// For the columns that have none of their own.
+    pub algorithm: Option<Algorithm>,
+    /// For columns by name; `None` for what suits the type.
+    pub columns: Vec<(String, Option<Algorithm>)>,
+    /// How many rows a tile has (ZTILELEN); about 1 MiB of them unless given, more for many columns.
+    pub tile_rows: Option<u64>,
+    /// The width of the descriptors of packed columns; Q unless given.
+    pub heap_format: Option<HeapFormat>,
+}
+
 /// How pixels are dithered (§10.2, ZQUANTIZ).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dithering {

@@ -60,9 +60,13 @@ impl HduEntry {
         Self { tiles, ..Self::new(Arc::clone(&before.file), before.id, before.index, header, layout) }
     }
 
-    /// The header as a user sees it.
+    /// The header as a user sees it: of a compressed table that of the uncompressed one, of a compressed image that of the image.
     pub(crate) fn shown(&self) -> &Arc<Header> {
         self.shown.get_or_init(|| match as_image(&self.header) {
+            // One that can't be translated is shown as it is.
+            _ if self.layout.kind == HduKind::CompressedTable => {
+                self.header.of_uncompressed_table().map_or_else(|_| Arc::clone(&self.header), Arc::new)
+            }
             Cow::Owned(image) => Arc::new(image),
             Cow::Borrowed(_) => Arc::clone(&self.header),
         })

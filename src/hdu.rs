@@ -12,7 +12,7 @@ use crate::image_plan::image_shape;
 use crate::row_chunks::RowChunks;
 use crate::table::TableLayout;
 use crate::table_data::Field;
-use crate::tiled::{TiledImage, compression};
+use crate::tiled::{TiledImage, TiledTable, compression};
 
 /// An HDU: its kind, its name, its header, and the shape of what it holds.
 #[derive(Clone, Debug)]
@@ -50,12 +50,13 @@ impl HduInfo {
         self.entry.version
     }
 
-    /// The header; of a compressed image that of the image which it stands for.
+    /// The header; of a compressed image that of the image which it stands for, of a compressed table that of the table before it was compressed: with its
+    /// size and the forms of its columns.
     pub fn header(&self) -> &Arc<Header> {
         self.entry.shown()
     }
 
-    /// The header as it is in the file: of a compressed image that of the table in which its tiles are stored.
+    /// The header as it is in the file: of a compressed image or table that of the table in which the tiles are stored.
     pub fn stored_header(&self) -> &Arc<Header> {
         &self.entry.header
     }
@@ -174,15 +175,6 @@ impl HduInfo {
         self.placed(image.quantize_options(&self.entry))
     }
 
-    /// How many tiles a compressed image has.
-    ///
-    /// # Errors
-    ///
-    /// As [`HduInfo::compression`].
-    pub fn tiles(&self) -> Result<u64> {
-        Ok(self.tiled()?.tiles())
-    }
-
     /// The most bytes of decoded tiles of a compressed image that are kept for the next section: 32 MiB unless it was set.
     pub fn tile_cache_size(&self) -> u64 {
         self.entry.tiles.limit()
@@ -218,6 +210,55 @@ impl HduInfo {
     /// Lets the decoded tiles go.
     pub fn clear_tile_cache(&self) {
         self.entry.tiles.clear();
+    }
+
+    /// How the columns of a compressed table are compressed, by name: `GZIP_1`, `GZIP_2`, `RICE_1` or `NOCOMPRESS`. Columns that have no bytes are not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no compressed table, `Illegal` for a
+    /// compression that the standard does not have.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use rustfits::blocking::FitsReader;
+    ///
+    /// let table = FitsReader::open("catalogue.fits.fz")?.hdu(1)?;
+    /// println!("{} tiles of {} rows", table.tiles()?, table.tile_rows()?);
+    /// for (column, algorithm) in table.column_compression()? {
+    ///     println!("{column}: {algorithm}");
+    /// }
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn column_compression(&self) -> Result<Vec<(String, &'static str)>> {
+        self.placed(TiledTable::compression(&self.entry))
+    }
+
+    /// How many rows a tile of a compressed table has; the last one can have fewer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is no compressed table, `Illegal` where its header is not complete.
+    pub fn tile_rows(&self) -> Result<u64> {
+        Ok(self.placed(TiledTable::new(&self.entry))?.tile_rows)
+    }
+
+    /// How many rows are unpacked together.
+    pub(crate) fn rows_together(&self) -> Result<u64> {
+        if self.kind() == HduKind::CompressedTable { self.tile_rows() } else { Ok(1) }
+    }
+
+    /// How many tiles a compressed image or table has.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) where the HDU is not compressed, `Illegal` where its header is not complete.
+    pub fn tiles(&self) -> Result<u64> {
+        if self.kind() == HduKind::CompressedTable {
+            return Ok(self.placed(TiledTable::new(&self.entry))?.tiles());
+        }
+        Ok(self.tiled()?.tiles())
     }
 
     fn tiled(&self) -> Result<TiledImage> {
@@ -260,7 +301,8 @@ impl HduInfo {
     /// As [`HduInfo::rows`]; [`ErrorKind::Argument`](crate::ErrorKind::Argument) for chunks of 0 rows.
     pub fn row_chunks(&self, rows: Option<u64>) -> Result<RowChunks> {
         let table = self.table()?;
-        self.placed(RowChunks::new(table.rows, table.row_bytes(self.entry.layout.data_len), rows))
+        let together = self.rows_together()?;
+        self.placed(RowChunks::new(table.rows, table.row_bytes(self.entry.layout.data_len), together, rows))
     }
 
     /// TFORM of each column of a table, as the file has them, with its name.
@@ -270,7 +312,7 @@ impl HduInfo {
     /// As [`HduInfo::rows`].
     pub fn formats(&self) -> Result<Vec<(String, String)>> {
         let columns = self.table()?.columns.iter().enumerate();
-        let form = |index: usize| self.entry.header.string(&format!("TFORM{}", index + 1)).unwrap_or_default();
+        let form = |index: usize| self.header().string(&format!("TFORM{}", index + 1)).unwrap_or_default();
         Ok(columns.map(|(index, column)| (column.name.clone(), form(index))).collect())
     }
 

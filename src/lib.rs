@@ -52,6 +52,7 @@ mod source;
 mod stream;
 mod table;
 mod table_data;
+mod table_plan;
 mod table_values;
 mod table_writer;
 mod target;
@@ -63,7 +64,7 @@ mod writer;
 
 #[cfg(feature = "arrow")]
 pub use arrow::BatchReader;
-pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize};
+pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize, TableCompression};
 pub use directory::{HduId, HduKey};
 pub use engine::Op;
 #[doc(hidden)]

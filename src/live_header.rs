@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::directory::HduId;
 use crate::engine::Op;
 use crate::error::Result;
-use crate::format::{Header, is_protected_keyword};
+use crate::format::{HduKind, Header, is_protected_keyword};
 use crate::hdu::HduInfo;
 use crate::reader::FitsReader;
 use crate::tiled::{as_image, edit_as_image};
@@ -36,25 +36,41 @@ pub struct LiveHeader {
     found: Arc<Header>,
     /// Such a header as it is shown.
     shown: Arc<Header>,
+    /// Whether what is shown is the header of the table before it was compressed.
+    of_table: bool,
 }
 
 impl LiveHeader {
     pub(crate) fn new(reader: FitsReader, info: &HduInfo) -> Self {
         let (found, shown) = (Arc::clone(info.stored_header()), Arc::clone(info.header()));
-        Self { reader, id: info.id(), index: info.index(), found, shown }
+        let of_table = info.kind() == HduKind::CompressedTable;
+        Self { reader, id: info.id(), index: info.index(), found, shown, of_table }
     }
 
-    /// Lends the header as it is now, with edits that still wait to be written; of a compressed image that of the image which it stands for.
+    /// Lends the header as it is now, with edits that still wait to be written; of a compressed image that of the image which it stands for, of a compressed
+    /// table that of the table before it was compressed.
     pub fn read<T>(&self, visit: impl FnOnce(&Header) -> T) -> T {
         if !self.can_change() {
             return visit(&self.shown);
         }
+        if !self.of_table {
+            return self.read_editable(visit);
+        }
+        let shown = self.read_editable(|header| header.of_uncompressed_table());
+        visit(shown.as_ref().unwrap_or(&self.shown))
+    }
+
+    /// As [`LiveHeader::read`], with the cards that [`LiveHeader::edit`] edits: of a compressed table those that are in the file.
+    pub fn read_editable<T>(&self, visit: impl FnOnce(&Header) -> T) -> T {
         let directory = self.reader.file.directory();
         directory.with_header(self.id, |header| visit(&as_image(header)), &self.found)
     }
 
     /// As [`LiveHeader::read`], to look for a keyword: of a compressed image those of the compression, such as ZCMPTYPE, are found, too.
     pub fn look_up<T>(&self, keyword: &str, visit: impl FnOnce(&Header) -> T) -> T {
+        if self.of_table {
+            return self.read(visit);
+        }
         let of_compression = is_protected_keyword(keyword) && keyword.trim().to_ascii_uppercase().starts_with('Z');
         let visit_one = |header: &Header| {
             if of_compression { visit(header) } else { visit(&as_image(header)) }

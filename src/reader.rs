@@ -148,7 +148,7 @@ impl FitsReader {
         })
     }
 
-    /// The header of an HDU; of a compressed image that of the image which it stands for.
+    /// The header of an HDU; of a compressed image that of the image which it stands for, of a compressed table that of the table before it was compressed.
     pub fn header(&self, key: impl Into<HduKey>) -> Op<Arc<Header>> {
         let key = key.into();
         self.file.locate(move |file, source| Ok(Arc::clone(file.find(&key, source)?.shown())))

@@ -15,6 +15,8 @@ use crate::table_data::Records;
 
 /// How many bytes of rows a chunk has unless told otherwise.
 const CHUNK_BYTES: u64 = 8 << 20;
+/// How many it has at most where a tile has more.
+const LARGEST_CHUNK: u64 = 64 << 20;
 
 /// The ranges of rows that make up a table, of at most so many rows each: an iterator.
 ///
@@ -39,9 +41,14 @@ pub struct RowChunks {
 }
 
 impl RowChunks {
-    /// Of a table of so many rows of so many bytes; `rows_each` is chosen by their size unless given.
-    pub(crate) fn new(rows: u64, row_bytes: u64, rows_each: Option<u64>) -> Result<Self> {
-        let chunk = rows_each.unwrap_or_else(|| (CHUNK_BYTES / row_bytes.max(1)).max(1));
+    /// Of a table of so many rows of so many bytes; `rows_each` is chosen by their size unless given. Of a compressed table they are whole tiles of
+    /// `tile_rows` then: no tile is unpacked twice.
+    pub(crate) fn new(rows: u64, row_bytes: u64, tile_rows: u64, rows_each: Option<u64>) -> Result<Self> {
+        let chunk = rows_each.unwrap_or_else(|| {
+            let usual = (CHUNK_BYTES / row_bytes.max(1)).max(1);
+            let tile = tile_rows.max(1);
+            if tile <= usual { usual / tile * tile } else { tile.min((LARGEST_CHUNK / row_bytes.max(1)).max(1)) }
+        });
         if chunk == 0 {
             return Err(Error::argument("a chunk of 0 rows: chunksize is at least 1"));
         }
@@ -140,11 +147,20 @@ mod tests {
 
     #[test]
     fn chunks_cover_every_row_once() {
-        let ranges = |rows, bytes, each| RowChunks::new(rows, bytes, each).unwrap().collect::<Vec<_>>();
+        let ranges = |rows, bytes, each| RowChunks::new(rows, bytes, 1, each).unwrap().collect::<Vec<_>>();
         assert_eq!(ranges(10, 1, Some(4)), [0..4, 4..8, 8..10]);
         assert_eq!(ranges(0, 1, Some(4)), []);
         assert_eq!(ranges(3, 100 << 20, None), [0..1, 1..2, 2..3]);
         assert_eq!(ranges(5, 0, Some(u64::MAX)).first(), Some(&(0..5)));
-        assert!(RowChunks::new(1, 1, Some(0)).is_err());
+        assert!(RowChunks::new(1, 1, 1, Some(0)).is_err());
+    }
+
+    #[test]
+    fn chunks_are_whole_tiles() {
+        let first = |tile_rows| RowChunks::new(1 << 40, 1 << 10, tile_rows, None).unwrap().next().unwrap().end;
+        assert_eq!(first(1), 8192);
+        assert_eq!(first(3000), 6000);
+        assert_eq!(first(10_000), 10_000);
+        assert_eq!(first(1 << 30), 65_536);
     }
 }

@@ -14,6 +14,7 @@ use crate::row_chunks::{RecordStream, RowChunks};
 use crate::table::{
     Arrangement, Cell, CellForm, Column, ColumnKey, Rows, TablePlan, TableRequest, TextForm, find_name,
 };
+use crate::table_plan::locate_table;
 use crate::variable_column::VariableColumn;
 
 /// A table of a file, or some of its columns and rows, that can be read.
@@ -72,12 +73,12 @@ impl TableSelector {
             ..self.request.clone()
         };
         self.run(request, |plan, buffers| {
-            let (rows, form) = (plan.rows.row_count(), plan.rows.form);
+            let (rows, form) = (plan.row_count, plan.form);
             let (mut fixed, mut arrays) = split(buffers, &plan);
             let mut plans = plan.arrays.into_iter();
             let read = plan.columns.into_iter().map(|column| {
                 let data = if column.cell == Cell::Variable {
-                    let offsets = plans.next().map(|plan| plan.offsets).unwrap_or_default();
+                    let offsets = plans.next().map(|plan| plan.into_offsets()).unwrap_or_default();
                     let values = arrays.next().ok_or_else(lacking)?;
                     variable_data(variable_column(&column, form, offsets, values, None))?
                 } else {
@@ -106,9 +107,9 @@ impl TableSelector {
         let request = TableRequest { arrangement: Arrangement::Records, ..self.request.clone() };
         let masked = request.mask;
         self.run(request, move |plan, buffers| {
-            let form = plan.rows.form;
+            let form = plan.form;
             let fields = plan.columns.iter().map(|column| Field::new(column, form)).collect();
-            let (rows, record_size) = (plan.rows.row_count(), plan.rows.record_size());
+            let (rows, record_size) = (plan.row_count, plan.record_size);
             let mut buffers = buffers.into_iter();
             let bytes = buffers.next().map(Buffer::into_bytes).unwrap_or_default();
             let mask = if masked { buffers.next().map(Buffer::into_bytes) } else { None };
@@ -117,7 +118,7 @@ impl TableSelector {
             for (column, heap) in variable.zip(plan.arrays) {
                 let values = buffers.next().ok_or_else(lacking)?;
                 let mask = if masked { buffers.next().map(Buffer::into_bytes) } else { None };
-                arrays.push(variable_column(column, form, heap.offsets, values, mask));
+                arrays.push(variable_column(column, form, heap.into_offsets(), values, mask));
             }
             let text_as_bytes = form.text == TextForm::Bytes;
             Ok(Records { rows, record_size, fields, bytes, mask, arrays, text_as_bytes })
@@ -152,7 +153,7 @@ impl TableSelector {
         request: TableRequest,
         finish: impl FnOnce(TablePlan, Vec<Buffer>) -> Result<T> + Send + 'static,
     ) -> Op<T> {
-        self.reader.file.read(self.key.clone(), move |hdu, source| TablePlan::locate(hdu, &request, source), finish)
+        self.reader.file.read(self.key.clone(), move |hdu, source| locate_table(hdu, &request, source), finish)
     }
 }
 

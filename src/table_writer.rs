@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::compression::HeapFormat;
+use crate::compression::{HeapFormat, TableCompression};
 use crate::directory::HduKey;
 use crate::edit::{append_rows, delete_column, heap_columns, insert_column, repack_heap, write_arrays, write_rows};
-use crate::engine::Op;
+use crate::engine::{Op, Watch};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::format::Header;
+use crate::format::{HduKind, Header};
 use crate::image::empty_primary;
 use crate::table::{
     Cell, Column, ColumnKey, Declared, GivenColumn, GivenType, NewColumn, NewTable, TableLayout, TableRequest,
@@ -15,6 +15,7 @@ use crate::table::{
 };
 use crate::table_data::{Field, TableSelector};
 use crate::table_values::{ColumnValues, TableValues, given_type};
+use crate::tiled::{NewTiledTable, append_tiled_rows, repack_tiled_table, write_tiled_rows};
 use crate::writer::FitsWriter;
 
 /// What a new table is called, and what its header has.
@@ -28,6 +29,8 @@ pub struct TableOptions {
     pub units: Vec<(String, String)>,
     /// Columns of bools that are packed as bits, eight to a byte, by name.
     pub bit_columns: Vec<String>,
+    /// Compresses the columns in tiles of rows.
+    pub compress: Option<TableCompression>,
     /// The types of the elements of variable-length columns, by name: numpy's codes such as `f4`, or `S` for text. Columns whose values have lengths of
     /// their own are variable-length ones in any case, of the type of these values.
     pub array_types: Vec<(String, String)>,
@@ -93,7 +96,7 @@ impl FitsWriter {
     /// ```
     pub fn write_table(&self, columns: impl Into<TableValues>, options: TableOptions) -> Op<usize> {
         let (writer, columns) = (self.clone(), columns.into());
-        Op::edit(move || {
+        Op::edit_watched(move |watch| {
             let written = (|| {
                 let (columns, options) = columns.resolve(options)?;
                 let given: Vec<_> = columns.iter().map(ColumnValues::lend).collect();
@@ -108,7 +111,7 @@ impl FitsWriter {
                     new.push(NewColumn::of(values, options.of_column(values.name, false)?)?);
                 }
                 let rows = rows.unwrap_or(0) as u64;
-                writer.add_table(options.table(new, rows, Some(&given), false), &options)
+                writer.add_table(options.table(new, rows, Some(&given), false), &options, watch)
             })();
             written.in_file(writer.reader().name())
         })
@@ -167,22 +170,26 @@ impl FitsWriter {
 
     fn create_any_table(&self, fields: Vec<Field>, rows: u64, options: TableOptions, ascii: bool) -> Op<usize> {
         let writer = self.clone();
-        Op::edit(move || {
+        Op::edit_watched(move |watch| {
             let created = (|| {
                 let new = fields.into_iter().map(|field| new_column(&field, options.of_column(&field.name, ascii)?));
                 let columns = new.collect::<Result<_>>()?;
-                writer.add_table(options.table(columns, rows, None, ascii), &options)
+                writer.add_table(options.table(columns, rows, None, ascii), &options, watch)
             })();
             created.in_file(writer.reader().name())
         })
     }
 
-    fn add_table(&self, table: NewTable<'_>, options: &TableOptions) -> Result<usize> {
+    fn add_table(&self, table: NewTable<'_>, options: &TableOptions, watch: &mut Watch<'_>) -> Result<usize> {
         let named = options.units.iter().chain(&options.array_types).chain(&options.formats);
         for name in named.map(|(name, _)| name).chain(&options.bit_columns) {
             if !table.columns.iter().any(|column| is_called(&column.name, name)) {
                 return Err(Error::new(ErrorKind::Key, format!("the table has no column '{name}'")));
             }
+        }
+        if let Some(compress) = &options.compress {
+            let table = NewTiledTable::new(table.hdu()?, compress)?;
+            return self.shared.insert_compressed(&table, options.before.as_ref(), watch);
         }
         self.shared.insert(options.before.as_ref(), |primary| {
             let table = table.hdu()?;
@@ -308,6 +315,9 @@ impl TableSelector {
             let columns = Arc::new(columns);
             let (again, requested) = (Arc::clone(&columns), request.clone());
             let written = changer.change_data(key.clone(), move |hdu, source, carry_out| {
+                if hdu.layout.kind == HduKind::CompressedTable {
+                    return Ok(false);
+                }
                 let table = changeable(hdu)?;
                 let given: Vec<_> = columns.iter().map(ColumnValues::lend).collect();
                 check_chosen(table, &request, &given)?;
@@ -323,6 +333,12 @@ impl TableSelector {
             }
             let changed = changer.replace_hdu(key, move |old, source, carry_out| {
                 let given: Vec<_> = again.iter().map(ColumnValues::lend).collect();
+                if old.hdu.layout.kind == HduKind::CompressedTable {
+                    let table = TableLayout::of(old.hdu)?;
+                    check_chosen(table, &requested, &given)?;
+                    let rows = requested.rows.resolve(table.rows)?;
+                    return write_tiled_rows(old, &rows, &given, requested.unscaled, source)?.map_or(Ok(()), carry_out);
+                }
                 let (table, header) = with_null_texts(changeable(old.hdu)?.clone(), &given, old.header.clone())?;
                 let rows = requested.rows.resolve(table.rows)?;
                 carry_out(write_arrays(old, (&table, header), &rows, &given, requested.unscaled, source)?)
@@ -367,6 +383,9 @@ impl TableSelector {
         };
         changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
             let given: Vec<Vec<_>> = groups.iter().map(|rows| rows.iter().map(ColumnValues::lend).collect()).collect();
+            if old.hdu.layout.kind == HduKind::CompressedTable {
+                return append_tiled_rows(old, &given, source)?.map_or(Ok(()), carry_out);
+            }
             let (mut table, mut header) = (changeable(old.hdu)?.clone(), old.header.clone());
             for rows in &given {
                 (table, header) = with_null_texts(table, rows, header)?;
@@ -470,6 +489,9 @@ impl TableSelector {
             Err(error) => return Op::failed(error),
         };
         changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
+            if old.hdu.layout.kind == HduKind::CompressedTable {
+                return repack_tiled_table(old, source)?.map_or(Ok(()), carry_out);
+            }
             let columns = heap_columns(changeable(old.hdu)?);
             repack_heap(old, columns, source)?.map_or(Ok(()), carry_out)
         })

@@ -296,3 +296,46 @@ proptest! {
         assert_modest();
     }
 }
+
+#[test]
+fn compressed_tables_that_lie_about_their_tiles() {
+    for (rows, tile) in
+        [(1u64 << 62, 1u64), (1 << 62, 1 << 62), (1 << 40, 1 << 20), (1 << 40, 1 << 40), (1 << 30, 1 << 30)]
+    {
+        for form in ["J", "20A", "PJ(5)", "QD(5)", "0A"] {
+            let width = match form {
+                "J" => 4,
+                "20A" => 20,
+                "PJ(5)" => 8,
+                "0A" => 0,
+                _ => 16,
+            };
+            let tiles = rows.div_ceil(tile);
+            let mut bytes = header(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0"]);
+            bytes.extend(header(&[
+                "XTENSION= 'BINTABLE'",
+                "BITPIX  = 8",
+                "NAXIS   = 2",
+                "NAXIS1  = 16",
+                &format!("NAXIS2  = {}", tiles.min(1 << 50)),
+                "PCOUNT  = 2000",
+                "GCOUNT  = 1",
+                "TFIELDS = 1",
+                "TFORM1  = '1QB(5)'",
+                "ZTABLE  = T",
+                &format!("ZTILELEN= {tile}"),
+                &format!("ZNAXIS1 = {width}"),
+                &format!("ZNAXIS2 = {rows}"),
+                "ZPCOUNT = 0",
+                &format!("ZFORM1  = '{form}'"),
+                "ZCTYP1  = 'GZIP_1'",
+            ]));
+            let row: Vec<u8> = [1000u64, 0].into_iter().flat_map(u64::to_be_bytes).collect();
+            bytes.extend(row.iter().cycle().take(1 << 16));
+            let fits = FitsReader::from_bytes(bytes).wait().unwrap();
+            let read = promptly(move || fits.table(1).read().wait());
+            assert!(read.is_err(), "{rows} rows in tiles of {tile}, {form}");
+        }
+    }
+    assert_modest();
+}

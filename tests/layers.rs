@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 10] = [
     &["format"],
     &["codec"],
     &["source"],
-    &["image", "table", "tiled", "directory", "edit", "image_plan", "checksum_plan"],
+    &["image", "table", "tiled", "directory", "edit", "image_plan", "table_plan", "checksum_plan"],
     &["cpu", "memory"],
     &["io"],
     &["engine"],

@@ -32,6 +32,7 @@ Mode: TypeAlias = Literal["r", "r+", "w+"]
 TableData: TypeAlias = Array | Mapping[str, npt.ArrayLike] | Sequence[npt.ArrayLike]
 Units: TypeAlias = Mapping[str, str | None] | Sequence[str | None]
 Compress: TypeAlias = str | Gzip1 | Gzip2 | Rice1 | Plio1 | Hcompress1 | NoCompress
+TableCompress: TypeAlias = bool | str | Gzip1 | Gzip2 | Rice1
 HeaderValue: TypeAlias = bool | int | float | complex | str | np.generic | None
 
 class Timeout:
@@ -316,6 +317,13 @@ class TableHDU(_Table):
 class CompressedTableHDU(TableHDU):
     """A table in compressed tiles."""
 
+    @property
+    def compression(self) -> dict[str, str]: ...
+    @property
+    def ztile_rows(self) -> int: ...
+    @property
+    def n_tiles(self) -> int: ...
+
 class AsciiTableHDU(_Table):
     """An ASCII table."""
 
@@ -465,8 +473,8 @@ class FITS:
         var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
         heap_format: str | None = None,
-        compress: None = None,
-        ztilelen: None = None,
+        compress: TableCompress | Mapping[str, TableCompress | None] | None = None,
+        ztilelen: int | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | HDU | None = None,
     ) -> TableHDU: ...
@@ -481,8 +489,8 @@ class FITS:
         var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
         heap_format: str | None = None,
-        compress: None = None,
-        ztilelen: None = None,
+        compress: TableCompress | Mapping[str, TableCompress | None] | None = None,
+        ztilelen: int | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | HDU | None = None,
     ) -> TableHDU: ...

@@ -14,6 +14,7 @@ from rustfits._rustfits import aio as _native
 FITS = _native.FITS
 ImageHDU = _native.ImageHDU
 CompressedImageHDU = _native.CompressedImageHDU
+CompressedTableHDU = _native.CompressedTableHDU
 Stream = _native.Stream
 StreamHDU = _native.StreamHDU
 TableHDU = _native.TableHDU
@@ -28,6 +29,7 @@ __all__ = [
     "FITS",
     "AsciiTableHDU",
     "CompressedImageHDU",
+    "CompressedTableHDU",
     "Fetch",
     "ImageHDU",
     "Stream",

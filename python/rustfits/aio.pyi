@@ -28,6 +28,7 @@ from rustfits._rustfits import (
     Remote,
     Rows,
     SectionKey,
+    TableCompress,
     TableData,
     Units,
 )
@@ -35,6 +36,7 @@ from rustfits._rustfits import (
 __all__ = [
     "FITS",
     "CompressedImageHDU",
+    "CompressedTableHDU",
     "Fetch",
     "ImageHDU",
     "Stream",
@@ -170,6 +172,57 @@ class TableHDU(rustfits.TableHDU):
         mask_null: bool = False,
     ) -> Coroutine[Any, Any, Array]: ...
     def __aiter__(self) -> AsyncIterator[Any]: ...
+    def iter(  # type: ignore[override]
+        self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
+    ) -> AsyncIterator[Array]: ...
+    def set(
+        self, key: Integer | slice | EllipsisType | Integers | str | bytes | list[str], value: Any
+    ) -> Coroutine[Any, Any, None]: ...
+    def write(  # type: ignore[override]
+        self, data: TableData, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def append(  # type: ignore[override]
+        self, data: TableData, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def extend(  # type: ignore[override]
+        self, data: TableData, *, names: Sequence[str] | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def insert_column(  # type: ignore[override]
+        self,
+        name: str,
+        data: npt.ArrayLike,
+        *,
+        position: int | None = None,
+        after: Column | None = None,
+        before: Column | None = None,
+        unit: str | None = None,
+        inner_dtype: npt.DTypeLike | None = None,
+        heap_format: str | None = None,
+        bit_packed: bool = False,
+    ) -> Coroutine[Any, Any, None]: ...
+    def delete_column(self, name: Column) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def repack(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def verify_datasum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
+    def verify_checksum(self) -> Coroutine[Any, Any, bool | None]: ...  # type: ignore[override]
+
+class CompressedTableHDU(rustfits.CompressedTableHDU):
+    """A table whose reads are awaitable; otherwise as the blocking class."""
+
+    def __getitem__(self, key: Any, /) -> Coroutine[Any, Any, Any]: ...  # type: ignore[override]
+    def read(  # type: ignore[override]
+        self, *, rows: Rows | None = None, columns: Columns | None = None, scale: bool = True, mask_null: bool = False
+    ) -> Coroutine[Any, Any, Array]: ...
+    def read_column(  # type: ignore[override]
+        self,
+        name: Column,
+        *,
+        rows: Rows | None = None,
+        as_bytes: bool = False,
+        scale: bool = True,
+        mask_null: bool = False,
+    ) -> Coroutine[Any, Any, Array]: ...
     def iter(  # type: ignore[override]
         self, *, chunksize: Integer | None = None, columns: Columns | None = None, scale: bool = True
     ) -> AsyncIterator[Array]: ...
@@ -377,8 +430,8 @@ class FITS:
         var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
         heap_format: str | None = None,
-        compress: None = None,
-        ztilelen: None = None,
+        compress: TableCompress | Mapping[str, TableCompress | None] | None = None,
+        ztilelen: int | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, TableHDU]: ...
@@ -393,8 +446,8 @@ class FITS:
         var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
         bit_columns: Sequence[str] | None = None,
         heap_format: str | None = None,
-        compress: None = None,
-        ztilelen: None = None,
+        compress: TableCompress | Mapping[str, TableCompress | None] | None = None,
+        ztilelen: int | None = None,
         header: Header | dict[str, Any] | None = None,
         before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, TableHDU]: ...

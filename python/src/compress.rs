@@ -2,8 +2,8 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
-use rustfits::{Algorithm, Compression, Dithering, HduInfo, HeapFormat, Quantize};
+use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
+use rustfits::{Algorithm, Compression, Dithering, HduInfo, HeapFormat, Quantize, TableCompression};
 
 use crate::error::OrRaise;
 
@@ -103,4 +103,52 @@ pub(crate) fn quantize_object<'py>(py: Python<'py>, info: &HduInfo) -> PyResult<
     };
     fields.set_item("method", method)?;
     py.import("rustfits._compress")?.getattr("Quantize")?.call((), Some(&fields)).map(Some)
+}
+
+/// What stands behind `compress=` of a table: True, the name of a compression or an instance of its class, or a dict of those by column.
+pub(crate) struct TableCompressArgument(Option<TableCompression>);
+
+impl<'py> FromPyObject<'_, 'py> for TableCompressArgument {
+    type Error = PyErr;
+
+    fn extract(compress: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(wanted) = compress.cast::<PyBool>() {
+            return Ok(Self(wanted.is_true().then(TableCompression::default)));
+        }
+        let Ok(columns) = compress.cast::<PyDict>() else {
+            let Compression { algorithm, heap_format, .. } = table_compression(&compress)?;
+            let whole = TableCompression { algorithm: Some(algorithm), heap_format, ..TableCompression::default() };
+            return Ok(Self(Some(whole)));
+        };
+        let mut table = TableCompression::default();
+        for (name, compress) in columns.iter() {
+            let usual = compress.is_none() || compress.cast::<PyBool>().is_ok_and(|wanted| wanted.is_true());
+            let algorithm = if usual { None } else { Some(table_compression(&compress)?.algorithm) };
+            table.columns.push((name.extract()?, algorithm));
+        }
+        Ok(Self(Some(table)))
+    }
+}
+
+fn table_compression(compress: &Bound<'_, PyAny>) -> PyResult<Compression> {
+    let CompressArgument(compression) = compress.extract()?;
+    if compression.tile_shape.is_some() {
+        return Err(PyValueError::new_err("tile_shape is for images: the rows of a table's tiles are ztilelen="));
+    }
+    Ok(compression)
+}
+
+/// How a table is compressed; `None` where it is not.
+pub(crate) fn table_compress(
+    compress: Option<TableCompressArgument>,
+    ztilelen: Option<i64>,
+) -> PyResult<Option<TableCompression>> {
+    let table = compress.and_then(|compress| compress.0);
+    let Some(rows) = ztilelen else { return Ok(table) };
+    let Some(table) = table else {
+        return Err(PyValueError::new_err("ztilelen= is for compressed tables: give compress= too"));
+    };
+    let rows = u64::try_from(rows).ok().filter(|&rows| rows > 0);
+    let rows = rows.ok_or_else(|| PyValueError::new_err("ztilelen= is the number of rows of a tile: at least 1"))?;
+    Ok(Some(TableCompression { tile_rows: Some(rows), ..table }))
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::{PyNotImplementedError, PyUserWarning, PyValueError};
+use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, HduId, HduInfo, HduKey, ImageOptions, Op, WriteOptions};
 
 use crate::array::data_type_of;
-use crate::compress::{CompressArgument, QuantizeArgument};
+use crate::compress::{CompressArgument, QuantizeArgument, TableCompressArgument, table_compress};
 use crate::error::OrRaise;
 use crate::hdu::{Hdu, hdu_object};
 use crate::header::CardsArgument;
@@ -213,14 +213,6 @@ pub(crate) fn copy_of(writer: &FitsWriter, hdu: &Hdu, before: Option<HduKey>) ->
     match before {
         Some(before) => writer.copy_hdu_before(&hdu.reader, hdu.info.id(), before),
         None => writer.copy_hdu(&hdu.reader, hdu.info.id()),
-    }
-}
-
-/// Keywords that a later version will take.
-pub(crate) fn refuse_options(options: &[(&str, &Option<Py<PyAny>>)]) -> PyResult<()> {
-    match options.iter().find(|(_, value)| value.is_some()) {
-        Some((name, _)) => Err(PyNotImplementedError::new_err(format!("{name}= is not supported yet"))),
-        None => Ok(()),
     }
 }
 
@@ -460,13 +452,17 @@ impl Fits {
     ///     More cards, such as TDISPn, as for `write_image`.
     /// before : int, str, (str, int) or HDU, optional
     ///     As for `write_image`.
+    /// compress : bool, str, Gzip1, Gzip2, Rice1 or dict, optional
+    ///     Compresses the columns in tiles of rows. True: each by what suits its type (RICE_1 for i4, GZIP_2 for other numbers, GZIP_1 for bytes, text,
+    ///     bools and complex numbers). A name ('GZIP_2') or an instance of its class: by that where it packs what the column holds. A dict: by column; those
+    ///     that are not in it, or have True, as with True. The table is then a `CompressedTableHDU`.
+    /// ztilelen : int, optional
+    ///     The number of rows of a tile; about 1 MiB of rows unless given.
     /// var_dtypes : dict, optional
     ///     Columns that are variable-length ones, with the dtypes of their arrays: `{"flux": "f4", "note": "S"}` ("S" or "U" for text). Arrays of objects that hold
     ///     arrays, and lists of lists of different lengths, are variable-length in any case, of the one dtype that their arrays have. None is an empty array.
     /// heap_format : 'P' or 'Q', optional
     ///     The descriptors of variable-length columns: of 32 bits, or of 64; P unless the heap needs Q.
-    /// compress, ztilelen : optional
-    ///     Not supported yet.
     ///
     /// Returns
     /// -------
@@ -485,15 +481,26 @@ impl Fits {
         var_dtypes: Option<Bound<'_, PyDict>>,
         bit_columns: Option<Vec<String>>,
         heap_format: Option<HeapFormatArgument>,
-        compress: Option<Py<PyAny>>,
-        ztilelen: Option<Py<PyAny>>,
+        compress: Option<TableCompressArgument>,
+        ztilelen: Option<i64>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
-        refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
+        let compress = table_compress(compress, ztilelen)?;
         let before = self.place(before)?;
         let formats = None;
-        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
+        let table = NewTable {
+            extname,
+            extver,
+            units,
+            var_dtypes,
+            bit_columns,
+            heap_format,
+            formats,
+            compress,
+            header,
+            before,
+        };
         self.added(py, table.write(&self.writer()?, data, names)?)
     }
 
@@ -520,15 +527,26 @@ impl Fits {
         var_dtypes: Option<Bound<'_, PyDict>>,
         bit_columns: Option<Vec<String>>,
         heap_format: Option<HeapFormatArgument>,
-        compress: Option<Py<PyAny>>,
-        ztilelen: Option<Py<PyAny>>,
+        compress: Option<TableCompressArgument>,
+        ztilelen: Option<i64>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
-        refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
+        let compress = table_compress(compress, ztilelen)?;
         let before = self.place(before)?;
         let formats = None;
-        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
+        let table = NewTable {
+            extname,
+            extver,
+            units,
+            var_dtypes,
+            bit_columns,
+            heap_format,
+            formats,
+            compress,
+            header,
+            before,
+        };
         self.added(py, table.create(&self.writer()?, dtype, nrows)?)
     }
 

@@ -59,6 +59,14 @@ impl PyHeader {
         }
     }
 
+    /// A copy of the cards that an edit begins with.
+    fn editable(&self, py: Python<'_>) -> Header {
+        match &self.0 {
+            Cards::Live(live) | Cards::Awaited(live) => py.detach(|| live.read_editable(Header::clone)),
+            Cards::Copy(_) => self.read(py, Header::clone),
+        }
+    }
+
     /// Does an edit that is all or nothing.
     fn change(
         &self,
@@ -378,7 +386,7 @@ pub(crate) struct HeaderEdit {
 
 impl HeaderEdit {
     fn begin(&self, py: Python<'_>) -> PyResult<Py<PyHeader>> {
-        let before = self.header.get().read(py, Header::clone);
+        let before = self.header.get().editable(py);
         let copy = Py::new(py, PyHeader::copy(&before))?;
         *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, copy.clone_ref(py)));
         Ok(copy)

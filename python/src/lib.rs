@@ -38,8 +38,9 @@ mod _rustfits {
     mod aio {
         #[pymodule_export]
         use crate::aio::{
-            AioAsciiTableHdu, AioCompressedImageHdu, AioFits, AioImageHdu, AioStream, AioStreamHdu, AioTableHdu,
-            BandStream, ChunkStream, HduStream, RowChunkStream, Selector, open, read, read_header, stream, write,
+            AioAsciiTableHdu, AioCompressedImageHdu, AioCompressedTableHdu, AioFits, AioImageHdu, AioStream,
+            AioStreamHdu, AioTableHdu, BandStream, ChunkStream, HduStream, RowChunkStream, Selector, open, read,
+            read_header, stream, write,
         };
     }
 

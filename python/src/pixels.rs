@@ -101,7 +101,9 @@ pub(crate) fn write_collected(hdu: &Hdu, collected: Vec<Extension>) -> Op<()> {
         }
     }
     match hdu.info.kind() {
-        HduKind::BinaryTable | HduKind::AsciiTable => hdu.reader.table(hdu.info.id()).append_all(rows),
+        HduKind::BinaryTable | HduKind::CompressedTable | HduKind::AsciiTable => {
+            hdu.reader.table(hdu.info.id()).append_all(rows)
+        }
         _ => hdu.reader.image(hdu.info.id()).extend_values(pixels),
     }
 }

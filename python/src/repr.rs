@@ -36,8 +36,7 @@ pub(crate) fn hdu(file: &str, info: &HduInfo) -> String {
         lines.push(label("extname", name));
     }
     match info.kind() {
-        HduKind::BinaryTable | HduKind::AsciiTable => table(info, &mut lines),
-        HduKind::CompressedTable => {}
+        HduKind::BinaryTable | HduKind::AsciiTable | HduKind::CompressedTable => table(info, &mut lines),
         _ => image(info, &mut lines),
     }
     lines.join("\n")
@@ -62,6 +61,9 @@ fn table(info: &HduInfo, lines: &mut Vec<String>) {
     let (Ok(rows), Ok(fields)) = (info.rows(), info.fields()) else { return };
     let units = info.units().unwrap_or_default();
     lines.push(label("rows", &rows.to_string()));
+    if let (Ok(tile_rows), Ok(tiles)) = (info.tile_rows(), info.tiles()) {
+        lines.push(label("tiles", &format!("{tiles} of {tile_rows} rows")));
+    }
     lines.push("  column info:".to_owned());
     let width = fields.iter().map(|field| field.name.len()).max().unwrap_or(0);
     for field in &fields {

@@ -29,8 +29,35 @@ pub(crate) struct AnyTable;
 pub(crate) struct TableHdu;
 
 /// A table in compressed tiles.
-#[pyclass(name = "CompressedTableHDU", extends = TableHdu, frozen, module = "rustfits")]
+#[pyclass(name = "CompressedTableHDU", extends = TableHdu, subclass, frozen, module = "rustfits")]
 pub(crate) struct CompressedTableHdu;
+
+#[pymethods]
+impl CompressedTableHdu {
+    /// How each column is compressed, by name: 'GZIP_1', 'GZIP_2', 'RICE_1' or 'NOCOMPRESS'. Columns that have no bytes are not in it.
+    #[getter]
+    fn compression<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let py = slf.py();
+        let names = slf.as_super().as_super().as_super().described(py, HduInfo::column_compression).or_raise()?;
+        let dict = PyDict::new(py);
+        for (name, algorithm) in names {
+            dict.set_item(name, algorithm)?;
+        }
+        Ok(dict)
+    }
+
+    /// How many rows a tile has; the last one can have fewer.
+    #[getter]
+    fn ztile_rows(slf: PyRef<'_, Self>) -> PyResult<u64> {
+        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::tile_rows).or_raise()
+    }
+
+    /// How many tiles there are.
+    #[getter]
+    fn n_tiles(slf: PyRef<'_, Self>) -> PyResult<u64> {
+        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::tiles).or_raise()
+    }
+}
 
 /// An ASCII table.
 #[pyclass(name = "AsciiTableHDU", extends = AnyTable, subclass, frozen, module = "rustfits")]

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
-use rustfits::{HduInfo, RowChunks, TableSelector};
+use rustfits::{HduInfo, HduKind, RowChunks, TableSelector};
 
 use crate::error::OrRaise;
 use crate::records::Structured;
@@ -45,7 +45,9 @@ pub(crate) struct RowIterator {
 
 impl RowIterator {
     pub(crate) fn of(table: TableSelector, info: &HduInfo) -> PyResult<Self> {
-        let chunks = info.row_chunks(Some(ITERATION_ROWS)).or_raise()?;
+        // Of a compressed table whole tiles, each of which is unpacked once.
+        let rows_each = (info.kind() != HduKind::CompressedTable).then_some(ITERATION_ROWS);
+        let chunks = info.row_chunks(rows_each).or_raise()?;
         Ok(Self { chunks: ChunkIterator { table, chunks }, rows: None })
     }
 }

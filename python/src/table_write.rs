@@ -6,8 +6,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use rustfits::{
-    ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, HeapFormat, Op, Rows, TableOptions, TableSelector,
-    TableValues,
+    ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, HeapFormat, Op, Rows, TableCompression, TableOptions,
+    TableSelector, TableValues,
 };
 
 use crate::cells::ColumnKind;
@@ -35,6 +35,7 @@ pub(crate) struct NewTable<'py> {
     pub(crate) units: Option<UnitsArgument<'py>>,
     pub(crate) var_dtypes: Option<Bound<'py, PyDict>>,
     pub(crate) bit_columns: Option<Vec<String>>,
+    pub(crate) compress: Option<TableCompression>,
     pub(crate) heap_format: Option<HeapFormatArgument>,
     pub(crate) formats: Option<Bound<'py, PyDict>>,
     pub(crate) header: Option<CardsArgument>,
@@ -112,6 +113,7 @@ impl NewTable<'_> {
             version: self.extver,
             units,
             bit_columns,
+            compress: self.compress,
             array_types,
             heap_format: self.heap_format.map(|format| format.0),
             formats,

@@ -27,13 +27,12 @@ const SHORT: usize = 16;
 
 /// The batch that the buffers of a read are; of the schema that is given, or of its own.
 pub(super) fn record_batch(plan: TablePlan, buffers: Vec<Buffer>, given: Option<SchemaRef>) -> Result<RecordBatch> {
-    let rows = plan.rows.row_count();
-    let form = plan.rows.form;
+    let (rows, form) = (plan.row_count, plan.form);
     let schema = match given {
         Some(schema) => schema,
         None => schema(&plan.columns, Extent { form, rows: rows as u64, heap: plan.heap_bytes })?,
     };
-    let fixed = plan.rows.columns.len();
+    let fixed = plan.columns.iter().filter(|column| column.variable.is_none()).count();
     let size: usize = buffers.iter().map(|buffer| buffer.bytes().len()).sum();
     let mut values = buffers;
     let mut arrays = values.split_off((2 * fixed).min(values.len())).into_iter();
@@ -42,7 +41,7 @@ pub(super) fn record_batch(plan: TablePlan, buffers: Vec<Buffer>, given: Option<
     let mut heaps = plan.arrays.into_iter();
     let decoded = plan.columns.iter().map(|column| {
         let (values, mask, offsets) = if column.variable.is_some() {
-            (arrays.next(), arrays.next(), heaps.next().map(|plan| plan.offsets))
+            (arrays.next(), arrays.next(), heaps.next().map(|plan| plan.into_offsets()))
         } else {
             (values.next(), masks.next(), None)
         };

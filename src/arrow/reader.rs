@@ -1,5 +1,7 @@
 //! Reading tables as record batches: one for all rows, or one after the other in memory that does not grow with the table.
 
+use std::sync::Arc;
+
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
 
@@ -8,6 +10,8 @@ use super::schema::{Extent, schema};
 use crate::directory::placed;
 use crate::engine::Op;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::HduKind;
+use crate::hdu::HduInfo;
 use crate::image::Axis;
 use crate::row_chunks::{RowChunks, RowStream};
 use crate::table::{Arrangement, Cell, CellForm, Rows, TableLayout, TableRequest, TextForm, heap, selected};
@@ -84,10 +88,15 @@ impl TableSelector {
                 let layout = TableLayout::of(&hdu)?;
                 let columns = selected(layout, &table.request)?;
                 let is_variable = columns.iter().any(|column| column.cell == Cell::Variable);
-                let heap = if is_variable { heap(&hdu)? } else { 0..0 };
-                let heap = heap.end - heap.start;
+                let heap = match hdu.layout.kind {
+                    _ if !is_variable => 0,
+                    // Arrays are as long as they are unpacked.
+                    HduKind::CompressedTable => u64::MAX,
+                    _ => heap(&hdu).map(|heap| heap.end - heap.start)?,
+                };
                 let axis = table.request.rows.resolve(layout.rows)?;
-                let chunks = RowChunks::new(axis.count(), layout.row_bytes(hdu.layout.data_len), rows)?;
+                let tile_rows = HduInfo::new(Arc::clone(&hdu)).rows_together()?;
+                let chunks = RowChunks::new(axis.count(), layout.row_bytes(hdu.layout.data_len), tile_rows, rows)?;
                 let TableRequest { unscaled, lenient, .. } = table.request;
                 let form = CellForm { unscaled, text: TextForm::Bytes, lenient };
                 let schema = schema(&columns, Extent { form, rows: chunks.rows_each().min(axis.count()), heap })?;

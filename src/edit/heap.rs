@@ -60,7 +60,7 @@ pub(crate) fn change_heap<'p>(
     source: &'p dyn ReadAt,
 ) -> Result<Extended<'p>> {
     let parts = parts(old, &change)?;
-    let HeapChange { mut header, cells, rows, arrays, .. } = change;
+    let HeapChange { mut header, cells, rows, arrays, at } = change;
     cells.check(parts.rows_end - parts.data_start)?;
     let grown = (parts.at + parts.arrays).saturating_sub(parts.heap.end);
     let gap = parts.heap.start - parts.rows_end;
@@ -80,9 +80,31 @@ pub(crate) fn change_heap<'p>(
             return Ok(Extended { plan: EditPlan::InPlace(steps), header, blocks, layout, table: None });
         }
     }
-    let spare = if grown > 0 && !old.last { spare(&parts) } else { 0 };
-    set_heap_len(&mut header, &parts, gap, grown.saturating_add(spare))?;
-    moved(old, header, &parts, (rows, arrays), cells, spare, source)
+    rebuilt(old, HeapChange { header, cells, rows, arrays, at }, &parts, source)
+}
+
+/// As [`change_heap`], all at once: for what only makes sense together. The file is made anew.
+pub(crate) fn rebuild_heap<'p>(
+    old: &OldHdu<'_>,
+    change: HeapChange<'p>,
+    source: &'p dyn ReadAt,
+) -> Result<Extended<'p>> {
+    let parts = parts(old, &change)?;
+    change.cells.check(parts.rows_end - parts.data_start)?;
+    rebuilt(old, change, &parts, source)
+}
+
+fn rebuilt<'p>(
+    old: &OldHdu<'_>,
+    change: HeapChange<'p>,
+    parts: &Parts,
+    source: &'p dyn ReadAt,
+) -> Result<Extended<'p>> {
+    let HeapChange { mut header, cells, rows, arrays, .. } = change;
+    let grown = (parts.at + parts.arrays).saturating_sub(parts.heap.end);
+    let spare = if grown > 0 && !old.last { spare(parts) } else { 0 };
+    set_heap_len(&mut header, parts, parts.heap.start - parts.rows_end, grown.saturating_add(spare))?;
+    moved(old, header, parts, (rows, arrays), cells, spare, source)
 }
 
 fn too_large() -> Error {

@@ -87,7 +87,7 @@ pub(crate) fn append_rows<'p>(
     let mut added = 0u64;
     let mut encoders = Vec::with_capacity(groups.len());
     for given in groups {
-        let rows = row_count(table, given)?;
+        let rows = given_rows(table, given)?;
         let encoder = RowEncoder::new(table, given, rows, false)?;
         encoder.check()?;
         added = added.saturating_add(rows);
@@ -122,7 +122,7 @@ fn too_large() -> Error {
 }
 
 /// How many rows there are values for, the same for every column of the table.
-fn row_count(table: &TableLayout, given: &[GivenColumn<'_>]) -> Result<u64> {
+pub(crate) fn given_rows(table: &TableLayout, given: &[GivenColumn<'_>]) -> Result<u64> {
     let found: HashSet<usize> = given.iter().filter_map(|values| table.find(values.name)).collect();
     let missing = table.columns.iter().enumerate().find(|(number, _)| !found.contains(number));
     if let Some((_, column)) = missing {

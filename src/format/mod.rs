@@ -17,6 +17,7 @@ mod protected;
 mod record;
 pub(crate) mod scaling;
 pub(crate) mod structure;
+mod uncompressed;
 pub(crate) mod value;
 mod value_from;
 

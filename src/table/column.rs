@@ -94,11 +94,14 @@ impl TableLayout {
     /// Of a table HDU.
     pub(crate) fn new(hdu: &HduEntry) -> Result<Self> {
         match hdu.layout.kind {
-            HduKind::BinaryTable | HduKind::AsciiTable => {}
-            HduKind::CompressedTable => return Err(Error::unsupported("compressed tables can't be read yet")),
-            _ => return Err(hdu.expected("a table")),
+            HduKind::BinaryTable | HduKind::AsciiTable => Self::of_header(&hdu.header, &hdu.layout),
+            HduKind::CompressedTable => {
+                // As the table was before it was compressed: its rows are nowhere in the file.
+                let header = hdu.header.of_uncompressed_table()?;
+                Self::of_header(&header, &HduLayout::new(&header, 0)?)
+            }
+            _ => Err(hdu.expected("a table")),
         }
-        Self::of_header(&hdu.header, &hdu.layout)
     }
 
     /// Of the header of a binary table.

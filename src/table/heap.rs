@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
-use super::cell::{CellForm, bits, cell_mask, complex, logicals};
-use super::column::{Cell, Column, Variable};
+use super::array_form::{ArrayForm, ArrayOutputs};
+use super::column::{Cell, Column};
+use super::plan::ArraysPlan;
 use super::read::{PART_BYTES, READ_BYTES, RowPlan, most_decoded};
 use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
-use crate::format::DataType;
 use crate::source::{BufferSize, GAP_BYTES, ReadAt, ReadPlan, does_not_fit, past_the_end, reserve, resize, slice};
 
 /// What the bookkeeping of a row counts for when parts are made.
@@ -35,16 +35,13 @@ pub(crate) fn heap(hdu: &HduEntry) -> Result<Range<u64>> {
 /// A read of the arrays of one column, ready to run.
 #[derive(Debug)]
 pub(crate) struct HeapPlan {
-    variable: Variable,
-    form: CellForm,
-    mask: bool,
-    name: String,
+    array: ArrayForm,
     /// The number of each row in the table.
     rows: Vec<u64>,
     /// Where in the file the array of each row starts; that of an empty one is where the one before ends.
     starts: Vec<u64>,
     /// How many elements the rows before have, for each row; and of all, at the end.
-    pub(crate) offsets: Vec<usize>,
+    offsets: Vec<usize>,
     /// The rows of each part.
     parts: Vec<Range<usize>>,
 }
@@ -60,27 +57,18 @@ impl HeapPlan {
         heap: &Range<u64>,
         file_len: u64,
     ) -> Result<Self> {
-        let variable = column.variable.clone().ok_or_else(|| Error::argument("the column has no arrays"))?;
+        let array = ArrayForm::new(column, rows.form, mask)?;
         let count = rows.row_count();
         if column.width == 0 {
             rows.check_empty(ROW_BYTES as u64, file_len).in_item(|| format!("column '{}'", column.name))?;
         }
-        let mut plan = Self {
-            variable,
-            form: rows.form,
-            mask,
-            name: column.name.clone(),
-            rows: Vec::new(),
-            starts: Vec::new(),
-            offsets: vec![0],
-            parts: Vec::new(),
-        };
+        let mut plan = Self { array, rows: Vec::new(), starts: Vec::new(), offsets: vec![0], parts: Vec::new() };
         reserve(&mut plan.rows, count)?;
         reserve(&mut plan.starts, count)?;
         reserve(&mut plan.offsets, count)?;
         plan.rows.extend((0..count).map(|index| rows.row(index)));
         let limit = most_decoded(heap.end - heap.start);
-        let mut descriptors = Descriptors { bytes: descriptors, wide: plan.variable.wide };
+        let mut descriptors = Descriptors { bytes: descriptors, wide: plan.array.variable.wide };
         let (mut total, mut end) = (0, heap.start);
         for index in 0..count {
             let (length, start) =
@@ -103,7 +91,7 @@ impl HeapPlan {
     }
 
     fn place(&self, index: usize) -> String {
-        format!("column '{}', row {}", self.name, self.rows.get(index).copied().unwrap_or(0))
+        format!("column '{}', row {}", self.array.name, self.rows.get(index).copied().unwrap_or(0))
     }
 
     /// Takes in the next row's descriptor; says how many bytes its array takes in the result.
@@ -117,7 +105,7 @@ impl HeapPlan {
             return Ok(0);
         }
         let offset = u64::try_from(offset).map_err(|_| refused("has a negative offset"))?;
-        let len = self.stored_len(elements);
+        let len = self.array.stored_len(elements);
         let start = heap.start.checked_add(offset).filter(|&start| start < heap.end);
         let end = start.zip(len).and_then(|(start, len)| start.checked_add(len));
         let (Some(start), Some(len), Some(end)) = (start, len, end.filter(|&end| end <= heap.end)) else {
@@ -126,7 +114,7 @@ impl HeapPlan {
         if end > file_len {
             return Err(past_the_end(start, usize::try_from(len).unwrap_or(usize::MAX), file_len));
         }
-        let size = elements.checked_mul(self.element_size());
+        let size = elements.checked_mul(self.array.element_size());
         let (size, sum) = size.zip(before.checked_add(elements)).ok_or_else(|| refused("is larger than memory"))?;
         self.starts.push(start);
         self.offsets.push(sum);
@@ -139,7 +127,7 @@ impl HeapPlan {
         let (mut first, mut bytes) = (0, 0);
         for index in 0..self.starts.len() {
             let stored = self.end(index) - self.start(index);
-            let decoded = self.elements(index).saturating_mul(self.element_size()) as u64;
+            let decoded = self.elements(index).saturating_mul(self.array.element_size()) as u64;
             let row = stored.max(decoded).saturating_add(ROW_BYTES as u64);
             if index > first && bytes + row > PART_BYTES as u64 {
                 parts.push(first..index);
@@ -151,32 +139,6 @@ impl HeapPlan {
             parts.push(first..self.starts.len());
         }
         self.parts = parts;
-    }
-
-    /// The type of the values, and how many an element has of them.
-    fn output(&self) -> (DataType, usize) {
-        match self.variable.cell {
-            Cell::Number(scaling) => (self.form.scaling(scaling).data_type(), 1),
-            Cell::Complex(scaling) => (self.form.scaling(scaling).data_type(), 2),
-            _ => (DataType::U8, 1),
-        }
-    }
-
-    /// How many bytes an element takes in the result.
-    fn element_size(&self) -> usize {
-        let (data_type, count) = self.output();
-        data_type.size() * count
-    }
-
-    /// How many bytes so many elements take in the heap.
-    fn stored_len(&self, elements: usize) -> Option<u64> {
-        let elements = elements as u64;
-        match self.variable.cell {
-            Cell::Bits => Some(elements.div_ceil(8)),
-            Cell::Number(scaling) => elements.checked_mul(scaling.stored.size() as u64),
-            Cell::Complex(scaling) => elements.checked_mul(2 * scaling.stored.size() as u64),
-            _ => Some(elements),
-        }
     }
 
     fn elements(&self, index: usize) -> usize {
@@ -193,7 +155,7 @@ impl HeapPlan {
     /// Where in the file the array of a row ends.
     fn end(&self, index: usize) -> u64 {
         // Both were checked when the row was added.
-        self.start(index) + self.stored_len(self.elements(index)).unwrap_or(0)
+        self.start(index) + self.array.stored_len(self.elements(index)).unwrap_or(0)
     }
 
     /// How many of the rows from `first` on are read in one go: those that follow upwards, close enough together.
@@ -213,12 +175,12 @@ impl HeapPlan {
     /// How many of the rows from `first` on are one piece: each begins where the one before ends, with no bits left over.
     fn piece(&self, first: usize, last: usize) -> Range<usize> {
         let joined = |index: usize| self.start(index) == self.end(index - 1);
-        let single = self.variable.cell == Cell::Bits || matches!(self.variable.cell, Cell::Text { .. });
+        let single = self.array.variable.cell == Cell::Bits || matches!(self.array.variable.cell, Cell::Text { .. });
         let end = (first + 1..last).find(|&index| single || !joined(index)).unwrap_or(last);
         first..end
     }
 
-    fn decode_run(&self, run: Range<usize>, bytes: &[u8], outputs: &mut Outputs<'_>) -> Result<()> {
+    fn decode_run(&self, run: Range<usize>, bytes: &[u8], outputs: &mut ArrayOutputs<'_>) -> Result<()> {
         let base = self.start(run.start);
         let mut next = run.start;
         while next < run.end {
@@ -227,14 +189,14 @@ impl HeapPlan {
                 self.offsets.get(piece.end).copied().unwrap_or(0) - self.offsets.get(piece.start).copied().unwrap_or(0);
             let from = self.start(piece.start) - base;
             let stored = slice(bytes, from, (self.end(piece.end - 1) - base - from) as usize)?;
-            self.decode_values(elements, stored, outputs).in_item(|| self.place(piece.start))?;
+            self.array.decode_values(elements, stored, outputs).in_item(|| self.place(piece.start))?;
             next = piece.end;
         }
         Ok(())
     }
 
     /// An array that is too large to be read in one go.
-    fn decode_large(&self, index: usize, source: &dyn ReadAt, outputs: &mut Outputs<'_>) -> Result<()> {
+    fn decode_large(&self, index: usize, source: &dyn ReadAt, outputs: &mut ArrayOutputs<'_>) -> Result<()> {
         let elements = self.elements(index);
         let (start, end) = (self.start(index), self.end(index));
         let mut scratch = Vec::new();
@@ -244,37 +206,15 @@ impl HeapPlan {
             resize(&mut scratch, READ_BYTES.min((end - at) as usize))?;
             source.read_at(at, &mut scratch)?;
             at += scratch.len() as u64;
-            let count = match self.variable.cell {
+            let count = match self.array.variable.cell {
                 Cell::Bits => (scratch.len() * 8).min(elements - done),
-                _ => scratch.len() / self.stored_len(1).unwrap_or(1) as usize,
+                _ => scratch.len() / self.array.stored_len(1).unwrap_or(1) as usize,
             };
-            self.decode_values(count, &scratch, outputs).in_item(|| self.place(index))?;
+            self.array.decode_values(count, &scratch, outputs).in_item(|| self.place(index))?;
             done += count;
         }
         Ok(())
     }
-
-    fn decode_values(&self, elements: usize, stored: &[u8], outputs: &mut Outputs<'_>) -> Result<()> {
-        let values = outputs.values.split_off_mut(..elements * self.element_size()).ok_or_else(does_not_fit)?;
-        match self.variable.cell {
-            Cell::Logical => logicals(stored, values),
-            Cell::Bits => bits(stored, values),
-            Cell::Number(scaling) => self.form.scaling(scaling).decode(stored, values),
-            Cell::Complex(scaling) => complex(self.form.scaling(scaling), stored, values),
-            _ => self.form.characters(stored, values)?,
-        }
-        if self.mask {
-            let flags = outputs.mask.split_off_mut(..elements).ok_or_else(does_not_fit)?;
-            cell_mask(self.variable.cell, stored, flags);
-        }
-        Ok(())
-    }
-}
-
-/// What of the values and of the mask is not filled yet.
-struct Outputs<'a> {
-    values: &'a mut [u8],
-    mask: &'a mut [u8],
 }
 
 /// Length and offset of each row. The offset of a `P` descriptor is taken as unsigned: heaps of more than 2 GiB were written so.
@@ -303,11 +243,7 @@ impl Iterator for Descriptors<'_> {
 
 impl ReadPlan for HeapPlan {
     fn buffers(&self) -> Vec<BufferSize> {
-        let (data_type, count) = self.output();
-        let elements = self.offsets.last().copied().unwrap_or(0);
-        let values = BufferSize { data_type, elements: elements.saturating_mul(count) };
-        let mask = BufferSize { data_type: DataType::U8, elements };
-        if self.mask { vec![values, mask] } else { vec![values] }
+        self.array.buffers(self.offsets.last().copied().unwrap_or(0))
     }
 
     fn len(&self) -> usize {
@@ -329,17 +265,11 @@ impl ReadPlan for HeapPlan {
     fn output_sizes(&self, index: usize) -> Vec<usize> {
         let rows = self.parts.get(index).cloned().unwrap_or(0..0);
         let offset = |row: usize| self.offsets.get(row).copied().unwrap_or(0);
-        let elements = offset(rows.end) - offset(rows.start);
-        let values = elements * self.element_size();
-        if self.mask { vec![values, elements] } else { vec![values] }
+        self.array.output_sizes(offset(rows.end) - offset(rows.start))
     }
 
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
-        let mut buffers = outputs.iter_mut();
-        let mut outputs = Outputs {
-            values: buffers.next().map(std::mem::take).unwrap_or_default(),
-            mask: buffers.next().map(std::mem::take).unwrap_or_default(),
-        };
+        let mut outputs = ArrayOutputs::new(outputs);
         let mut scratch = Vec::new();
         let mut next = self.parts.get(index).cloned().unwrap_or(0..0);
         while !next.is_empty() {
@@ -361,5 +291,11 @@ impl ReadPlan for HeapPlan {
             }
         }
         Ok(())
+    }
+}
+
+impl ArraysPlan for HeapPlan {
+    fn into_offsets(self: Box<Self>) -> Vec<usize> {
+        self.offsets
     }
 }

@@ -2,23 +2,34 @@
 
 use std::ops::Range;
 
+use super::cell::CellForm;
 use super::column::{Cell, Column, TableLayout};
 use super::heap::{HeapPlan, heap};
 use super::read::{Arrangement, RowPlan, TableRequest, selected};
 use crate::directory::HduEntry;
 use crate::error::Result;
 use crate::format::{DataType, Scaling};
-use crate::source::{BufferSize, ReadAt, ReadPlan, resize};
+use crate::source::{BufferSize, ReadAt, ReadPlan, does_not_fit, resize};
+
+/// A read of the arrays of a variable-length column.
+pub(crate) trait ArraysPlan: ReadPlan {
+    /// How many elements the rows before have, for each row; and of all, at the end.
+    fn into_offsets(self: Box<Self>) -> Vec<usize>;
+}
 
 /// A read of a table, ready to run. Its buffers are those of the rows, then those of each variable-length column.
-#[derive(Debug)]
 pub(crate) struct TablePlan {
     /// The columns of the result, in its order.
     pub(crate) columns: Vec<Column>,
-    pub(crate) rows: RowPlan,
+    pub(crate) form: CellForm,
+    /// How many rows the result has.
+    pub(crate) row_count: usize,
+    /// The size of a row of the result in bytes, without the arrays.
+    pub(crate) record_size: usize,
+    rows: Box<dyn ReadPlan>,
     /// Those that are variable-length, in their order.
-    pub(crate) arrays: Vec<HeapPlan>,
-    /// The size of the heap, where there are such columns.
+    pub(crate) arrays: Vec<Box<dyn ArraysPlan>>,
+    /// The size of the heap, where there are such columns; the largest number where it says nothing about them.
     #[cfg_attr(not(feature = "arrow"), allow(dead_code, reason = "decides about the width of Arrow's offsets"))]
     pub(crate) heap_bytes: u64,
 }
@@ -32,17 +43,30 @@ impl TablePlan {
         let fixed = columns.iter().filter(|column| !is_variable(column)).cloned().collect();
         let rows = RowPlan::locate(table, fixed, request, source)?;
         let variable: Vec<&Column> = columns.iter().filter(is_variable).collect();
-        let (arrays, heap_bytes) = if variable.is_empty() {
-            (Vec::new(), 0)
-        } else {
+        let mut arrays: Vec<Box<dyn ArraysPlan>> = Vec::new();
+        let mut heap_bytes = 0;
+        if !variable.is_empty() {
             let heap = heap(hdu)?;
+            heap_bytes = heap.end - heap.start;
             let (plan, descriptors) = descriptors(table, &variable, request, source)?;
-            let arrays = variable.iter().zip(descriptors).map(|(column, descriptors)| {
-                HeapPlan::new(column, &descriptors, &plan, request.mask, &heap, source.len())
-            });
-            (arrays.collect::<Result<_>>()?, heap.end - heap.start)
-        };
-        Ok(Self { columns, rows, arrays, heap_bytes })
+            for (column, descriptors) in variable.iter().zip(descriptors) {
+                let heap_plan = HeapPlan::new(column, &descriptors, &plan, request.mask, &heap, source.len())?;
+                arrays.push(Box::new(heap_plan));
+            }
+        }
+        let shape = (rows.form, rows.row_count(), rows.record_size());
+        Ok(Self::new(columns, shape, Box::new(rows), arrays, heap_bytes))
+    }
+
+    /// Of these columns. `shape`: how cells come out, how many rows there are, and of how many bytes.
+    pub(crate) fn new(
+        columns: Vec<Column>,
+        (form, row_count, record_size): (CellForm, usize, usize),
+        rows: Box<dyn ReadPlan>,
+        arrays: Vec<Box<dyn ArraysPlan>>,
+        heap_bytes: u64,
+    ) -> Self {
+        Self { columns, form, row_count, record_size, rows, arrays, heap_bytes }
     }
 
     /// The read that a part belongs to, the number of its first buffer, and the part's number in it.
@@ -59,7 +83,7 @@ impl TablePlan {
     }
 
     fn plans(&self) -> impl Iterator<Item = &dyn ReadPlan> {
-        std::iter::once::<&dyn ReadPlan>(&self.rows).chain(self.arrays.iter().map(|plan| plan as &dyn ReadPlan))
+        std::iter::once(&*self.rows).chain(self.arrays.iter().map(|plan| &**plan as &dyn ReadPlan))
     }
 }
 
@@ -94,6 +118,12 @@ fn descriptors(
     Ok((plan, memory))
 }
 
+impl std::fmt::Debug for TablePlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TablePlan({} rows of {} columns)", self.row_count, self.columns.len())
+    }
+}
+
 impl ReadPlan for TablePlan {
     fn buffers(&self) -> Vec<BufferSize> {
         self.plans().flat_map(ReadPlan::buffers).collect()
@@ -115,10 +145,32 @@ impl ReadPlan for TablePlan {
         sizes
     }
 
+    fn scattered(&self) -> bool {
+        self.rows.scattered()
+    }
+
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
         match self.part(index) {
             Some((plan, first, part)) => plan.decode(part, source, outputs.get_mut(first..).unwrap_or_default()),
             None => Ok(()),
         }
+    }
+
+    fn place(&self, index: usize, pieces: &[&mut [u8]], buffers: &mut [&mut [u8]]) -> Result<()> {
+        let Some((plan, first, part)) = self.part(index) else { return Ok(()) };
+        let pieces = pieces.get(first..).unwrap_or_default();
+        let buffers = buffers.get_mut(first..).unwrap_or_default();
+        if plan.scattered() {
+            return plan.place(part, pieces, buffers);
+        }
+        // Its parts follow each other.
+        let mut starts = vec![0; plan.buffers().len()];
+        for before in 0..part {
+            starts.iter_mut().zip(plan.output_sizes(before)).for_each(|(start, size)| *start += size);
+        }
+        for ((piece, buffer), start) in pieces.iter().zip(buffers).zip(starts) {
+            buffer.get_mut(start..start + piece.len()).ok_or_else(does_not_fit)?.copy_from_slice(piece);
+        }
+        Ok(())
     }
 }

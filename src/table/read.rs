@@ -125,7 +125,7 @@ pub(crate) struct RowPlan {
     pub(crate) form: CellForm,
     pub(crate) arrangement: Arrangement,
     mask: bool,
-    rows: Axis,
+    pub(crate) rows: Axis,
     row_len: usize,
     data_start: u64,
     /// The part of a row that holds the wanted columns.
@@ -144,6 +144,22 @@ impl RowPlan {
         request: &TableRequest,
         source: &dyn ReadAt,
     ) -> Result<Self> {
+        let mut plan = Self::of_cells(table, columns, request, source.len())?;
+        plan.check_complete(source.len())?;
+        if plan.arrangement == Arrangement::Records && plan.rows.count() >= LEAST_SHUFFLED_ROWS {
+            let start = if plan.is_dense() { 0 } else { plan.span.start };
+            plan.shuffle = RowShuffle::new(&plan.columns, &plan.sizes, plan.form, start);
+        }
+        Ok(plan)
+    }
+
+    /// What becomes of the cells of these columns, wherever they are in a file of this length.
+    pub(crate) fn of_cells(
+        table: &TableLayout,
+        columns: Vec<Column>,
+        request: &TableRequest,
+        file_len: u64,
+    ) -> Result<Self> {
         let form = CellForm { unscaled: request.unscaled, text: request.text, lenient: request.lenient };
         let rows = request.rows.resolve(table.rows)?;
         let sizes = columns.iter().map(|column| form.output_size(column)).collect::<Option<Vec<_>>>();
@@ -152,7 +168,7 @@ impl RowPlan {
         let stored = || columns.iter().filter(|column| column.width > 0);
         let start = stored().map(|column| column.offset).min().unwrap_or(0);
         let end = stored().map(|column| column.offset + column.width).max().unwrap_or(0);
-        let mut plan = Self {
+        let plan = Self {
             columns,
             form,
             arrangement: request.arrangement,
@@ -164,21 +180,16 @@ impl RowPlan {
             sizes,
             shuffle: None,
         };
-        plan.check_complete(source.len())?;
-        if plan.arrangement == Arrangement::Records && plan.rows.count() >= LEAST_SHUFFLED_ROWS {
-            let start = if plan.is_dense() { 0 } else { plan.span.start };
-            plan.shuffle = RowShuffle::new(&plan.columns, &plan.sizes, plan.form, start);
+        let total =
+            plan.rows.count().checked_mul(plan.record_size() as u64).and_then(|total| usize::try_from(total).ok());
+        if total.is_none() {
+            return Err(Error::too_large("the result is larger than memory: read a part of the rows"));
         }
+        plan.check_empty_columns(file_len)?;
         Ok(plan)
     }
 
     fn check_complete(&self, file_len: u64) -> Result<()> {
-        let total =
-            self.rows.count().checked_mul(self.record_size() as u64).and_then(|total| usize::try_from(total).ok());
-        if total.is_none() {
-            return Err(Error::too_large("the result is larger than memory: read a part of the rows"));
-        }
-        self.check_empty_columns(file_len)?;
         let Some((_, last)) = self.rows.bounds().filter(|_| !self.span.is_empty()) else { return Ok(()) };
         let offset = self.row_start(last).saturating_add(self.span.start as u64);
         if offset.saturating_add(self.span.len() as u64) > file_len {
@@ -196,7 +207,7 @@ impl RowPlan {
     }
 
     /// Checks that cells of `size` bytes in the result, of which nothing is in the file, are not too many.
-    pub(super) fn check_empty(&self, size: u64, file_len: u64) -> Result<()> {
+    pub(crate) fn check_empty(&self, size: u64, file_len: u64) -> Result<()> {
         let rows = self.rows.count();
         let stored = rows.saturating_mul(self.row_len as u64).min(file_len);
         if rows.saturating_mul(size) > most_decoded(stored) {
@@ -206,7 +217,7 @@ impl RowPlan {
     }
 
     /// Which row of the table is number `index` of the result.
-    pub(super) fn row(&self, index: usize) -> u64 {
+    pub(crate) fn row(&self, index: usize) -> u64 {
         self.rows.position(index as u64)
     }
 
@@ -297,6 +308,39 @@ impl RowPlan {
                 }
             }
             done += count;
+        }
+        Ok(())
+    }
+
+    /// Decodes cells of one column that lie one behind the other; `row_of` says for errors which row of the table one is of.
+    pub(crate) fn decode_cells(
+        &self,
+        number: usize,
+        cells: &[u8],
+        row_of: &dyn Fn(usize) -> u64,
+        outputs: &mut [&mut [u8]],
+    ) -> Result<()> {
+        let Some(column) = self.columns.get(number) else { return Ok(()) };
+        let from = Stride { row: column.width.max(1), offset: 0 };
+        let before = |sizes: &mut dyn Iterator<Item = usize>| sizes.take(number).sum::<usize>();
+        let size = self.sizes.get(number).copied().unwrap_or(0);
+        let (buffer, to) = match self.arrangement {
+            Arrangement::Columns => (number, Stride { row: size, offset: 0 }),
+            Arrangement::Records => {
+                (0, Stride { row: self.record_size(), offset: before(&mut self.sizes.iter().copied()) })
+            }
+        };
+        let output = outputs.get_mut(buffer).ok_or_else(does_not_fit)?;
+        self.form
+            .decode(column, cells, from, output, to)
+            .map_err(|error| error.error.in_item(|| format!("column '{}', row {}", column.name, row_of(error.row))))?;
+        if self.mask {
+            let elements = &mut self.columns.iter().map(Column::elements);
+            let (buffer, to) = match self.arrangement {
+                Arrangement::Columns => (self.columns.len() + number, Stride { row: column.elements(), offset: 0 }),
+                Arrangement::Records => (1, Stride { row: self.mask_size(), offset: before(elements) }),
+            };
+            self.form.mask(column, cells, from, outputs.get_mut(buffer).ok_or_else(does_not_fit)?, to);
         }
         Ok(())
     }
@@ -410,7 +454,7 @@ impl RowPlan {
     }
 
     /// The size of a row in each buffer.
-    fn output_row_sizes(&self) -> Vec<usize> {
+    pub(crate) fn output_row_sizes(&self) -> Vec<usize> {
         match self.arrangement {
             Arrangement::Columns if self.mask => {
                 self.sizes.iter().copied().chain(self.columns.iter().map(|column| self.flags(column))).collect()

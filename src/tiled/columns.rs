@@ -59,6 +59,11 @@ impl DataColumn {
         Ok(())
     }
 
+    /// Whether its descriptors have 64 bits.
+    pub(super) fn is_wide(&self) -> bool {
+        self.wide
+    }
+
     /// The length and the offset in the heap of a row's array, in bytes. Both are taken as unsigned (§7.3.5).
     pub(super) fn descriptor(&self, row: &[u8]) -> Option<(u64, u64)> {
         let bytes = row.get(self.offset..)?;

@@ -22,6 +22,7 @@ mod packing;
 mod patch;
 mod plane_shape;
 mod read;
+mod rows;
 mod scratch;
 mod table;
 #[cfg(test)]
@@ -37,4 +38,8 @@ pub(crate) use equivalent::{as_image, edit_as_image, image_header};
 pub(crate) use image_header::TiledImage;
 pub(crate) use packing::compression;
 pub(crate) use read::TiledPlan;
+pub(crate) use rows::{
+    NewTiledTable, PackedRows, TileTable, TiledTable, append_rows as append_tiled_rows, locate as locate_tiled_table,
+    repack as repack_tiled_table, write_rows as write_tiled_rows,
+};
 pub(crate) use write::{NewTiledImage, PackedTiles, TileRows};

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::table::TileEntry;
 use crate::error::{Error, Result};
 use crate::source::{ReadAt, resize, slice};
 
@@ -22,21 +21,21 @@ impl<'a> TileReader<'a> {
         Self { source, held: 0..0, scratch: Vec::new() }
     }
 
-    /// The bytes of the first of `tiles`; those of the next ones are read with it, as far as they follow.
-    pub(super) fn bytes(&mut self, tiles: &[TileEntry]) -> Result<&[u8]> {
+    /// The bytes of the first of `tiles`, each of which is at its `place`; those of the next ones are read with it, as far as they follow.
+    pub(super) fn bytes<T>(&mut self, tiles: &[T], place: impl Fn(&T) -> &Range<u64>) -> Result<&[u8]> {
         let Some(first) = tiles.first() else { return Ok(&[]) };
-        let wanted = &first.bytes;
+        let wanted = place(first);
         let len = usize::try_from(wanted.end - wanted.start).map_err(|_| Error::too_large("the tile is too large"))?;
         if let Some(bytes) = self.source.bytes() {
             return slice(bytes, wanted.start, len);
         }
         if wanted.start < self.held.start || wanted.end > self.held.end {
             let mut end = wanted.end;
-            for next in tiles.iter().skip(1) {
-                if next.bytes.start != end || next.bytes.end - wanted.start > READ_BYTES {
+            for next in tiles.iter().skip(1).map(place) {
+                if next.start != end || next.end - wanted.start > READ_BYTES {
                     break;
                 }
-                end = next.bytes.end;
+                end = next.end;
             }
             self.held = 0..0;
             resize(&mut self.scratch, (end - wanted.start) as usize)?;

@@ -11,9 +11,9 @@ use rustfits::{FitsReader, FitsWriter, HduKey, Op};
 use super::hdu::AioHdu;
 use super::selector::Selector;
 use crate::array::data_type_of;
-use crate::compress::{CompressArgument, QuantizeArgument};
+use crate::compress::{CompressArgument, QuantizeArgument, TableCompressArgument, table_compress};
 use crate::error::{OrRaise, exception};
-use crate::fits::{Dims, Handle, Mode, Opening, copy_of, image_options, open_bytes, refuse_options, warn};
+use crate::fits::{Dims, Handle, Mode, Opening, copy_of, image_options, open_bytes, warn};
 use crate::hdu::Hdu;
 use crate::header::CardsArgument;
 use crate::keys::{HduArgument, Key};
@@ -280,15 +280,26 @@ impl AioFits {
         var_dtypes: Option<Bound<'py, PyDict>>,
         bit_columns: Option<Vec<String>>,
         heap_format: Option<HeapFormatArgument>,
-        compress: Option<Py<PyAny>>,
-        ztilelen: Option<Py<PyAny>>,
+        compress: Option<TableCompressArgument>,
+        ztilelen: Option<i64>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
+        let compress = table_compress(compress, ztilelen)?;
         let before = self.place(before)?;
         let formats = None;
-        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
+        let table = NewTable {
+            extname,
+            extver,
+            units,
+            var_dtypes,
+            bit_columns,
+            heap_format,
+            formats,
+            compress,
+            header,
+            before,
+        };
         self.added(py, table.write(&self.writer()?, data, names)?)
     }
 
@@ -306,15 +317,26 @@ impl AioFits {
         var_dtypes: Option<Bound<'py, PyDict>>,
         bit_columns: Option<Vec<String>>,
         heap_format: Option<HeapFormatArgument>,
-        compress: Option<Py<PyAny>>,
-        ztilelen: Option<Py<PyAny>>,
+        compress: Option<TableCompressArgument>,
+        ztilelen: Option<i64>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        refuse_options(&[("compress", &compress), ("ztilelen", &ztilelen)])?;
+        let compress = table_compress(compress, ztilelen)?;
         let before = self.place(before)?;
         let formats = None;
-        let table = NewTable { extname, extver, units, var_dtypes, bit_columns, heap_format, formats, header, before };
+        let table = NewTable {
+            extname,
+            extver,
+            units,
+            var_dtypes,
+            bit_columns,
+            heap_format,
+            formats,
+            compress,
+            header,
+            before,
+        };
         self.added(py, table.create(&self.writer()?, dtype, nrows)?)
     }
 

@@ -6,14 +6,14 @@ use rustfits::{FitsReader, HduInfo, HduKind, Rows};
 use super::chunks::ChunkStream;
 use crate::array::Pixels;
 use crate::error::OrRaise;
-use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, hdu_object, read_section};
+use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, read_section};
 use crate::keys::SectionKey;
 use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_data};
 use crate::records::{Row, Single, Structured};
 use crate::run::{await_op, awaitable};
 use crate::table::{
-    AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, RowsArgument, TableHdu, TableKey, column_argument, column_op,
-    selector,
+    AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, CompressedTableHdu, RowsArgument, TableHdu, TableKey,
+    column_argument, column_op, selector,
 };
 use crate::table_write::{
     HeapFormatArgument, Insertion, append, assign, delete_column, insert_column, repack, write_columns,
@@ -30,14 +30,15 @@ impl<'py> IntoPyObject<'py> for AioHdu {
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
         let Self(reader, info) = self;
         let kind = info.kind();
-        if kind == HduKind::CompressedTable {
-            return Ok(hdu_object(py, Hdu::awaited(reader, info))?.into_bound(py));
-        }
         let base = PyClassInitializer::from(Hdu::awaited(reader, info));
         Ok(match kind {
             HduKind::BinaryTable => {
                 let table = base.add_subclass(AnyTable).add_subclass(TableHdu);
                 Bound::new(py, table.add_subclass(AioTableHdu))?.into_any()
+            }
+            HduKind::CompressedTable => {
+                let table = base.add_subclass(AnyTable).add_subclass(TableHdu).add_subclass(CompressedTableHdu);
+                Bound::new(py, table.add_subclass(AioCompressedTableHdu))?.into_any()
             }
             HduKind::AsciiTable => {
                 let table = base.add_subclass(AnyTable).add_subclass(AsciiTableHdu);
@@ -114,7 +115,7 @@ awaitable_image!(AioImageHdu, ImageHdu, "ImageHDU", as_super as_super);
 awaitable_image!(AioCompressedImageHdu, CompressedImageHdu, "CompressedImageHDU", as_super as_super as_super);
 
 macro_rules! awaitable_table {
-    ($class:ident, $base:ident, $name:literal) => {
+    ($class:ident, $base:ident, $name:literal, $($up:ident)+) => {
         #[doc = "A table whose reads are awaitable; otherwise as the blocking class."]
         #[pyclass(name = $name, extends = $base, frozen, module = "rustfits.aio")]
         pub(crate) struct $class;
@@ -131,7 +132,7 @@ macro_rules! awaitable_table {
                 mask_null: bool,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                let hdu = slf.as_super().as_super().as_super();
+                let hdu = slf$(.$up())+;
                 let table = selector(&hdu.reader, hdu.info.id(), rows, columns, scale, mask_null);
                 await_op(py, table.read_records(), Structured)
             }
@@ -147,14 +148,14 @@ macro_rules! awaitable_table {
                 mask_null: bool,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                let hdu = slf.as_super().as_super().as_super();
+                let hdu = slf$(.$up())+;
                 let table = selector(&hdu.reader, hdu.info.id(), rows, None, scale, mask_null);
                 await_op(py, column_op(table, column_argument(name)?, as_bytes), Single)
             }
 
             fn __getitem__<'py>(slf: PyRef<'py, Self>, key: TableKey) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                let hdu = slf.as_super().as_super().as_super();
+                let hdu = slf$(.$up())+;
                 let table = hdu.reader.table(hdu.info.id());
                 match key {
                     TableKey::Row(row) => await_op(py, table.rows(Rows::List(vec![row])).read_records(), Row),
@@ -180,7 +181,7 @@ macro_rules! awaitable_table {
                 columns: Option<ColumnsArgument>,
                 scale: bool,
             ) -> PyResult<ChunkStream> {
-                let hdu = slf.as_super().as_super().as_super();
+                let hdu = slf$(.$up())+;
                 let rows_each = chunksize.map(|size| size.0);
                 let chunks = hdu.described(slf.py(), |now| now.row_chunks(rows_each)).or_raise()?;
                 let table = selector(&hdu.reader, hdu.info.id(), None, columns, scale, false);
@@ -194,7 +195,7 @@ macro_rules! awaitable_table {
                 value: &Bound<'py, PyAny>,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                await_op(py, assign(slf.as_super().as_super().as_super(), key, value)?, |()| ())
+                await_op(py, assign(slf$(.$up())+, key, value)?, |()| ())
             }
 
             /// Writes columns of all rows; an awaitable. Parameters as in the blocking class.
@@ -205,7 +206,7 @@ macro_rules! awaitable_table {
                 names: Option<Vec<String>>,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                await_op(py, write_columns(slf.as_super().as_super().as_super(), data, names)?, |()| ())
+                await_op(py, write_columns(slf$(.$up())+, data, names)?, |()| ())
             }
 
             /// Puts rows behind the last one; an awaitable. Parameters as in the blocking class.
@@ -216,7 +217,7 @@ macro_rules! awaitable_table {
                 names: Option<Vec<String>>,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                match append(slf.as_super().as_super().as_super(), data, names)? {
+                match append(slf$(.$up())+, data, names)? {
                     Some(op) => await_op(py, op, |()| ()),
                     None => awaitable(py, async { Ok(()) }),
                 }
@@ -249,23 +250,24 @@ macro_rules! awaitable_table {
             ) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 let insertion = Insertion { position, after, before, unit, bits: bit_packed, inner_dtype, heap_format };
-                await_op(py, insert_column(slf.as_super().as_super().as_super(), name, data, insertion)?, |()| ())
+                await_op(py, insert_column(slf$(.$up())+, name, data, insertion)?, |()| ())
             }
 
             /// Takes a column out of the table; an awaitable. As in the blocking class.
             fn delete_column<'py>(slf: PyRef<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                await_op(py, delete_column(slf.as_super().as_super().as_super(), name)?, |()| ())
+                await_op(py, delete_column(slf$(.$up())+, name)?, |()| ())
             }
 
             /// Rewrites the heap without what no row names any more; an awaitable. As in the blocking class.
             fn repack<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                await_op(py, repack(slf.as_super().as_super().as_super()), |()| ())
+                await_op(py, repack(slf$(.$up())+), |()| ())
             }
         }
     };
 }
 
-awaitable_table!(AioTableHdu, TableHdu, "TableHDU");
-awaitable_table!(AioAsciiTableHdu, AsciiTableHdu, "AsciiTableHDU");
+awaitable_table!(AioTableHdu, TableHdu, "TableHDU", as_super as_super as_super);
+awaitable_table!(AioCompressedTableHdu, CompressedTableHdu, "CompressedTableHDU", as_super as_super as_super as_super);
+awaitable_table!(AioAsciiTableHdu, AsciiTableHdu, "AsciiTableHDU", as_super as_super as_super);

@@ -10,6 +10,6 @@ mod streaming;
 pub(crate) use chunks::ChunkStream;
 pub(crate) use fits::{AioFits, HduStream, open};
 pub(crate) use functions::{read, read_header, write};
-pub(crate) use hdu::{AioAsciiTableHdu, AioCompressedImageHdu, AioImageHdu, AioTableHdu};
+pub(crate) use hdu::{AioAsciiTableHdu, AioCompressedImageHdu, AioCompressedTableHdu, AioImageHdu, AioTableHdu};
 pub(crate) use selector::{Data, Read, Selector, Shape};
 pub(crate) use streaming::{AioStream, AioStreamHdu, BandStream, RowChunkStream, stream};

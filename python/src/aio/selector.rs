@@ -1,6 +1,6 @@
 //! What `fits[key]` is in asyncio: no I/O yet; its reads are awaitable, and awaiting it gives the HDU.
 
-use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use rustfits::{FitsReader, HduInfo, HduKey, HduKind, ImageData, Op, Records, Rows};
 
@@ -86,8 +86,7 @@ impl Read {
 /// Whether an HDU is a table; one of a kind that can't be read yet is refused.
 fn is_table(info: &HduInfo) -> PyResult<bool> {
     match info.kind() {
-        HduKind::BinaryTable | HduKind::AsciiTable => Ok(true),
-        HduKind::CompressedTable => Err(PyNotImplementedError::new_err("compressed tables can't be read yet")),
+        HduKind::BinaryTable | HduKind::AsciiTable | HduKind::CompressedTable => Ok(true),
         _ => Ok(false),
     }
 }

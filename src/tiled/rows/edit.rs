@@ -1,0 +1,178 @@
+//! Changing cells of a compressed table and putting rows behind the last one (FITS 4.0 §10.3): the tiles that are touched are packed anew, and of each only the
+//! columns that change. The new bytes go behind those in use, so that a kill leaves each tile as it was or as it is to be.
+
+use std::ops::Range;
+
+use super::edited::{Edited, Unpacked};
+use super::read::touched;
+use super::write::Arrays;
+use crate::edit::{Cells, Extended, HeapChange, OldHdu, change_heap, given_rows, rebuild_heap, set_count};
+use crate::error::{Error, Result};
+use crate::image::Axis;
+use crate::source::{Content, ReadAt, resize};
+use crate::table::{GivenColumn, RowEncoder};
+
+/// Plans to write cells of some rows. `None` where there is nothing to write.
+pub(crate) fn write_rows<'p>(
+    old: &'p OldHdu<'_>,
+    rows: &Axis,
+    given: &[GivenColumn<'_>],
+    as_stored: bool,
+    source: &'p dyn ReadAt,
+) -> Result<Option<Extended<'p>>> {
+    let edited = Edited::new(old, source)?;
+    let mut encoder = RowEncoder::new(edited.layout, given, rows.count(), as_stored)?;
+    encoder.check()?;
+    encoder.place_heap(edited.base)?;
+    let mut numbers: Vec<usize> = given.iter().filter_map(|values| edited.layout.find(values.name)).collect();
+    numbers.sort_unstable();
+    numbers.retain(|&number| edited.has_bytes(number));
+    let Some((_, last)) = rows.bounds().filter(|_| !numbers.is_empty()) else { return Ok(None) };
+    edited.table.check_tiles(last, source.len())?;
+    let mut parts = touched(rows, &edited.table).parts;
+    parts.sort_unstable_by_key(|(tile, _)| *tile);
+    let mut tiles = edited.begin(old)?;
+    let at = tiles.heap_len;
+    let row_len = edited.row_len();
+    let mut cells = Cells::new(row_len);
+    let mut streams = Vec::new();
+    let bytes = |span: Range<u64>, output: &mut [u8]| {
+        encoder.encode_heap(span.start - edited.base..span.end - edited.base, output)
+    };
+    for (tile, results) in parts {
+        let Unpacked { rows: mut buffer, kept } = edited.unpack(tile, &numbers)?;
+        let first = edited.table.rows_of(tile).start;
+        for index in results.iter() {
+            let start = (rows.position(index) - first) as usize * edited.layout.row_len;
+            let row = buffer.get_mut(start..start + edited.layout.row_len).unwrap_or_default();
+            encoder.encode(index..index + 1, 0, row);
+        }
+        let arrays = Arrays { base: edited.base, kept: &kept, bytes: &bytes };
+        let packed = edited.pack(tile, &buffer, |number| numbers.contains(&number), &arrays)?;
+        let mut row = edited.stored_row(tile)?;
+        streams.extend(edited.replace(&mut row, packed, &numbers, &mut tiles)?);
+        cells.push(tile * row_len as u64, &row);
+    }
+    let mut header = old.header.clone();
+    edited.lengthen_forms(&mut header, &tiles)?;
+    edited.lengthen_heap(&mut header, &[&encoder])?;
+    let arrays = vec![Content::Bytes(streams)];
+    change_heap(old, HeapChange { header, cells, rows: None, at, arrays }, source).map(Some)
+}
+
+/// Plans to put rows behind the last one; each group has values for every column. `None` where there is nothing to add.
+pub(crate) fn append_rows<'p>(
+    old: &'p OldHdu<'_>,
+    groups: &[Vec<GivenColumn<'_>>],
+    source: &'p dyn ReadAt,
+) -> Result<Option<Extended<'p>>> {
+    let edited = Edited::new(old, source)?;
+    let mut appending = Appending::new(&edited, groups)?;
+    if appending.added == 0 {
+        return Ok(None);
+    }
+    let table = &edited.table;
+    let total = table.rows.checked_add(appending.added).and_then(|rows| i64::try_from(rows).ok());
+    let total = total.ok_or_else(|| Error::too_large("the table would be larger than a file can be"))?;
+    let mut tiles = edited.begin(old)?;
+    let at = tiles.heap_len;
+    let mut cells = Cells::new(edited.row_len());
+    let mut stored = Vec::new();
+    let mut streams = Vec::new();
+    let mut tile = table.rows / table.tile_rows;
+    let mut held = table.rows % table.tile_rows;
+    let mut unpacked = Unpacked::default();
+    let begun = (held > 0).then_some(tile);
+    if begun.is_some() {
+        table.check_tiles(table.rows - 1, source.len())?;
+        let all: Vec<usize> = (0..edited.layout.columns.len()).filter(|&number| edited.has_bytes(number)).collect();
+        unpacked = edited.unpack(tile, &all)?;
+    }
+    while appending.fill(&mut unpacked.rows, held, table.tile_rows)? {
+        let bytes = |span: Range<u64>, output: &mut [u8]| appending.heap(span, output);
+        let arrays = Arrays { base: edited.base, kept: &unpacked.kept, bytes: &bytes };
+        let packed = edited.pack(tile, &unpacked.rows, |_| true, &arrays)?;
+        let before = tiles.rows.len();
+        streams.extend(tiles.add(packed, edited.wide)?);
+        let row = tiles.rows.get(before..).unwrap_or_default();
+        if begun == Some(tile) {
+            cells.push(tile * row.len() as u64, row);
+        } else {
+            stored.extend_from_slice(row);
+        }
+        unpacked = Unpacked::default();
+        (held, tile) = (0, tile + 1);
+    }
+    let mut header = old.header.clone();
+    set_count(&mut header, "ZNAXIS2", total)?;
+    if let Some(heap) = header.integer("ZTHEAP")? {
+        let moved = i64::try_from(appending.added).ok().and_then(|rows| rows.checked_mul(edited.layout.row_len as i64));
+        let heap = moved.and_then(|moved| heap.checked_add(moved));
+        set_count(&mut header, "ZTHEAP", heap.ok_or_else(|| Error::too_large("the table would be too large"))?)?;
+    }
+    edited.lengthen_forms(&mut header, &tiles)?;
+    let encoders: Vec<&RowEncoder<'_>> = appending.groups.iter().map(|group| &group.encoder).collect();
+    edited.lengthen_heap(&mut header, &encoders)?;
+    let rows = (!stored.is_empty()).then_some(Content::Bytes(stored));
+    // The number of rows and the last tile only make sense together.
+    rebuild_heap(old, HeapChange { header, cells, rows, at, arrays: vec![Content::Bytes(streams)] }, source).map(Some)
+}
+
+/// Rows that are put behind the last one, tile by tile.
+struct Appending<'a> {
+    groups: Vec<Group<'a>>,
+    added: u64,
+    row_len: usize,
+    /// What comes next: a group, and a row of it.
+    next: (usize, u64),
+}
+
+struct Group<'a> {
+    encoder: RowEncoder<'a>,
+    rows: u64,
+    /// Where in the uncompressed heap its arrays begin.
+    heap: u64,
+}
+
+impl<'a> Appending<'a> {
+    /// Checks what is given.
+    fn new(edited: &Edited<'_>, groups: &[Vec<GivenColumn<'a>>]) -> Result<Self> {
+        let mut appending = Self { groups: Vec::new(), added: 0, row_len: edited.layout.row_len, next: (0, 0) };
+        let mut heap = edited.base;
+        for given in groups {
+            let rows = given_rows(edited.layout, given)?;
+            let mut encoder = RowEncoder::new(edited.layout, given, rows, false)?;
+            encoder.check()?;
+            encoder.place_heap(heap)?;
+            let len = encoder.heap_len();
+            appending.groups.push(Group { encoder, rows, heap });
+            heap = heap.saturating_add(len);
+            appending.added = appending.added.saturating_add(rows);
+        }
+        Ok(appending)
+    }
+
+    /// Puts rows behind the `held` ones of a tile until it is full, or nothing is left; whether there were any.
+    fn fill(&mut self, buffer: &mut Vec<u8>, mut held: u64, tile_rows: u64) -> Result<bool> {
+        let before = held;
+        while let Some(group) = self.groups.get(self.next.0).filter(|_| held < tile_rows) {
+            let start = self.next.1;
+            let count = (tile_rows - held).min(group.rows - start);
+            let at = held as usize * self.row_len;
+            let len = usize::try_from(count).ok().and_then(|count| count.checked_mul(self.row_len));
+            let len = len.and_then(|len| len.checked_add(at));
+            resize(buffer, len.ok_or_else(|| Error::too_large("a tile is larger than memory"))?)?;
+            group.encoder.encode(start..start + count, 0, buffer.get_mut(at..).unwrap_or_default());
+            held += count;
+            self.next = if start + count == group.rows { (self.next.0 + 1, 0) } else { (self.next.0, start + count) };
+        }
+        Ok(held > before)
+    }
+
+    /// Bytes of the uncompressed heap: those of one array.
+    fn heap(&self, span: Range<u64>, output: &mut [u8]) -> Result<()> {
+        let group = self.groups.iter().rev().find(|group| group.heap <= span.start);
+        let group = group.ok_or_else(|| Error::corrupt("an array of the table is not where its row says"))?;
+        group.encoder.encode_heap(span.start - group.heap..span.end - group.heap, output)
+    }
+}

@@ -1,0 +1,326 @@
+//! Reading a compressed table: the tiles of the wanted rows, and of each the wanted columns (FITS 4.0 §10.3).
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::super::tile_reader::TileReader;
+use super::arrays::{PackedArray, PackedArraysPlan, packed_arrays};
+use super::layout::TiledTable;
+use super::packing::{Packing, Unpacker};
+use crate::directory::HduEntry;
+use crate::error::{Error, Result, ResultExt};
+use crate::image::Axis;
+use crate::source::{BufferSize, ReadAt, ReadPlan, does_not_fit, reserve};
+use crate::table::{ArrayForm, ArraysPlan, Cell, Column, RowPlan, TableLayout, TablePlan, TableRequest, selected};
+
+/// Plans a read of the HDU: finds the packed columns of the tiles that are touched, and checks that they are in the file.
+pub(crate) fn locate(hdu: &HduEntry, request: &TableRequest, source: &dyn ReadAt) -> Result<TablePlan> {
+    let table = TiledTable::new(hdu)?;
+    let layout = TableLayout::of(hdu)?;
+    let columns = selected(layout, request)?;
+    let is_variable = |column: &&Column| column.cell == Cell::Variable;
+    let fixed: Vec<Column> = columns.iter().filter(|column| !is_variable(column)).cloned().collect();
+    let variable: Vec<&Column> = columns.iter().filter(is_variable).collect();
+    let numbers: Vec<Option<usize>> = fixed.iter().map(|column| number_of(layout, column)).collect();
+    let rows = RowPlan::of_cells(layout, fixed, request, source.len())?;
+    let stored: Vec<usize> = numbers.iter().flatten().copied().collect();
+    let touched = match rows.rows.bounds() {
+        Some((_, last)) if columns.iter().any(|column| column.width > 0) => {
+            table.check_tiles(last, source.len())?;
+            touched(&rows.rows, &table)
+        }
+        // Nothing of any tile.
+        _ => Touched { parts: Vec::new(), scattered: false },
+    };
+    let arrays = arrays(&table, layout, &variable, (&rows, &touched), request.mask, source)?;
+    let shape = (rows.form, rows.row_count(), rows.record_size());
+    let streams = table.streams(&touched.tiles(), &stored, source)?;
+    let mut packings = Vec::with_capacity(numbers.len());
+    for number in &numbers {
+        let column = number.and_then(|number| table.columns.get(number));
+        packings.push(column.map(|column| column.packing.clone()).transpose()?);
+    }
+    let parts = touched.parts.into_iter().zip(streams).map(|((tile, results), streams)| {
+        let rows = table.rows_of(tile);
+        TilePart { tile, rows, results, streams }
+    });
+    let plan = TileRowsPlan { parts: parts.collect(), scattered: touched.scattered, packings, rows };
+    // Arrays are as long as they are unpacked.
+    Ok(TablePlan::new(columns, shape, Box::new(plan), arrays, u64::MAX))
+}
+
+/// The number of a column that has bytes in the file; `None` for one of no width.
+fn number_of(layout: &TableLayout, column: &Column) -> Option<usize> {
+    // Columns that have bytes begin at different places.
+    layout
+        .columns
+        .iter()
+        .position(|other| other.offset == column.offset && other.width > 0)
+        .filter(|_| column.width > 0)
+}
+
+/// The plans of the variable-length columns.
+fn arrays(
+    table: &TiledTable,
+    layout: &TableLayout,
+    columns: &[&Column],
+    (rows, touched): (&RowPlan, &Touched),
+    mask: bool,
+    source: &dyn ReadAt,
+) -> Result<Vec<Box<dyn ArraysPlan>>> {
+    let mut plans: Vec<Box<dyn ArraysPlan>> = Vec::new();
+    let numbers: Vec<usize> = columns.iter().filter_map(|column| number_of(layout, column)).collect();
+    let streams = table.streams(&touched.tiles(), &numbers, source)?;
+    source.require(&streams.iter().flatten().cloned().collect::<Vec<_>>())?;
+    let mut next = 0;
+    for column in columns {
+        let form = ArrayForm::new(column, rows.form, mask)?;
+        let mut found: Vec<(u64, PackedArray)> = Vec::new();
+        let mut packing = Packing::Plain;
+        if let Some(stored) = number_of(layout, column).and_then(|number| table.columns.get(number)) {
+            packing = stored.packing.clone().in_item(|| format!("column '{}'", column.name))?;
+            let streams: Vec<&Range<u64>> = streams.iter().filter_map(|tile| tile.get(next)).collect();
+            found = wanted_arrays(table, stored.descriptor.unwrap_or(0), &streams, (rows, touched), source)
+                .in_item(|| format!("column '{}'", column.name))?;
+            next += 1;
+        } else {
+            rows.check_empty(size_of::<usize>() as u64, source.len())?;
+            reserve(&mut found, rows.row_count())?;
+            found.extend((0..rows.row_count()).map(|index| (rows.row(index), PackedArray::EMPTY)));
+        }
+        plans.push(Box::new(PackedArraysPlan::new(form, packing, found, table, source.len())?));
+    }
+    Ok(plans)
+}
+
+/// The descriptors of one column, in the order of the result.
+fn wanted_arrays(
+    table: &TiledTable,
+    size: usize,
+    streams: &[&Range<u64>],
+    (rows, touched): (&RowPlan, &Touched),
+    source: &dyn ReadAt,
+) -> Result<Vec<(u64, PackedArray)>> {
+    let mut found = Vec::new();
+    reserve(&mut found, rows.row_count())?;
+    found.resize(rows.row_count(), (0, PackedArray::EMPTY));
+    let mut unpacker = Unpacker::default();
+    let mut reader = TileReader::new(source);
+    for ((tile, results), stream) in touched.parts.iter().zip(streams) {
+        let tile_rows = table.rows_of(*tile);
+        let descriptors = (|| {
+            let packed = reader.bytes(std::slice::from_ref(*stream), |stream| stream)?;
+            let len = (tile_rows.end - tile_rows.start).saturating_mul((size + super::arrays::PLACE_BYTES) as u64);
+            let len = usize::try_from(len).map_err(|_| Error::too_large("the tile is larger than memory"))?;
+            let bytes = unpacker.unpack(Packing::Gzip, packed, len)?;
+            packed_arrays(bytes, size, table.heap.end - table.heap.start)
+        })();
+        let descriptors = descriptors.in_item(|| format!("tile {}", tile + 1))?;
+        for index in results.iter() {
+            let row = rows.row(index as usize);
+            let array = descriptors.get((row - tile_rows.start) as usize);
+            if let (Some(array), Some(place)) = (array, found.get_mut(index as usize)) {
+                *place = (row, *array);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Which rows of the result are of one tile.
+#[derive(Debug)]
+pub(super) enum Results {
+    /// Successive ones.
+    Run(Range<u64>),
+    /// These.
+    Some(Vec<u64>),
+}
+
+impl Results {
+    fn len(&self) -> usize {
+        match self {
+            Self::Run(run) => (run.end - run.start) as usize,
+            Self::Some(rows) => rows.len(),
+        }
+    }
+
+    pub(super) fn iter(&self) -> Box<dyn Iterator<Item = u64> + '_> {
+        match self {
+            Self::Run(run) => Box::new(run.clone()),
+            Self::Some(rows) => Box::new(rows.iter().copied()),
+        }
+    }
+}
+
+/// The tiles that a read touches, each once, with the rows of the result that are of it.
+#[derive(Debug)]
+pub(super) struct Touched {
+    pub(super) parts: Vec<(u64, Results)>,
+    /// Whether the rows of a tile don't follow each other in the result.
+    scattered: bool,
+}
+
+impl Touched {
+    fn tiles(&self) -> Vec<u64> {
+        self.parts.iter().map(|(tile, _)| *tile).collect()
+    }
+}
+
+pub(super) fn touched(rows: &Axis, table: &TiledTable) -> Touched {
+    let mut parts: Vec<(u64, Results)> = Vec::new();
+    let mut index = 0;
+    match *rows {
+        Axis::Range { step, count, .. } => {
+            while index < count {
+                let row = rows.position(index);
+                let tile = row / table.tile_rows;
+                let span = table.rows_of(tile);
+                let more = if step > 0 {
+                    (span.end - 1 - row) / step as u64
+                } else {
+                    (row - span.start) / step.unsigned_abs().max(1)
+                };
+                let end = (index + 1 + more).min(count);
+                parts.push((tile, Results::Run(index..end)));
+                index = end;
+            }
+        }
+        Axis::List(ref list) => {
+            for &row in list {
+                let tile = row / table.tile_rows;
+                match parts.last_mut() {
+                    Some((last, Results::Run(run))) if *last == tile => run.end += 1,
+                    _ => parts.push((tile, Results::Run(index..index + 1))),
+                }
+                index += 1;
+            }
+        }
+    }
+    let mut grouped: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    if let Axis::List(list) = rows {
+        let mut seen = std::collections::HashSet::new();
+        if !parts.iter().all(|(tile, _)| seen.insert(*tile)) {
+            for (index, row) in (0..).zip(list) {
+                grouped.entry(row / table.tile_rows).or_default().push(index);
+            }
+        }
+    }
+    if grouped.is_empty() {
+        return Touched { parts, scattered: false };
+    }
+    Touched { parts: grouped.into_iter().map(|(tile, rows)| (tile, Results::Some(rows))).collect(), scattered: true }
+}
+
+/// What one tile has of the result.
+#[derive(Debug)]
+struct TilePart {
+    tile: u64,
+    /// The rows of the tile.
+    rows: Range<u64>,
+    results: Results,
+    /// Where its packed columns are, for those that have bytes.
+    streams: Vec<Range<u64>>,
+}
+
+/// A read of the columns of fixed length, ready to run: a part for each tile.
+#[derive(Debug)]
+struct TileRowsPlan {
+    rows: RowPlan,
+    /// Of each column of the result; `None` for one of no width.
+    packings: Vec<Option<Packing>>,
+    parts: Vec<TilePart>,
+    scattered: bool,
+}
+
+impl TileRowsPlan {
+    /// The cells of those rows of a tile that are wanted, one behind the other.
+    fn choose<'a>(&self, part: &TilePart, width: usize, cells: &'a [u8], chosen: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        let start = |row: u64| (row - part.rows.start) as usize * width;
+        if let (Results::Run(run), true) = (&part.results, self.rows.rows.is_run()) {
+            let at = start(self.rows.row(run.start as usize));
+            return cells.get(at..at + part.results.len() * width).ok_or_else(does_not_fit);
+        }
+        chosen.clear();
+        reserve(chosen, part.results.len().saturating_mul(width))?;
+        for index in part.results.iter() {
+            let at = start(self.rows.row(index as usize));
+            chosen.extend_from_slice(cells.get(at..at + width).ok_or_else(does_not_fit)?);
+        }
+        Ok(chosen)
+    }
+
+    fn part(&self, index: usize) -> Result<&TilePart> {
+        self.parts.get(index).ok_or_else(|| Error::argument("the read has no such part"))
+    }
+}
+
+impl ReadPlan for TileRowsPlan {
+    fn buffers(&self) -> Vec<BufferSize> {
+        self.rows.buffers()
+    }
+
+    fn len(&self) -> usize {
+        // Without bytes every cell is empty, and the buffers hold zeros.
+        if self.packings.iter().all(Option::is_none) { 0 } else { self.parts.len() }
+    }
+
+    fn ranges(&self, index: usize) -> Vec<Range<u64>> {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for stream in self.part(index).map(|part| part.streams.as_slice()).unwrap_or_default() {
+            match ranges.last_mut() {
+                Some(last) if last.end == stream.start => last.end = stream.end,
+                _ => ranges.push(stream.clone()),
+            }
+        }
+        ranges
+    }
+
+    fn output_sizes(&self, index: usize) -> Vec<usize> {
+        let rows = self.part(index).map_or(0, |part| part.results.len());
+        self.rows.output_row_sizes().into_iter().map(|size| size * rows).collect()
+    }
+
+    fn scattered(&self) -> bool {
+        self.scattered
+    }
+
+    fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
+        let part = self.part(index)?;
+        let mut unpacker = Unpacker::default();
+        let mut reader = TileReader::new(source);
+        let mut chosen = Vec::new();
+        let row_of = &|index: usize| part.results.iter().nth(index).map_or(0, |index| self.rows.row(index as usize));
+        let mut next = 0;
+        for (number, (column, packing)) in self.rows.columns.iter().zip(&self.packings).enumerate() {
+            let decoded = (|| {
+                let Some(packing) = packing else {
+                    chosen.clear();
+                    chosen.resize(part.results.len(), 0);
+                    return self.rows.decode_cells(number, &chosen, row_of, outputs);
+                };
+                let streams = part.streams.get(next..).unwrap_or_default();
+                next += 1;
+                let len = (part.rows.end - part.rows.start).saturating_mul(column.width as u64);
+                let len = usize::try_from(len).map_err(|_| Error::too_large("the tile is larger than memory"))?;
+                let unpacked =
+                    reader.bytes(streams, |stream| stream).and_then(|packed| unpacker.unpack(*packing, packed, len));
+                let cells = unpacked.in_item(|| format!("column '{}', tile {}", column.name, part.tile + 1))?;
+                let cells = self.choose(part, column.width, cells, &mut chosen)?;
+                self.rows.decode_cells(number, cells, row_of, outputs)
+            })();
+            decoded?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, index: usize, pieces: &[&mut [u8]], buffers: &mut [&mut [u8]]) -> Result<()> {
+        let part = self.part(index)?;
+        for ((piece, buffer), size) in pieces.iter().zip(buffers).zip(self.rows.output_row_sizes()) {
+            for (row, values) in part.results.iter().zip(piece.chunks_exact(size.max(1))) {
+                let start = row as usize * size;
+                buffer.get_mut(start..start + size).ok_or_else(does_not_fit)?.copy_from_slice(values);
+            }
+        }
+        Ok(())
+    }
+}
