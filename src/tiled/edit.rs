@@ -108,6 +108,11 @@ impl<'a> TiledEdit<'a> {
         if let Some(first) = shape.first_mut() {
             *first = length;
         }
+        if super::compression(&hdu.header)? == "HCOMPRESS_1"
+            && let Some(&tile) = image.tile_shape().first()
+        {
+            super::plane_shape::check_longer(tile, length)?;
+        }
         let lengths = Lengths { image: &shape, tile: image.tile_shape() };
         let patches =
             rows.iter().zip(places).map(|(rows, (encoding, place))| Patch::rows(rows, encoding, place, lengths));

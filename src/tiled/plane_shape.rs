@@ -30,6 +30,17 @@ pub(super) fn plane_shape(shape: &[usize], asked: Option<&[usize]>) -> Result<Ve
     Ok(tile)
 }
 
+/// Refuses a longer axis that would leave a tile which other software does not read.
+pub(super) fn check_longer(tile: u64, length: u64) -> Result<()> {
+    let shortest = hcompress::SHORTEST_SIDE as u64;
+    match length.checked_rem(tile) {
+        Some(last) if (1..shortest).contains(&last) => Err(Error::argument(format!(
+            "with {length} rows the last tile would have {last}, and HCOMPRESS_1 packs at least {shortest}: add more rows at once"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Tiles for HCOMPRESS_1 as fpack makes them: a number of rows near 16 that does not leave a too short tile at the end.
 fn rows_of_plane(shape: &[usize]) -> Vec<usize> {
     const ALL_ROWS: usize = 30;
