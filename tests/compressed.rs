@@ -86,7 +86,7 @@ fn readers_of_a_file_that_changes_see_old_tiles_or_new_ones() {
         }
         for number in 1..200 {
             let row = number % 49;
-            writer.write_section("SCI", s![row..row + 2, ..], &arr0(number as i32)).wait().unwrap();
+            writer.write_section("SCI", s![row..row + 2, ..], &arr0(number)).wait().unwrap();
             if number % 50 == 0 {
                 writer.reader().image("SCI").repack().wait().unwrap();
             }

@@ -151,7 +151,8 @@ fn a_name_that_is_set_is_found() {
     writer.close().wait().unwrap();
     assert_eq!(shown(), "AGAIN");
     assert_eq!(failure(live.edit(|_| Ok(())).wait()).kind(), ErrorKind::Closed);
-    let reader = FitsReader::from_bytes(images()).wait().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let reader = FitsReader::open(file_in(directory.path(), "a.fits")).wait().unwrap();
     let live = reader.live_header(&reader.hdu(0).wait().unwrap());
     assert_eq!(failure(live.edit(|_| Ok(())).wait()).kind(), ErrorKind::ReadOnly);
 }

@@ -118,7 +118,7 @@ fn worker() {
             "tiles" => {
                 let image = with_tiles(&writer);
                 let row = number as usize * 7 % 40;
-                image.clone().section(s![row..row + 3, ..]).write(&arr0(number as i32)).wait().unwrap();
+                image.clone().section(s![row..row + 3, ..]).write(&arr0(number)).wait().unwrap();
                 if number % 5 == 0 {
                     image.repack().wait().unwrap();
                 }

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyOSError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyTuple};
-use rustfits::{FitsStream, HduKind, ImageBands, StreamedRows, StreamHdu, StreamOptions};
+use rustfits::{FitsStream, HduKind, ImageBands, StreamHdu, StreamOptions, StreamedRows};
 
 use crate::aio::{Data, Read, Shape};
 use crate::array::Pixels;

@@ -10,7 +10,7 @@ import fitsio
 import numpy as np
 import pytest
 from astropy.io import fits as astropy_fits
-from conftest import raw_file
+from conftest import numbers_by_fitsio, raw_file
 
 import rustfits
 from rustfits import aio
@@ -61,7 +61,11 @@ def check(fits, hdu, model: np.ndarray, directory=None) -> bytes:
     assert set(padding) <= {ord(" ")} and all(32 <= byte < 127 for byte in data[begin : begin + length])
     if directory is not None and len(model):
         (directory / "a.fits").write_bytes(data)
-        equal(fitsio.read(str(directory / "a.fits"), ext="CAT"), model, exact=False)
+        numbers = [name for name in model.dtype.names if model.dtype[name].kind != "U"]
+        back = numbers_by_fitsio(directory / "a.fits", "CAT")
+        assert list(back.dtype.names if back is not None else ()) == numbers
+        if numbers:
+            equal(back, model[numbers], exact=False)
     return data
 
 
@@ -375,10 +379,8 @@ def test_tables_of_astropy_and_fitsio_are_edited(writer, tmp_path):
         for name, values in wanted.items():
             got = theirs["CAT"].data[name]
             assert (np.char.rstrip(got) if name == "s" else got).tolist() == values
-    back = fitsio.read(str(path), ext="CAT")
-    for name, values in wanted.items():
-        got = np.char.rstrip(back[name]).tolist() if name == "s" else back[name].tolist()
-        assert got == values
+    back = numbers_by_fitsio(path, "CAT")
+    assert {name: back[name].tolist() for name in back.dtype.names} == {n: v for n, v in wanted.items() if n != "s"}
 
 
 def test_exponents_of_d_are_written_as_d():

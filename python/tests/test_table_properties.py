@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fitsio
 import numpy as np
 import pytest
 from astropy.io import fits as astropy_fits
@@ -197,10 +197,18 @@ def stored(array: np.ndarray, kind: Kind) -> int:
     return sum(len(cell) for cell in array) * size
 
 
+def readable(table: Table, skipped: set[str] | None = None) -> list[str]:
+    """The columns but those with arrays that another package reads wrong; for fitsio also no texts of ASCII tables."""
+    unsafe = "US" if table.ascii and skipped is NOT_FITSIO else ""  # see numbers_by_fitsio
+    kinds = [(name, table.kinds[name]) for name in table.columns]
+    return [name for name, kind in kinds if kind.inner not in (skipped or ()) and kind.dtype.kind not in unsafe]
+
+
 def check(table: Table, read: Any, what: str, columns: Any, skipped: set[str] | None = None) -> None:
+    compared = readable(table, skipped)
     for name, wanted in table.columns.items():
         inner = table.kinds[name].inner
-        if inner in (skipped or ()):
+        if name not in compared:
             continue
         if inner is not None:
             cells = list(read[name])
@@ -223,9 +231,7 @@ def check(table: Table, read: Any, what: str, columns: Any, skipped: set[str] | 
             got = got.astype(wanted.dtype)
         # fitsio has no axes of length 1 around a single value.
         np.testing.assert_array_equal(got.reshape(wanted.shape), wanted, err_msg=f"{what} {name}")
-    assert list(columns) == [
-        name for name in table.columns if what != "fitsio" or table.kinds[name].inner not in (skipped or ())
-    ]
+    assert list(columns) == (compared if what == "fitsio" else list(table.columns))
 
 
 def created(rng: np.random.Generator, fits: Any, table: Table) -> None:
@@ -240,7 +246,7 @@ def created(rng: np.random.Generator, fits: Any, table: Table) -> None:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_random_edits(seed: int, tmp_path: Path, fitsio_apart: Callable[..., Any]) -> None:
+def test_random_edits(seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
     rows = int(rng.integers(0, 40))
     ascii = seed % 4 == 3
@@ -263,7 +269,7 @@ def test_random_edits(seed: int, tmp_path: Path, fitsio_apart: Callable[..., Any
         check(table, theirs["T"].data, "astropy", theirs["T"].columns.names, NOT_ASTROPY)
         if "BEHIND" in theirs:
             np.testing.assert_array_equal(theirs["BEHIND"].data, behind)
-    names = [name for name in table.columns if table.kinds[name].inner not in NOT_FITSIO]
+    names = readable(table, NOT_FITSIO)
     if table.rows and names:
-        back = fitsio_apart(path, ext="T", columns=names, vstorage="object")
+        back = fitsio.read(str(path), ext="T", columns=names, vstorage="object")
         check(table, back, "fitsio", back.dtype.names, NOT_FITSIO)

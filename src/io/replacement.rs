@@ -78,12 +78,10 @@ impl Replacement {
             use rustix::fs::{FallocateFlags, fallocate};
             use rustix::io::Errno;
 
-            match fallocate(self.file(), FallocateFlags::KEEP_SIZE, 0, len) {
-                Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
-                    return Err(std::io::Error::from(error).into());
-                }
-                // Not on every file system.
-                _ => {}
+            let reserved = fallocate(self.file(), FallocateFlags::KEEP_SIZE, 0, len);
+            // Other errors are of file systems that can't do it.
+            if let Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) = reserved {
+                return Err(std::io::Error::from(error).into());
             }
         }
         #[cfg(not(target_os = "linux"))]

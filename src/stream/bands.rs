@@ -349,7 +349,7 @@ mod tests {
             let ends: Vec<u64> = (0..=cut.pieces()).filter_map(|piece| cut.needed_from(piece, None)).collect();
             assert_eq!((ends.first(), ends.last()), (Some(&0), Some(&shape.iter().product())), "{cut:?}");
             assert!(ends.windows(2).all(|ends| ends[0] < ends[1] && ends[1] - ends[0] <= bytes.max(1)), "{cut:?}");
-            assert!(cut.axis == 0 || cut.pieces() % cut.band == 0, "{cut:?}");
+            assert!(cut.axis == 0 || cut.pieces().is_multiple_of(cut.band), "{cut:?}");
         }
         assert_eq!(cut(&[0, 4], &[1, 1], 8).pieces(), 0);
         assert_eq!(cut(&[], &[], 8).pieces(), 0);

@@ -215,7 +215,8 @@ impl TileRun<'_> {
     fn decode_whole(&mut self, touched: &TouchedTile<'_>, tiles: &[TileEntry], masked: bool) -> Result<DecodedTile> {
         let entry = tiles.first().ok_or_else(does_not_fit)?;
         let pixels = usize::try_from(touched.pixels()).map_err(|_| Error::too_large("the tile is too large"))?;
-        let tile = PackedTile { entry, bytes: self.reader.bytes(tiles, |tile| &tile.bytes)?, number: touched.row + 1, pixels };
+        let tile =
+            PackedTile { entry, bytes: self.reader.bytes(tiles, |tile| &tile.bytes)?, number: touched.row + 1, pixels };
         let (mut values, mut mask) = (Scratch::default(), Vec::new());
         let len = pixels.saturating_mul(self.value_size);
         resize(&mut mask, if masked { pixels } else { 0 })?;

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use pyo3_async_runtimes::{TaskLocals, into_future_with_locals};
-use rustfits::{FitsStream, ImageBands, Op, StreamedRows, StreamHdu, StreamOptions};
+use rustfits::{FitsStream, ImageBands, Op, StreamHdu, StreamOptions, StreamedRows};
 
 use crate::array::Pixels;
 use crate::error::{OrRaise, exception};
@@ -108,7 +108,7 @@ pub(crate) fn stream(
         Origin::Name(name) => name.to_string_lossy().into_owned(),
         Origin::Reader(_) => "<stream>".to_owned(),
     };
-    AioStream { name, state: Mutex::new(State::Named(source, stream_options(lenient, remote, max_held))) }
+    AioStream { name, state: Mutex::new(State::Named(source, Box::new(stream_options(lenient, remote, max_held)))) }
 }
 
 /// A FITS file that is read from its first byte to its last: an asynchronous iterator of its HDUs. Made by `rustfits.aio.stream`.
@@ -119,7 +119,7 @@ pub(crate) struct AioStream {
 }
 
 enum State {
-    Named(Origin, StreamOptions),
+    Named(Origin, Box<StreamOptions>),
     Begun(FitsStream),
     Closed,
 }
@@ -131,7 +131,7 @@ impl AioStream {
         if let State::Named(..) = &*state
             && let State::Named(origin, options) = std::mem::replace(&mut *state, State::Closed)
         {
-            *state = State::Begun(begin(py, origin, options)?);
+            *state = State::Begun(begin(py, origin, *options)?);
         }
         match &mut *state {
             State::Begun(stream) => Ok(stream.next()),
