@@ -55,7 +55,7 @@ impl Packed {
         });
         let fits = FitsReader::from_bytes(file.clone()).wait().unwrap();
         let hdu = fits.hdu(1).wait().unwrap();
-        let number = |keyword: &str| hdu.header().value(keyword).unwrap().to_string().parse::<usize>().unwrap();
+        let number = |keyword: &str| hdu.stored_header().value(keyword).unwrap().to_string().parse::<usize>().unwrap();
         let (row_len, rows, heap) = (number("NAXIS1"), number("NAXIS2"), number("PCOUNT"));
         // The header of the primary HDU is one block; that of the table ends with the next END.
         let mut cards = file.as_chunks::<80>().0.iter().enumerate().skip(BLOCK / 80);

@@ -361,8 +361,9 @@ fn tiles_in_another_order_are_held_until_they_are_needed() {
     });
     // The descriptors of the first and the last tile, which are of 8 bytes each, change places, and so do the rows of the image.
     let reader = FitsReader::from_bytes(file.clone()).wait().unwrap();
-    let rows = reader.header(1).wait().unwrap().get::<i64>("NAXIS2").unwrap() as usize;
-    let width = reader.header(1).wait().unwrap().get::<i64>("NAXIS1").unwrap() as usize;
+    let info = reader.hdu(1).wait().unwrap();
+    let size = |keyword: &str| info.stored_header().get::<i64>(keyword).unwrap() as usize;
+    let (rows, width) = (size("NAXIS2"), size("NAXIS1"));
     let table = file.windows(8).position(|window| window == b"XTENSION").unwrap();
     let start = table + header_length(&file[table..]);
     let mut swapped = file.clone();

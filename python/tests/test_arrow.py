@@ -291,7 +291,7 @@ def test_what_fits_has_not_is_refused_before_a_byte_is_written():
         days = pd.DataFrame({"day": pd.to_datetime(["2026-01-01"])})
         for data, error, says in [
             (days, TypeError, "column 'day': FITS tables have nothing like Arrow's Timestamp"),
-            (pl.DataFrame({"s": ["ä"]}), ValueError, "column 's', row 0: the text .* is not ASCII"),
+            (pl.DataFrame({"s": ["ä"]}), ValueError, "column 's': row 0: the text .* is not ASCII"),
             (pa.chunked_array([[1, 2]]), TypeError, "ChunkedArray gives no table"),
         ]:
             with pytest.raises(error, match=says):

@@ -172,13 +172,9 @@ impl Flat {
                 flat("f4".to_owned(), values.iter().flat_map(|value| value.to_f32().to_ne_bytes()).collect())
             }
             ArrowType::Boolean => flat("?".to_owned(), array.as_boolean().values().iter().map(u8::from).collect()),
-            ArrowType::Utf8 => Self::texts(array.as_string::<i32>().iter().map(|text| text.map(str::as_bytes)), nulls),
-            ArrowType::LargeUtf8 => {
-                Self::texts(array.as_string::<i64>().iter().map(|text| text.map(str::as_bytes)), nulls)
-            }
-            ArrowType::Utf8View => {
-                Self::texts(array.as_string_view().iter().map(|text| text.map(str::as_bytes)), nulls)
-            }
+            ArrowType::Utf8 => Self::strings(array.as_string::<i32>().iter(), nulls),
+            ArrowType::LargeUtf8 => Self::strings(array.as_string::<i64>().iter(), nulls),
+            ArrowType::Utf8View => Self::strings(array.as_string_view().iter(), nulls),
             ArrowType::Binary => Self::texts(array.as_binary::<i32>().iter(), nulls),
             ArrowType::LargeBinary => Self::texts(array.as_binary::<i64>().iter(), nulls),
             ArrowType::BinaryView => Self::texts(array.as_binary_view().iter(), nulls),
@@ -206,6 +202,21 @@ impl Flat {
     fn numbers<T: ArrowPrimitiveType>(code: &str, array: &ArrayRef, nulls: Option<NullBuffer>) -> Self {
         let values = array.as_primitive::<T>().values().inner().clone();
         Self { code: code.to_owned(), shape: Vec::new(), memory: Arc::new(Lent(values)), nulls }
+    }
+
+    /// As [`Flat::texts`], of characters, which have to be ASCII.
+    fn strings<'a>(
+        strings: impl ExactSizeIterator<Item = Option<&'a str>> + Clone,
+        nulls: Option<NullBuffer>,
+    ) -> Result<Self> {
+        let is_foreign = |(_, text): &(usize, Option<&str>)| text.is_some_and(|text| !text.is_ascii());
+        if let Some((row, text)) = strings.clone().enumerate().find(is_foreign) {
+            let text = text.unwrap_or_default();
+            return Err(Error::argument(format!(
+                "row {row}: the text '{text}' is not ASCII, which is all that FITS has: transliterate it; nothing was written"
+            )));
+        }
+        Self::texts(strings.map(|text| text.map(str::as_bytes)), nulls)
     }
 
     /// Texts, each filled up to the length of the longest.
