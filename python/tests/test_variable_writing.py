@@ -606,6 +606,7 @@ def test_asyncio(tmp_path):
             await hdu.append({"c": [[5.0]], "t": ["five"], "d": [[2.5]]})
             await hdu.delete_column("t")
             await hdu.repack()
+            await fits[1].repack()
             same((await hdu.read())["c"], [[7.0], [3.0], [5.0]])
             same((await hdu.read())["d"], [[1], [], [2.5]])
             same(await fits["NEW"].read_column("c"), [[1], [2, 3]])

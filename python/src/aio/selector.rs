@@ -199,9 +199,17 @@ impl Selector {
         self.extend(py, data, names)
     }
 
-    /// Rewrites the tiles of a compressed image without what changes have left between them.
+    /// Rewrites the heap of a table, or of a compressed image, without what changes have left in it.
     fn repack<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        await_op(py, self.reader.image(self.key.clone()).repack(), |()| ())
+        let (reader, key) = (self.reader.clone(), self.key.clone());
+        awaitable(py, async move {
+            let info = reader.hdu(key).await.map_err(exception)?;
+            let repacked = match info.kind() {
+                HduKind::CompressedImage => reader.image(info.id()).repack(),
+                _ => reader.table(info.id()).repack(),
+            };
+            repacked.await.map_err(exception)
+        })
     }
 
     /// Looks the HDU up: `hdu = await fits[key]`.
