@@ -123,8 +123,8 @@ def _from_arrow(data: Data, directory: Path) -> Work:
 def _written_cells(data: Data, directory: Path) -> list[Work]:
     """Left out where this version does not write them."""
     rows = 1_000_000 // data.scale
-    cells = fitsio.read(data.variable(1_000_000), ext=1)["C"]
-    text = fitsio.read(data.ascii(1_000_000), ext=1)
+    cells = rustfits.read(data.variable(1_000_000), 1)["C"]
+    text = rustfits.read(data.ascii(1_000_000), 1)
     kinds = [("I", "i4"), ("X", "f4"), ("D", "f8"), ("S", "S10")]
     text = text.astype(kinds)
 
