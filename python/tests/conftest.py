@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -138,6 +139,14 @@ def same(ours: Any, theirs: Any) -> None:
     np.testing.assert_array_equal(ours, theirs)
     if ours.shape:
         assert ours.dtype.isnative and ours.flags.c_contiguous and ours.flags.writeable
+
+
+def program(name: str) -> str:
+    """Where a program of cfitsio is. `make test` installs them where it can; elsewhere the test is skipped."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
 
 
 def numbers_by_fitsio(path: Any, ext: Any = 1) -> Any:

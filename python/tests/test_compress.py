@@ -8,6 +8,7 @@ import fitsio
 import numpy as np
 import pytest
 from astropy.io import fits
+from conftest import program
 
 import rustfits
 
@@ -122,9 +123,7 @@ def test_a_wide_empty_mask_of_other_software(tmp_path):
 
 def test_funpack_unpacks_the_same_pixels(tmp_path):
     """In the tests above funpack reads along where it is installed; here it is seen where it is not."""
-    funpack = shutil.which("funpack")
-    if not funpack:
-        pytest.skip("funpack is not installed")
+    funpack = program("funpack")
     data = np.arange(6000, dtype="i2").reshape(60, 100)
     with rustfits.FITS(tmp_path / "packed.fits", "w+") as file:
         file.write_image(data, compress="RICE_1")
@@ -134,9 +133,7 @@ def test_funpack_unpacks_the_same_pixels(tmp_path):
 
 
 def test_line_lists_of_fpack(tmp_path):
-    fpack = shutil.which("fpack")
-    if not fpack:
-        pytest.skip("fpack is not installed")
+    fpack = program("fpack")
     data = (np.random.default_rng(2).random((40, 500)) < 0.01).astype("i4") * 70_000
     rustfits.write(tmp_path / "plain.fits", data)
     subprocess.run([fpack, "-p", "-O", tmp_path / "packed.fits", tmp_path / "plain.fits"], check=True)

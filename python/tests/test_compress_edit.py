@@ -7,6 +7,7 @@ import fitsio
 import numpy as np
 import pytest
 from astropy.io import fits
+from conftest import program
 from test_compress import CLASSES, INTEGERS, floats, integers, readers, same
 
 import rustfits
@@ -144,9 +145,7 @@ def test_a_tile_that_is_written_whole_is_quantized_anew(tmp_path):
 @pytest.mark.parametrize("arguments", [["-r"], ["-g1"], ["-g2"], ["-r", "-w"], ["-r", "-q", "0.5"], ["-r", "-qz", "8"]])
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "i4", "u1", "u2"])
 def test_files_of_fpack(tmp_path, dtype, arguments):
-    fpack = shutil.which("fpack")
-    if not fpack:
-        pytest.skip("fpack is not installed")
+    fpack = program("fpack")
     data = floats(dtype) if dtype[0] == "f" else integers(dtype) // 2
     rustfits.write(tmp_path / "plain.fits", data)
     path = tmp_path / "packed.fits"

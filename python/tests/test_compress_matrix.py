@@ -8,6 +8,7 @@ import fitsio
 import numpy as np
 import pytest
 from astropy.io import fits
+from conftest import program
 
 import rustfits
 
@@ -158,8 +159,8 @@ def check(path, writer, codec, dtype, tiles, quantize):
 @pytest.mark.parametrize("tiles", TILES)
 @pytest.mark.parametrize("codec", CLASSES)
 def test_all_read_what_each_writes(tmp_path, codec, tiles, writer):
-    if writer == "fpack" and not shutil.which("fpack"):
-        pytest.skip("fpack is not installed")
+    if writer == "fpack":
+        program("fpack")
     checked = 0
     for dtype in DTYPES:
         if refuses(writer, codec, dtype, None) is None:
@@ -172,8 +173,8 @@ def test_all_read_what_each_writes(tmp_path, codec, tiles, writer):
 @pytest.mark.parametrize("tiles", TILES)
 @pytest.mark.parametrize("codec", ["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1"])
 def test_all_read_what_each_quantizes(tmp_path, codec, tiles, writer):
-    if writer == "fpack" and not shutil.which("fpack"):
-        pytest.skip("fpack is not installed")
+    if writer == "fpack":
+        program("fpack")
     for dtype in FLOATS if tiles == "blocks" else ["f4"]:
         for quantize in FPACK_QUANTIZE:
             check(tmp_path / f"{dtype}-{quantize}.fits", writer, codec, dtype, TILES[tiles], quantize)
@@ -293,8 +294,7 @@ def test_planes_of_cubes(tmp_path, shape, tiles):
 
 def test_the_usual_planes_are_those_of_fpack(tmp_path):
     """For each height that leaves another rest: about 16 rows, and no rest of less than 4."""
-    if not shutil.which("fpack"):
-        pytest.skip("fpack is not installed")
+    program("fpack")
     for rows in [4, 15, 30, 31, 33, 35, 36, 49, 51, 65, 97, 113, 241, 481, 3601]:
         data = np.zeros((rows, 5), "u1")
         plain, packed, ours = tmp_path / "plain.fits", tmp_path / f"{rows}.fz", tmp_path / "ours.fits"

@@ -1,12 +1,12 @@
 """Compressed images that other readers stumbled over."""
 
-import shutil
 import subprocess
 
 import fitsio
 import numpy as np
 import pytest
 from astropy.io import fits
+from conftest import program
 
 import rustfits
 
@@ -17,8 +17,7 @@ def sky(dtype="f4", shape=(60, 71)):
 
 
 def fpacked(path, data, *options):
-    if not shutil.which("fpack"):
-        pytest.skip("fpack is not installed")
+    program("fpack")
     plain = path.with_suffix(".in")
     rustfits.write(plain, data)
     subprocess.run(["fpack", *options, "-O", path, plain], check=True, capture_output=True)

@@ -8,6 +8,7 @@ import fitsio
 import numpy as np
 import pytest
 from astropy.io import fits
+from conftest import program
 from numpy.lib.recfunctions import repack_fields
 
 import rustfits
@@ -68,14 +69,12 @@ def unpack(packed):
 
 def fpack(path, **directives):
     """A file as fpack compresses its tables: with so many rows a tile, and columns by algorithms that are named."""
-    program = shutil.which("fpack")
-    if not program:
-        pytest.skip("fpack is not installed")
+    packer = program("fpack")
     if directives:
         with fits.open(path, "update") as file:
             file[1].header.update(directives)
     packed = path.with_name(path.name + ".fz")
-    subprocess.run([program, "-table", "-O", packed, path], check=True, capture_output=True)
+    subprocess.run([packer, "-table", "-O", packed, path], check=True, capture_output=True)
     return packed
 
 

@@ -34,6 +34,13 @@ pub(super) struct PackedArray {
 impl PackedArray {
     /// Of a row without an array.
     pub(super) const EMPTY: Self = Self { elements: 0, start: 0, len: 0, offset: 0 };
+
+    /// Appends the descriptor of the uncompressed table, which has `size` bytes.
+    pub(super) fn put_original(&self, size: usize, output: &mut Vec<u8>) {
+        for number in [self.elements, self.start] {
+            output.extend_from_slice(number.to_be_bytes().get(8 - size / 2..).unwrap_or_default());
+        }
+    }
 }
 
 /// The descriptors of the rows of a tile, from their unpacked bytes; those of the uncompressed table have `size` bytes.

@@ -93,12 +93,7 @@ impl<'a> Edited<'a> {
                     None => cells,
                     Some(size) => {
                         let arrays = packed_arrays(cells, size, self.table.heap.end - self.table.heap.start)?;
-                        for array in &arrays {
-                            for number in [array.elements, array.start] {
-                                let bytes = number.to_be_bytes();
-                                originals.extend_from_slice(bytes.get(8 - size / 2..).unwrap_or_default());
-                            }
-                        }
+                        arrays.iter().for_each(|array| array.put_original(size, &mut originals));
                         let places = arrays.iter().map(|array| Place::Kept { len: array.len, offset: array.offset });
                         if let Some(kept) = unpacked.kept.get_mut(number) {
                             kept.extend(places);

@@ -43,7 +43,7 @@ fn columns(edited: &Edited<'_>, tile: u64, source: &dyn ReadAt) -> Result<Vec<Pa
         let Some(stream) = (if column.width > 0 { streams.next() } else { None }) else {
             return Ok(PackedColumn::Cells(Vec::new()));
         };
-        let mut bytes = reader.bytes(std::slice::from_ref(stream), |stream| stream)?.to_vec();
+        let bytes = reader.bytes(std::slice::from_ref(stream), |stream| stream)?.to_vec();
         let Some(size) = column.descriptor else { return Ok(PackedColumn::Cells(bytes)) };
         let rows = edited.table.rows_of(tile);
         let len = column.unpacked_len(rows.end - rows.start).and_then(|len| usize::try_from(len).ok());
@@ -52,15 +52,12 @@ fn columns(edited: &Edited<'_>, tile: u64, source: &dyn ReadAt) -> Result<Vec<Pa
         let found = packed_arrays(descriptors, size, edited.table.heap.end - edited.table.heap.start)?;
         let (mut originals, mut places, mut arrays) = (Vec::new(), Vec::new(), Vec::new());
         for array in found {
-            for number in [array.elements, array.start] {
-                originals.extend_from_slice(number.to_be_bytes().get(8 - size / 2..).unwrap_or_default());
-            }
+            array.put_original(size, &mut originals);
             let place = edited.table.in_heap(array.len, array.offset, source.len())?;
             reserve(&mut arrays, array.len as usize)?;
             arrays.extend_from_slice(reader.bytes(std::slice::from_ref(&place), |place| place)?);
             places.push(Place::New(array.len));
         }
-        bytes.clear();
         Ok(PackedColumn::Arrays { originals, places, arrays })
     });
     let packed: Result<Vec<_>> = packed.collect();
