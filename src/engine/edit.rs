@@ -10,8 +10,9 @@ use crate::source::{Content, Piece, Producer, ReadAt, Step, Storage};
 
 /// Where a kill can cut a write.
 pub(crate) const PAGE_BYTES: u64 = 4096;
-/// How much is made, copied and written at a time.
-const CHUNK_BYTES: u64 = 1 << 20;
+/// How much is made, copied and written at a time: what stays in a core's own cache until it is written. Pieces of a file begin at multiples of it,
+/// so that the page cache takes them in as few parts as it can.
+const CHUNK_BYTES: u64 = 512 << 10;
 /// From this size on what is made is made on all threads.
 const LARGE_BYTES: u64 = 4 << 20;
 
@@ -20,6 +21,8 @@ pub(crate) fn apply(steps: Vec<Step<'_>>, storage: &dyn Storage) -> Result<()> {
     let mut scratch = Vec::new();
     for step in steps {
         match step {
+            // ext4 writes a file out when it is closed that was once cut to nothing, also where nothing was cut.
+            Step::SetLen(len) if len == storage.len() => {}
             Step::SetLen(len) => storage.set_len(len)?,
             Step::Write { at, content } => write(&content, at, storage, &mut scratch)?,
             Step::Scatter(pieces) => pieces(&mut |at, bytes| storage.write_at(at, bytes))?,
@@ -48,15 +51,19 @@ fn write(content: &Content<'_>, at: u64, storage: &dyn Storage, scratch: &mut Ve
         Content::Made { len, producer } | Content::Derived { len, producer } => {
             // In no order: whatever says that these bytes count is written later.
             let free: Mutex<Vec<Vec<u8>>> = Mutex::default();
-            let mut chunks = (0..len.div_ceil(CHUNK_BYTES)).map(|number| number * CHUNK_BYTES);
-            let work = |start: u64| {
+            let mut start = 0;
+            let next = || {
+                let range = start..(start + CHUNK_BYTES - (at + start) % CHUNK_BYTES).min(*len);
+                start = range.end;
+                (!range.is_empty()).then_some(range)
+            };
+            let work = |range: Range<u64>| {
                 let mut scratch = free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-                let range = start..(start + CHUNK_BYTES).min(*len);
                 let written = write_made(range, producer, at, storage, &mut scratch);
                 free.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
                 written
             };
-            engine()?.cpu()?.run(|| chunks.next(), work, &mut || Ok(()))
+            engine()?.cpu()?.run(next, work, &mut || Ok(()))
         }
     }
 }

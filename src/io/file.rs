@@ -2,18 +2,25 @@
 
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::source::{ReadAt, Storage, past_the_end};
 
+/// From this size on a file that was replaced is closed by a thread of its own.
+const LONG_TO_FREE: u64 = 16 << 20;
+
 /// A file on disk.
 #[derive(Debug)]
 pub(crate) struct DiskFile {
-    file: File,
+    file: Arc<File>,
     len: AtomicU64,
+    identity: Identity,
     /// Where the file is found; known of one that is changed.
     path: Option<PathBuf>,
+    /// Whether another file has taken its place.
+    replaced: AtomicBool,
 }
 
 impl DiskFile {
@@ -23,12 +30,15 @@ impl DiskFile {
         if metadata.is_dir() {
             return Err(Error::new(crate::ErrorKind::Io, "is a directory, not a file"));
         }
-        Ok(Self { file, len: AtomicU64::new(metadata.len()), path: None })
+        let (len, identity) = (AtomicU64::new(metadata.len()), Identity::of(&metadata));
+        Ok(Self { file: Arc::new(file), len, identity, path: None, replaced: AtomicBool::new(false) })
     }
 
     /// Takes over an open file that is going to be changed.
     pub(crate) fn at(path: &Path, file: File) -> Result<Self> {
-        Ok(Self { path: Some(path.canonicalize()?), ..Self::new(file)? })
+        let mut file = Self::new(file)?;
+        file.path = Some(path.canonicalize()?);
+        Ok(file)
     }
 
     /// The file itself.
@@ -46,10 +56,15 @@ impl DiskFile {
         let Some(path) = &self.path else { return Ok(()) };
         let changed = || Error::new(crate::ErrorKind::Io, "changed by another program: close and reopen");
         let now = std::fs::metadata(path).map_err(|_| changed())?;
-        if now.len() != self.len() || !is_same(&now, &self.file.metadata()?) {
+        if now.len() != self.len() || Identity::of(&now) != self.identity {
             return Err(changed());
         }
         Ok(())
+    }
+
+    /// Notes that another file has taken its place: when its last reader lets go of it, its bytes are freed.
+    pub(crate) fn is_replaced(&self) {
+        self.replaced.store(true, Ordering::Release);
     }
 
     /// Makes sure that what was written survives a loss of power.
@@ -89,17 +104,33 @@ impl Storage for DiskFile {
     }
 }
 
-/// Whether two names lead to one file.
-#[cfg(unix)]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
+impl Drop for DiskFile {
+    fn drop(&mut self) {
+        // The system frees the bytes of a file without a name when it is closed, a quarter of a second for a gigabyte: nobody waits for that.
+        if *self.replaced.get_mut() && *self.len.get_mut() >= LONG_TO_FREE {
+            let file = Arc::clone(&self.file);
+            // Where no thread can be started, the file is closed here.
+            let _ = std::thread::Builder::new().name("rustfits-close".into()).spawn(move || drop(file));
+        }
+    }
 }
 
-/// Whether two names lead to one file, as far as can be told.
-#[cfg(not(unix))]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    one.created().ok() == other.created().ok()
+/// What tells a file from others, while it is open.
+#[derive(Debug, PartialEq)]
+struct Identity(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] Option<std::time::SystemTime>);
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self((metadata.dev(), metadata.ino()))
+    }
+
+    /// As far as can be told.
+    #[cfg(not(unix))]
+    fn of(metadata: &Metadata) -> Self {
+        Self(metadata.created().ok())
+    }
 }
 
 #[cfg(unix)]
