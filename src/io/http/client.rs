@@ -3,9 +3,8 @@
 use super::address::{redirect_target, request_uri, same_host};
 use super::connect::{Answered, Connector, proxies, step_limit};
 use super::failure::{Failure, is_parse, request_error, retry_after, status_error};
-#[cfg(test)]
-use super::request::ByteRange;
-use super::request::{Headers, Request};
+use super::lanes::{Lanes, Load};
+use super::request::{ByteRange, Headers, Request};
 use super::response::{Limits, Response};
 use crate::io::location::display_url;
 use crate::io::tls::TlsOptions;
@@ -15,6 +14,7 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::header::{LOCATION, PROXY_AUTHORIZATION};
 use hyper::http::Extensions;
+use hyper::http::uri::Scheme;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::client::proxy::matcher::Matcher;
@@ -56,7 +56,7 @@ type PoolKey = (TlsOptions, Option<String>, Duration);
 /// The connections that share certificates and time limit.
 struct Pool {
     connector: Connector,
-    kept: Library,
+    kept: Lanes<Library>,
     /// Never reuses a connection: for the second attempt after a kept one turned out to be closed.
     fresh: Library,
 }
@@ -122,11 +122,15 @@ impl HttpClient {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let asked = request.traffic.permission(&url).await;
-            let answer = match pool.send(&url, &headers, limit).await {
-                Ok((answer, reused)) => {
+            let expected = match &request.range {
+                Some(ByteRange::Part(range)) => Some(range.end.saturating_sub(range.start)),
+                _ => None,
+            };
+            let (answer, load) = match pool.send(&url, &headers, expected, limit).await {
+                Ok(Sent { answer, reused, load }) => {
                     let retry_after = retry_after(answer.headers(), SystemTime::now());
                     request.traffic.answered(asked, answer.status().as_u16(), retry_after, reused);
-                    answer
+                    (answer, load)
                 }
                 Err(error) => {
                     request.traffic.failed(asked);
@@ -141,7 +145,7 @@ impl HttpClient {
                 if !status.is_success() {
                     return Err(Failure::status(status, answer.headers(), &moved));
                 }
-                return Ok(Response::new(answer, url, display_url(request.url), limits, span.clone()));
+                return Ok(Response::new(answer, url, display_url(request.url), limits, span.clone(), load));
             }
             let target = redirect_target(&url, answer.headers().get(LOCATION))
                 .map_err(|reason| status_error(status, &format!("the server redirects ({status}){moved} {reason}")))?;
@@ -183,14 +187,14 @@ impl Pool {
             .http1_max_buf_size(READ_BYTES)
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW);
-        let kept = builder.build(connector.clone());
+        let kept = Lanes::new(|| builder.build(connector.clone()));
         let fresh = builder.pool_max_idle_per_host(0).build(connector.clone());
         Self { connector, kept, fresh }
     }
 
-    /// Sends one request. A kept connection that the server closed in the meantime costs one more attempt, on a new one.
-    /// Says also whether the connection had served before.
-    async fn send(&self, url: &Url, headers: &Headers, limit: Duration) -> Result<(Answer, bool)> {
+    /// Sends one request, to which so many bytes are the answer if that is known. A kept connection that the server closed in the meantime
+    /// costs one more attempt, on a new one.
+    async fn send(&self, url: &Url, headers: &Headers, expected: Option<u64>, limit: Duration) -> Result<Sent> {
         let uri = request_uri(url)?;
         let mut headers = headers.to_map();
         if let Some(value) = self.connector.proxy_authorization(&uri) {
@@ -203,13 +207,31 @@ impl Pool {
             headers.clone_into(request.headers_mut());
             request
         };
-        let first = answer(&self.kept, request(), host, limit).await?;
+        // Without TLS nobody speaks HTTP/2, and each request has a connection to itself.
+        let (kept, load) = match uri.authority() {
+            Some(authority) if uri.scheme() == Some(&Scheme::HTTPS) => {
+                let (client, load) = self.kept.choose(authority.as_str(), expected);
+                (client, Some(load))
+            }
+            _ => (self.kept.first(), None),
+        };
+        let first = answer(kept, request(), host, limit).await?;
         let second = match first {
             Err(error) if is_stale(&error) => answer(&self.fresh, request(), host, limit).await?,
             first => first,
         };
-        second.map_err(|error| request_error(&error, host))
+        let (answer, reused) = second.map_err(|error| request_error(&error, host))?;
+        Ok(Sent { answer, reused, load })
     }
+}
+
+/// What a request brought.
+struct Sent {
+    answer: Answer,
+    /// Whether the connection had served before.
+    reused: bool,
+    /// To be kept as long as the body comes.
+    load: Option<Load>,
 }
 
 /// The span of a request, from here to the end of its body.
