@@ -3,6 +3,7 @@
 mod aio;
 mod array;
 mod arrow;
+mod block_cache;
 mod cells;
 mod compress;
 mod download;
@@ -46,6 +47,8 @@ mod _rustfits {
 
     #[pymodule_export]
     use super::array::Memory;
+    #[pymodule_export]
+    use super::block_cache::PyBlockCache;
     #[pymodule_export]
     use super::download::{DownloadResult, PyDownload, PyDownloadQueue};
     #[pymodule_export]
