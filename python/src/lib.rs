@@ -64,8 +64,6 @@ mod _rustfits {
     #[pymodule_export]
     use super::options::{PyRemote, PyTimeout};
     #[pymodule_export]
-    use super::pickle::reopened;
-    #[pymodule_export]
     use super::pixels::Extending;
     #[pymodule_export]
     use super::statistics::{FetchStatistics, HostStatistics, LatencyStatistics};
