@@ -38,6 +38,8 @@ const CONNECTION_WINDOW: u32 = 32 * STREAM_WINDOW;
 /// How many idle connections are kept for each host, and how long: shorter than servers commonly keep theirs.
 const IDLE_CONNECTIONS: usize = 32;
 const IDLE_TIME: Duration = Duration::from_secs(50);
+/// How many pools are kept that nothing is asked of at the moment: whoever sets another time limit each time would else fill the memory.
+const MOST_POOLS: usize = 32;
 
 type Library = Client<Connector, Empty<Bytes>>;
 type Answer = hyper::Response<Incoming>;
@@ -170,6 +172,9 @@ impl HttpClient {
             None => self.proxies.clone(),
         };
         let pool = Arc::new(Pool::new(proxies, TlsOptions::of(remote), remote.timeout.connect));
+        if pools.len() >= MOST_POOLS {
+            pools.retain(|_, pool| Arc::strong_count(pool) > 1);
+        }
         pools.insert(key, pool.clone());
         Ok(pool)
     }
@@ -186,7 +191,11 @@ impl Pool {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .http1_max_buf_size(READ_BYTES)
             .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW);
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            // A connection that is dead without having said so has to be found out before a request on it runs into its limit: the next
+            // attempt would be made on the same one.
+            .http2_keep_alive_interval(limit / 3)
+            .http2_keep_alive_timeout(limit / 3);
         let kept = Lanes::new(|| builder.build(connector.clone()));
         let fresh = builder.pool_max_idle_per_host(0).build(connector.clone());
         Self { connector, kept, fresh }
@@ -289,4 +298,24 @@ pub(super) fn deadline(remote: &Remote) -> Option<Instant> {
 /// The error of a transfer that isn't done at its deadline.
 pub(super) fn total_limit() -> Error {
     Error::timeout("the transfer took longer than its time limit (total)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_that_nobody_uses_are_not_kept_for_ever() {
+        let client = HttpClient::with_proxies(Matcher::builder().build());
+        let pool = |seconds| {
+            let timeout = crate::Timeout { connect: Duration::from_secs(seconds), ..crate::Timeout::default() };
+            client.pool(&Remote { timeout, ..Remote::default() }).unwrap()
+        };
+        let used = pool(1);
+        for seconds in 2..200 {
+            pool(seconds);
+        }
+        assert!(client.pools.lock().unwrap().len() <= MOST_POOLS);
+        assert!(Arc::ptr_eq(&used, &pool(1)) && Arc::ptr_eq(&pool(199), &pool(199)));
+    }
 }

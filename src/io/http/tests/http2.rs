@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tempfile::NamedTempFile;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-use super::super::{RangedFile, RetryPolicy, download};
+use super::super::{ByteRange, RangedFile, RetryPolicy, download};
 use super::tls::prepare;
 use super::{client, remote};
 use crate::Remote;
@@ -32,6 +32,8 @@ struct Server {
     ca_file: NamedTempFile,
     /// How many requests came on each connection that had any.
     requests: Arc<Mutex<BTreeMap<usize, usize>>>,
+    /// Lets a connection be heard no more of.
+    dies: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -47,24 +49,33 @@ impl Server {
         let url = Url::parse(&format!("https://localhost:{}/f", listener.local_addr().unwrap().port())).unwrap();
         let requests = Arc::new(Mutex::new(BTreeMap::new()));
         let (log, together) = (Arc::clone(&requests), Arc::new(Barrier::new(TOGETHER)));
+        let dies = Arc::new(Notify::new());
+        let dying = Arc::clone(&dies);
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 let (acceptor, log, together) = (acceptor.clone(), Arc::clone(&log), Arc::clone(&together));
+                let dies = Arc::clone(&dying);
                 let number = connections.len();
                 connections.spawn(async move {
                     // Connections that turn out not to be needed are closed at any moment.
                     let Ok(socket) = acceptor.accept(socket).await else { return };
                     let Ok(mut connection) = h2::server::handshake(socket).await else { return };
                     let mut answers = JoinSet::new();
-                    while let Some(Ok((request, respond))) = connection.accept().await {
+                    loop {
+                        let accepted = tokio::select! {
+                            biased;
+                            () = dies.notified() => std::future::pending().await,
+                            accepted = connection.accept() => accepted,
+                        };
+                        let Some(Ok((request, respond))) = accepted else { return };
                         *log.lock().unwrap().entry(number).or_default() += 1;
                         answers.spawn(answer(request, respond, Arc::clone(&together)));
                     }
                 });
             }
         });
-        Self { url, ca_file, requests, task }
+        Self { url, ca_file, requests, dies, task }
     }
 
     fn remote(&self) -> Remote {
@@ -124,4 +135,19 @@ async fn whole_files_go_over_several_connections() {
     let requests = server.requests();
     assert_eq!(requests.iter().sum::<usize>(), TOGETHER);
     assert!((6..=TOGETHER).contains(&requests.len()), "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_died_in_silence_is_found_out() {
+    let server = Server::start().await;
+    let mut remote = server.remote();
+    remote.timeout.connect = Duration::from_secs(3);
+    let client = client();
+    let (_file, first) = RangedFile::open(&client, &server.url, &remote, &FREE, 100).await.unwrap();
+    assert_eq!(first, FILE[..100]);
+    server.dies.notify_one();
+    // One attempt: the request goes to the dead connection, and from there to a new one.
+    let response = client.get(&server.url, Some(ByteRange::Part(0..7)), None, &remote).await;
+    assert_eq!(response.unwrap().head.content_range.unwrap().end, 7);
+    assert_eq!(server.requests(), [1, 1]);
 }
