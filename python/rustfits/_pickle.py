@@ -14,6 +14,8 @@ from rustfits._rustfits import FITS, Remote
 class Unopened:
     """Stands for a file that could not be opened where it arrived, its HDUs and columns: to use it is that error."""
 
+    _error: Exception
+
     def __init__(self, error: Exception) -> None:
         self.__dict__["_error"] = error
 
@@ -22,7 +24,7 @@ class Unopened:
 
     __getattr__ = __setattr__ = _refuse
     __getitem__ = __setitem__ = __contains__ = __iter__ = __len__ = _refuse
-    __enter__ = __reduce_ex__ = _refuse  # type: ignore[assignment]
+    __enter__ = __reduce_ex__ = _refuse
 
     def __exit__(self, *_: object) -> None: ...
 
