@@ -29,6 +29,8 @@ struct Inner {
     item: Option<String>,
     hdu: Option<usize>,
     file: Option<String>,
+    /// The code of an FTP server that the error stands for.
+    reply: Option<u16>,
 }
 
 /// The kinds of condition that an [`Error`] reports; each maps to one Python exception.
@@ -76,7 +78,7 @@ pub enum ErrorKind {
 impl Error {
     /// Makes an error of a kind with a message that says what is wrong and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), item: None, hdu: None, file: None }))
+        Self(Box::new(Inner { kind, message: message.into(), item: None, hdu: None, file: None, reply: None }))
     }
 
     /// What went wrong, for code that decides by it.
@@ -122,6 +124,17 @@ impl Error {
     pub fn in_item(mut self, item: impl FnOnce() -> String) -> Self {
         self.0.item.get_or_insert_with(item);
         self
+    }
+
+    /// Notes the code of the FTP server's answer.
+    pub(crate) fn with_reply(mut self, code: u16) -> Self {
+        self.0.reply = Some(code);
+        self
+    }
+
+    /// The code of an FTP server that the error stands for, if it stands for one.
+    pub(crate) fn reply(&self) -> Option<u16> {
+        self.0.reply
     }
 
     /// The same error under another kind.

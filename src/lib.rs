@@ -20,6 +20,7 @@
 
 #[cfg(feature = "arrow")]
 mod arrow;
+mod block_cache;
 pub mod blocking;
 mod checksum_plan;
 mod checksums;
@@ -64,6 +65,7 @@ mod writer;
 
 #[cfg(feature = "arrow")]
 pub use arrow::BatchReader;
+pub use block_cache::BlockCache;
 pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize, TableCompression};
 pub use directory::{HduId, HduKey};
 pub use engine::Op;

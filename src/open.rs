@@ -119,11 +119,22 @@ pub(crate) async fn fetched(
     if fetching.remote.mode != RemoteMode::Auto {
         return downloaded(location, fetching.fetch(location, counts).await?, options, share);
     }
-    match fetching.fetch_auto(location, FIRST_RANGE, counts).await? {
-        FetchedFile::Whole(file) => downloaded(location, file, options, share),
-        FetchedFile::Ranged(file, first) => ranged(*file, first, fetching.remote, options.lenient).await,
-    }
+    let opened = match fetching.fetch_auto(location, FIRST_RANGE, counts).await {
+        Ok(FetchedFile::Ranged(file, first)) => {
+            return ranged(*file, first, fetching.remote, options.lenient).await;
+        }
+        Ok(FetchedFile::Whole(file)) => downloaded(location, file, options, share),
+        Err(error) => Err(error),
+    };
+    opened.map_err(|error| match error.kind() {
+        ErrorKind::TooLarge => error.noting(TOO_LARGE_AND_WHOLE),
+        _ => error,
+    })
 }
+
+/// What is said of a file that is too large, and was to be read by ranges where that can be done.
+const TOO_LARGE_AND_WHOLE: &str = "; it can't be read by ranges (the server ignores them, or it is gzip or on ftp), so all of it has to fit: \
+    raise max_bytes=, or read it with rustfits.stream (Rust: FitsStream), which holds little at once";
 
 /// Opens a file that is read while it arrives.
 async fn open_arriving(location: Location, remote: Remote, lenient: bool) -> Result<OpenFile> {
@@ -204,13 +215,13 @@ async fn ranged(ranged: RangedFile, first: Bytes, remote: &Remote, lenient: bool
     }
     let source = Arc::new(RangedSource::new(ranged, &first, remote));
     let file = OpenFile::open(name, lenient, Source::Ranged(Arc::clone(&source)), None);
-    let fetched = Fetched::new(source);
+    let fetched = Fetched::beginning(source, &first);
     locate_remote(&fetched, |fetched| file.find(&HduKey::Index(0), fetched)).await?;
     Ok(file)
 }
 
 fn open_path(path: &Path, options: &OpenOptions, watch: &mut Watch<'_>) -> Result<OpenFile> {
-    let file = DiskFile::new(File::open(path)?)?;
+    let file = DiskFile::open(path)?;
     let start = first_bytes(&file)?;
     let name: Arc<str> = Arc::from(path.to_string_lossy());
     match sniff(&start) {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::block_cache::BlockCache;
+
 const MEBIBYTE: u64 = 1 << 20;
 
 /// How a file is opened. The default reads strictly, a remote file whole.
@@ -63,6 +65,9 @@ pub struct Remote {
     pub block_bytes: Option<u64>,
     /// Ranged: how many fetched bytes are kept for later reads; 0 keeps none.
     pub cache_bytes: u64,
+    /// Ranged: where fetched bytes are kept, for all files that are opened with this cache. `None`: each file keeps its own, of at most `cache_bytes`;
+    /// and so do, with a cache, the files of which the server doesn't tell the version.
+    pub cache: Option<BlockCache>,
 }
 
 impl Default for Remote {
@@ -78,6 +83,7 @@ impl Default for Remote {
             max_bytes: None,
             block_bytes: None,
             cache_bytes: 32 * MEBIBYTE,
+            cache: None,
         }
     }
 }
@@ -114,6 +120,7 @@ impl fmt::Debug for Remote {
             .field("max_bytes", &self.max_bytes)
             .field("block_bytes", &self.block_bytes)
             .field("cache_bytes", &self.cache_bytes)
+            .field("cache", &self.cache)
             .finish()
     }
 }

@@ -90,6 +90,29 @@ fn a_file_that_changes_in_between_is_fetched_anew() {
 }
 
 #[test]
+fn what_is_too_large_and_has_no_ranges_says_how_to_read_it() {
+    let server = serving();
+    let ftp = FtpServer::start();
+    ftp.put("/large.fits", one_image(&ramp(ROWS, 1000).into_dyn()));
+    let limited = OpenOptions { remote: Some(Remote { max_bytes: Some(1 << 20), ..Remote::auto() }), ..auto() };
+    let urls = [
+        server.url("/large.fits?norange"),
+        server.url("/large.fits?norange&chunked"),
+        server.url("/large.fits.gz"),
+        server.url("/packed.fits"),
+        ftp.url("/large.fits"),
+    ];
+    for url in urls {
+        let error = failure(FitsReader::open_with(&url, limited.clone()).wait());
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+        assert_says(&error, &[&url, "max_bytes=1048576", "can't be read by ranges", "rustfits.stream", "FitsStream"]);
+    }
+    // By ranges it takes no more than what is read of it.
+    let fits = FitsReader::open_with(server.url("/large.fits"), limited).wait().unwrap();
+    assert_large(&fits);
+}
+
+#[test]
 fn small_and_ftp_files_open_as_ever() {
     let server = serving();
     assert_sample(&open(&server, "/small.fits"));

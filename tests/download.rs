@@ -358,27 +358,44 @@ fn worker() {
 
 #[test]
 fn kills_leave_what_the_next_run_completes() {
-    let (server, directory) = (HttpServer::start(), tempfile::tempdir().unwrap());
-    for number in 0..FILES {
-        server.put(&format!("/{number}.fits"), numbered(number));
-    }
+    let server = HttpServer::start();
+    (0..FILES).for_each(|number| server.put(&format!("/{number}.fits"), numbered(number)));
+    kill_again_and_again(&server.url(""));
+}
+
+#[test]
+fn kills_leave_what_the_next_run_completes_by_ftp() {
+    let server = FtpServer::start();
+    (0..FILES).for_each(|number| server.put(&format!("/{number}.fits"), numbered(number)));
+    kill_again_and_again(&server.url(""));
+}
+
+/// How many bytes there are, complete or not.
+fn bytes_in(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).unwrap();
+    // Files come and go meanwhile.
+    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+/// Kills a process that downloads all files from there, and starts it again.
+fn kill_again_and_again(url: &str) {
+    let directory = tempfile::tempdir().unwrap();
     let kills = std::env::var("RUSTFITS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
     let start = || {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "worker"]).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env(URL, server.url("")).env(DIRECTORY, directory.path()).spawn().unwrap()
+        command.env(URL, url).env(DIRECTORY, directory.path()).spawn().unwrap()
     };
     let mut killed_within = 0;
     for kill in 0..kills {
         if kill % 8 == 0 {
             names(directory.path()).iter().for_each(|name| std::fs::remove_file(directory.path().join(name)).unwrap());
         }
-        server.clear_log();
+        let before = bytes_in(directory.path());
         let mut process = start();
         // As many bytes as make each kill meet another moment of another file.
         let bytes = 1 + (kill as u64 * 1_234_567) % 9_000_000;
-        let sent = || server.requests().iter().map(|request| request.body_sent).sum::<u64>();
-        while sent() < bytes && process.try_wait().unwrap().is_none() {
+        while bytes_in(directory.path()) < before + bytes && process.try_wait().unwrap().is_none() {
             std::thread::yield_now();
         }
         killed_within += usize::from(process.try_wait().unwrap().is_none());

@@ -7,10 +7,11 @@ mod common;
 use std::time::Duration;
 
 use common::*;
+use ndarray::s;
 use rustfits::{
     Download, DownloadOptions, ErrorKind, FetchOptions, FetchOutcome, FetchQueue, Fetcher, FetcherBuilder, RemoteMode,
 };
-use rustfits_loopback::{HttpServer, ScriptedFtpServer};
+use rustfits_loopback::{FtpFault, HttpServer, ScriptedFtpServer};
 
 fn server() -> HttpServer {
     let server = HttpServer::start();
@@ -276,4 +277,47 @@ fn statistics_count_ftp_and_what_brings_no_answer() {
     assert_eq!((ftp.requests, ftp.connections_opened, ftp.bytes), (1, 1, sample().len() as u64));
     let nobody = &statistics.hosts["127.0.0.1:1"];
     assert_eq!((nobody.requests, nobody.failed_requests, nobody.retries, nobody.latency.count()), (2, 2, 1, 0));
+}
+
+#[test]
+fn an_ftp_server_with_too_many_connections_is_busy() {
+    let server = ScriptedFtpServer::start(&[FtpFault::Busy]);
+    server.put("/a.fits", sample());
+    let fetch = builder().per_host(1).build().unwrap().fetch([server.url("/a.fits")]);
+    let control = fetch.control();
+    assert!(fetch.wait().all(|outcome| outcome.result.is_ok() && outcome.attempts == 3));
+    let host = &control.statistics().hosts[&server.address().to_string()];
+    assert_eq!((host.requests, host.busy, host.retries, host.failed_requests), (3, 2, 2, 0));
+}
+
+#[test]
+fn later_reads_of_ranged_files_keep_to_the_limits_and_are_counted() {
+    const RATE: f64 = 200.0;
+    let server = HttpServer::start();
+    server.put("/large.fits", one_image(&ramp(2000, 1000).into_dyn()));
+    let uncached = with_remote(|remote| (remote.mode, remote.cache_bytes) = (RemoteMode::Ranged, 0));
+    let fetcher = builder().per_host(2).max_requests_per_second(RATE).open(uncached).build().unwrap();
+    let fetch = fetcher.fetch((0..4).map(|number| server.url(&format!("/large.fits?number={number}"))));
+    let control = fetch.control();
+    let files: Vec<_> = fetch.wait().map(|outcome| outcome.result.unwrap()).collect();
+    let opened = control.statistics().total;
+    assert_eq!(opened.requests, 4);
+    server.clear_log();
+    // Rows so far from each other that each is a request.
+    let section = s![..;200, 3..9];
+    let expected = ramp(2000, 1000).slice(section).into_owned().into_dyn();
+    std::thread::scope(|scope| {
+        for fits in &files {
+            scope.spawn(|| assert_eq!(fits.image(0).section(section).read::<f32>().wait().unwrap(), expected));
+        }
+    });
+    let times = times(&server);
+    assert!(times.len() > 4, "{}", times.len());
+    let passed = times.iter().map(|(began, _)| *began).fold(0.0, f64::max) - times[0].0;
+    // The server may have noted the first one late; without the limit they take a small part of this.
+    assert!(passed >= 0.7 * times.len() as f64 / RATE, "{} requests in {passed} s", times.len());
+    let (total, sent) =
+        (control.statistics().total, server.requests().iter().map(|request| request.body_sent).sum::<u64>());
+    assert_eq!(total.requests, opened.requests + times.len() as u64);
+    assert_eq!(total.bytes, opened.bytes + sent);
 }

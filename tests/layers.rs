@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// From top to bottom: a module may use those of its own line and of the lines above.
 const LAYERS: [&[&str]; 10] = [
-    &["error", "options", "compression"],
+    &["error", "options", "compression", "block_cache"],
     &["format"],
     &["codec"],
     &["source"],

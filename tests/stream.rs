@@ -422,3 +422,31 @@ fn the_blocking_face_is_an_iterator() {
     assert_eq!(stream.nth(2).unwrap().unwrap().read::<f64>().unwrap().len(), 16);
     assert!(stream.next().is_none());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn pipes_that_nobody_writes_to_hold_up_nothing() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    // More than there are threads for work that may block.
+    const PIPES: usize = 600;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |number: usize| directory.path().join(number.to_string());
+    let streams: Vec<FitsStream> = (0..PIPES)
+        .map(|number| {
+            mknodat(CWD, path(number), FileType::Fifo, Mode::RWXU, 0).unwrap();
+            FitsStream::named(path(number), StreamOptions::default()).unwrap()
+        })
+        .collect();
+    let mut last = streams.into_iter().next_back().unwrap();
+    let (file, pipe) = (directory.path().join("a.fits"), path(PIPES - 1));
+    std::fs::write(&file, sample()).unwrap();
+    promptly(move || {
+        assert_is_sample(&mut FitsStream::open(&file).wait().unwrap());
+        let writer = std::thread::spawn(move || std::fs::write(pipe, sample()).unwrap());
+        assert_is_sample(&mut last);
+        writer.join().unwrap();
+    });
+    let error = failure(FitsReader::open(path(0)).wait());
+    assert_says(&error, &[path(0).to_str().unwrap(), "is a pipe", "rustfits.stream"]);
+}

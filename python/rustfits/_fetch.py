@@ -257,8 +257,10 @@ def fetch_many(urls: Iterable[Names], **options: Unpack[_Options]) -> Fetch[Fetc
 
     Notes
     -----
-    A host that answers 429 or 503 is asked more slowly: no request before the time that its ``Retry-After`` names, half
-    as many files at once, twice the pause between two requests; each good answer takes a part of that back.
+    A host that answers 429 or 503 (ftp: 421) is asked more slowly: no request before the time that its ``Retry-After``
+    names, half as many files at once, twice the pause between two requests; each good answer takes a part of that back.
+
+    Later reads of files that were opened by ranges keep to the same limits, and are in the statistics.
     """
     queue, shown = _options(**options)
     return Fetch(queue, urls, shown)

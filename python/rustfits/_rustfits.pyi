@@ -46,6 +46,16 @@ class Timeout:
     @property
     def total(self) -> float | None: ...
 
+class BlockCache:
+    """Fetched bytes of remote files that are read by ranges, shared by the files that are opened with it."""
+
+    def __init__(self, max_bytes: int) -> None: ...
+    @property
+    def max_bytes(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    def clear(self) -> None: ...
+
 class Remote:
     """How a remote file is fetched."""
 
@@ -63,6 +73,7 @@ class Remote:
         max_bytes: int | None = None,
         block_bytes: int | None = None,
         cache_bytes: int | None = None,
+        cache: BlockCache | None = None,
     ) -> None: ...
     @property
     def ranged(self) -> bool: ...
@@ -86,6 +97,8 @@ class Remote:
     def block_bytes(self) -> int | None: ...
     @property
     def cache_bytes(self) -> int | None: ...
+    @property
+    def cache(self) -> BlockCache | None: ...
 
 class Header:
     """The header of an HDU: a mapping from keyword to value, in card order, found in any letter case."""

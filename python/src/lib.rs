@@ -3,6 +3,7 @@
 mod aio;
 mod array;
 mod arrow;
+mod block_cache;
 mod cells;
 mod compress;
 mod download;
@@ -47,6 +48,8 @@ mod _rustfits {
     #[pymodule_export]
     use super::array::Memory;
     #[pymodule_export]
+    use super::block_cache::PyBlockCache;
+    #[pymodule_export]
     use super::download::{DownloadResult, PyDownload, PyDownloadQueue};
     #[pymodule_export]
     use super::fetch::{FetchResult, Queue};
@@ -60,8 +63,6 @@ mod _rustfits {
     use super::header::{HeaderEdit, PyHeader};
     #[pymodule_export]
     use super::options::{PyRemote, PyTimeout};
-    #[pymodule_export]
-    use super::pickle::reopened;
     #[pymodule_export]
     use super::pixels::Extending;
     #[pymodule_export]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::block_cache::PyBlockCache;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -116,6 +117,9 @@ impl<'py> FromPyObject<'_, 'py> for TimeoutArgument {
 ///     The most bytes to accept, after gunzip.
 /// block_bytes, cache_bytes : int, optional
 ///     Ranged or auto: the size to which requested ranges are rounded, and how many fetched bytes are kept (32 MiB; 0: none).
+/// cache : BlockCache, optional
+///     Ranged or auto: where fetched bytes are kept, for all files that are opened with this cache. `cache_bytes` then holds for files only
+///     of which the server doesn't tell the version (ETag or date).
 #[pyclass(name = "Remote", frozen, eq, from_py_object, module = "rustfits")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyRemote {
@@ -139,6 +143,9 @@ pub(crate) struct PyRemote {
     /// How many fetched bytes are kept, or None for the default number.
     #[pyo3(get)]
     cache_bytes: Option<u64>,
+    /// The cache that is shared with other files, or None.
+    #[pyo3(get)]
+    cache: Option<PyBlockCache>,
 }
 
 const ACCEPTED_MODES: &str = "remote= is None, 'ranged', 'auto', 'stream' or a Remote";
@@ -180,7 +187,7 @@ fn auth_of(auth: &Bound<'_, PyAny>) -> PyResult<Auth> {
 impl PyRemote {
     #[new]
     #[pyo3(signature = (*, ranged=false, mode=None, headers=None, timeout=None, ca_file=None, client_cert=None, auth=None,
-                        proxy=None, max_bytes=None, block_bytes=None, cache_bytes=None))]
+                        proxy=None, max_bytes=None, block_bytes=None, cache_bytes=None, cache=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn py_new(
         ranged: bool,
@@ -194,6 +201,7 @@ impl PyRemote {
         max_bytes: Option<u64>,
         block_bytes: Option<u64>,
         cache_bytes: Option<u64>,
+        cache: Option<PyBlockCache>,
     ) -> PyResult<Self> {
         let fetched = match (ranged, mode.map(mode_of).transpose()?) {
             (true, None) => RemoteMode::Ranged,
@@ -204,8 +212,8 @@ impl PyRemote {
             }
             (_, mode) => mode.unwrap_or_default(),
         };
-        if !has_ranges(fetched) && (block_bytes.is_some() || cache_bytes.is_some()) {
-            return Err(PyValueError::new_err("block_bytes= and cache_bytes= need ranged=True or mode='auto'"));
+        if !has_ranges(fetched) && (block_bytes.is_some() || cache_bytes.is_some() || cache.is_some()) {
+            return Err(PyValueError::new_err("block_bytes=, cache_bytes= and cache= need ranged=True or mode='auto'"));
         }
         let client_cert = client_cert.map(|files| match files {
             CertificateArgument::One(cert) => ClientCertificate { cert, key: None },
@@ -219,7 +227,19 @@ impl PyRemote {
             .map(|headers| headers.iter().map(|(name, value)| Ok((name.extract()?, value.extract()?))).collect());
         let headers: Vec<(String, String)> = headers.unwrap_or_else(|| PyResult::Ok(Vec::new()))?;
         let timeout = timeout.map(|timeout| timeout.0);
-        Ok(Self { fetched, headers, timeout, ca_file, client_cert, auth, proxy, max_bytes, block_bytes, cache_bytes })
+        Ok(Self {
+            fetched,
+            headers,
+            timeout,
+            ca_file,
+            client_cert,
+            auth,
+            proxy,
+            max_bytes,
+            block_bytes,
+            cache_bytes,
+            cache,
+        })
     }
 
     /// Whether only the byte ranges that are touched are fetched.
@@ -287,6 +307,7 @@ impl PyRemote {
         keywords.set_item("max_bytes", self.max_bytes)?;
         keywords.set_item("block_bytes", self.block_bytes)?;
         keywords.set_item("cache_bytes", self.cache_bytes)?;
+        keywords.set_item("cache", self.cache.clone())?;
         Ok((PyTuple::empty(py), keywords))
     }
 
@@ -318,6 +339,7 @@ impl From<&rustfits::Remote> for PyRemote {
             max_bytes: remote.max_bytes,
             block_bytes: remote.block_bytes,
             cache_bytes: has_ranges(remote.mode).then_some(remote.cache_bytes),
+            cache: remote.cache.clone().map(PyBlockCache),
         }
     }
 }
@@ -347,6 +369,7 @@ impl<'py> FromPyObject<'_, 'py> for RemoteArgument {
             max_bytes: remote.max_bytes,
             block_bytes: remote.block_bytes,
             cache_bytes: remote.cache_bytes.unwrap_or(defaults.cache_bytes),
+            cache: remote.cache.map(|cache| cache.0),
         }))
     }
 }

@@ -5,7 +5,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rustfits::FitsReader;
 
-use crate::fits::Fits;
 use crate::options::PyRemote;
 
 /// A callable and its arguments, as `__reduce__` gives them.
@@ -21,9 +20,8 @@ pub(crate) fn reduce_file<'py>(py: Python<'py>, reader: &FitsReader) -> PyResult
         return Err(PyTypeError::new_err(message));
     };
     let remote = opening.options.remote.as_ref().map(PyRemote::from);
-    let reopened = py.import("rustfits._rustfits")?.getattr("_reopened")?;
     let arguments = (opening.name.as_os_str(), opening.options.lenient, remote).into_pyobject(py)?;
-    Ok((reopened, arguments))
+    Ok((arrival(py)?.getattr("opened")?, arguments))
 }
 
 /// As [`reduce_file`], for what a key of the file, or of something of it, gives.
@@ -32,20 +30,10 @@ pub(crate) fn reduce_item<'py>(
     of: impl IntoPyObject<'py>,
     key: impl IntoPyObject<'py>,
 ) -> PyResult<Reduced<'py>> {
-    Ok((py.import("operator")?.getattr("getitem")?, (of, key).into_pyobject(py)?))
+    Ok((arrival(py)?.getattr("item")?, (of, key).into_pyobject(py)?))
 }
 
-/// Opens a file that was pickled.
-#[pyfunction]
-#[pyo3(name = "_reopened")]
-pub(crate) fn reopened<'py>(
-    py: Python<'py>,
-    filename: Bound<'py, PyAny>,
-    lenient: bool,
-    remote: Option<PyRemote>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let keywords = pyo3::types::PyDict::new(py);
-    keywords.set_item("lenient", lenient)?;
-    keywords.set_item("remote", remote)?;
-    py.get_type::<Fits>().call((filename, "r"), Some(&keywords))
+/// The module whose functions are called where a handle arrives.
+fn arrival(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    py.import("rustfits._pickle")
 }

@@ -78,7 +78,7 @@ impl HostStatistics {
         self.0.failed_requests
     }
 
-    /// Answers 429 and 503, after which the host was asked more slowly.
+    /// Answers 429 and 503 (ftp: 421), after which the host was asked more slowly.
     #[getter]
     fn busy(&self) -> u64 {
         self.0.busy

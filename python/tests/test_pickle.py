@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import multiprocessing
+import operator
 import pickle
 
 import numpy as np
@@ -64,9 +66,30 @@ def test_a_file_its_hdus_and_columns(path, monkeypatch):
     assert copy.deepcopy(image).header["EXTNAME"] == "SCI"
     with rustfits.FITS(path) as fits:
         path.unlink()
-        message = pickle.dumps(fits)
-    with pytest.raises(FileNotFoundError, match=r"a\.fits"):
-        pickle.loads(message)
+        messages = [pickle.dumps(thing) for thing in [fits, fits["SCI"], fits["CAT"]["b"]]]
+    # What goes wrong is the error of the first use.
+    uses = [
+        operator.itemgetter("SCI"),
+        operator.attrgetter("header"),
+        len,
+        list,
+        contextlib.ExitStack().enter_context,
+        pickle.dumps,
+    ]
+    for thing in map(pickle.loads, messages):
+        for use in uses:
+            with pytest.raises(FileNotFoundError, match=r"a\.fits"):
+                use(thing)
+        assert "a.fits" in repr(thing)
+
+
+def test_a_worker_that_can_not_open_the_file_says_so(path):
+    with rustfits.FITS(path) as fits, multiprocessing.get_context("spawn").Pool(1) as pool:
+        stamps = Stamps(fits["SCI"])
+        path.unlink()
+        # Raised by unpickling, the error would be lost with the worker, and this wait for ever.
+        with pytest.raises(FileNotFoundError, match=r"a\.fits"):
+            pool.map_async(stamps, range(3)).get(timeout=60)
 
 
 def test_a_remote_file_takes_its_options_along(loopback, path):

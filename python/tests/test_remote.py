@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gzip
 import pickle
 import signal
@@ -319,6 +320,7 @@ def test_remote_reads_back():
         {"block_bytes": 0, "ranged": True},
         {"block_bytes": 10},
         {"cache_bytes": 10},
+        {"cache": rustfits.BlockCache(10)},
         {"max_bytes": 0},
         {"timeout": 0},
         {"timeout": -1},
@@ -336,6 +338,33 @@ def test_bad_time_limits():
     for values in [{"connect": 0}, {"idle": -1}, {"total": 0}]:
         with pytest.raises(ValueError):
             rustfits.Timeout(**values)
+
+
+def test_files_share_a_block_cache(loopback, image):
+    path = loopback.put((loopback.root / "a.fits").read_bytes())
+    cache = rustfits.BlockCache(max_bytes=1 << 20)
+    remote = rustfits.Remote(ranged=True, cache=cache)
+    assert remote.cache == cache != rustfits.BlockCache(1 << 20)
+    assert (cache.max_bytes, cache.bytes) == (1 << 20, 0)
+
+    def read():
+        with rustfits.FITS(loopback.http + path, remote=remote) as fits:
+            same(fits["SCI"].read(), image)
+        return len(loopback.log(path))
+
+    first = read()
+    assert cache.bytes > 0
+    # One request, which shows that the file is still the same.
+    assert read() == first + 1
+    assert copy.deepcopy(remote) == copy.copy(remote) == remote
+    cache.clear()
+    assert cache.bytes == 0
+    arrived = pickle.loads(pickle.dumps(remote)).cache
+    assert (arrived.max_bytes, arrived.bytes, arrived == cache) == (1 << 20, 0, False)
+    with rustfits.FITS(loopback.http + path, remote=remote) as fits:
+        same(pickle.loads(pickle.dumps(fits["SCI"])).read(), image)
+    with pytest.raises(ValueError, match="positive"):
+        rustfits.BlockCache(0)
 
 
 def test_a_streamed_open_has_no_ranges():

@@ -183,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_larger_than_the_limit_runs_alone() {
-        let shared = Shared::new(100, false, Places::new(1, 1, Arc::default()));
+        let shared = Shared::new(100, false, Places::new(1, 1, Default::default()));
         let (first, second) = (share(&shared, 0), share(&shared, 1));
         second.admit(60).await.unwrap();
         first.admit(200).await.unwrap();
@@ -202,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn in_ordered_mode_the_next_in_order_is_let_in() {
-        let shared = Shared::new(100, true, Places::new(1, 1, Arc::default()));
+        let shared = Shared::new(100, true, Places::new(1, 1, Default::default()));
         let (first, second) = (share(&shared, 0), share(&shared, 1));
         second.admit(100).await.unwrap();
         second.finished();

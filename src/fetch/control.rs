@@ -30,7 +30,7 @@ use crate::io::traffic::Traffic;
 pub struct FetchControl(Arc<State>);
 
 struct State {
-    traffic: Arc<Traffic>,
+    traffic: Traffic,
     stopped: AtomicBool,
     succeeded: AtomicU64,
     failed: AtomicU64,
@@ -44,7 +44,7 @@ struct UnderWay {
 }
 
 impl FetchControl {
-    pub(super) fn new(traffic: Arc<Traffic>) -> Self {
+    pub(super) fn new(traffic: Traffic) -> Self {
         Self(Arc::new(State {
             traffic,
             stopped: AtomicBool::new(false),
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_file_that_gets_in_line_after_all_were_cancelled_is_cancelled() {
-        let control = FetchControl::new(Arc::default());
+        let control = FetchControl::new(Traffic::default());
         let (mut first, mut second) = (control.enter(0, Vec::new()), control.enter(1, Vec::new()));
         assert!(control.cancel(0) && !control.cancel(0));
         assert_eq!(first.come().now_or_never().unwrap().kind(), ErrorKind::Cancelled);

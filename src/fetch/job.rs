@@ -30,7 +30,7 @@ pub(super) struct Common {
     pub(super) options: FetchOptions,
     pub(super) places: Arc<Places>,
     pub(super) memory: Arc<Shared>,
-    pub(super) traffic: Arc<Traffic>,
+    pub(super) traffic: Traffic,
     pub(super) control: FetchControl,
 }
 

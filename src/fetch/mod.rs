@@ -57,8 +57,11 @@ use crate::error::Result;
 /// # }
 /// ```
 ///
-/// A host that answers 429 or 503 is asked more slowly: no request before the time that its `Retry-After` names, half as many files
-/// at once, twice the pause between two requests; each good answer takes a part of that back.
+/// A host that answers 429 or 503 (ftp: 421) is asked more slowly: no request before the time that its `Retry-After` names, half as many
+/// files at once, twice the pause between two requests; each good answer takes a part of that back.
+///
+/// Later reads of files that were opened by ranges keep to the same limits, with at most `per_host` ranges on their way from a host, and are
+/// in the statistics.
 #[derive(Clone, Default)]
 pub struct Fetcher {
     options: FetchOptions,

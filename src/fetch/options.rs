@@ -53,7 +53,7 @@ pub type OnEvent = Arc<dyn Fn(&FetchEvent) + Send + Sync>;
 pub struct FetchOptions {
     /// How many files are fetched at once, 32 unless set.
     pub concurrency: usize,
-    /// How many of them from one host, 6 unless set.
+    /// How many of them from one host, 6 unless set; and how many ranges of those that were opened by ranges.
     pub per_host: usize,
     /// Bytes in flight and in results that nobody took yet, 1 GiB unless set. A file larger than that runs alone.
     pub max_buffered: u64,

@@ -27,7 +27,7 @@ pub(super) struct Places {
     limit: usize,
     per_host: usize,
     /// Knows which hosts are busy.
-    traffic: Arc<Traffic>,
+    traffic: Traffic,
     state: Mutex<State>,
 }
 
@@ -73,7 +73,7 @@ impl State {
 }
 
 impl Places {
-    pub(super) fn new(limit: usize, per_host: usize, traffic: Arc<Traffic>) -> Arc<Self> {
+    pub(super) fn new(limit: usize, per_host: usize, traffic: Traffic) -> Arc<Self> {
         Arc::new(Self { limit: limit.max(1), per_host: per_host.max(1), traffic, state: Mutex::default() })
     }
 
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn places_are_given_in_the_order_of_the_files() {
-        let places = Places::new(1, 1, Arc::default());
+        let places = Places::new(1, 1, Traffic::default());
         let mut files: Vec<_> = (0..4).map(|index| line_up(&places, index, "a")).collect();
         let mut third = files.remove(2);
         for file in &mut files {
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_busy_host_holds_up_no_other() {
-        let places = Places::new(3, 1, Arc::default());
+        let places = Places::new(3, 1, Traffic::default());
         let mut slow: Vec<_> = (0..5).map(|index| line_up(&places, index, "slow")).collect();
         assert_eq!(places.held_up(), 4);
         let (mut fast, mut local) = (line_up(&places, 5, "fast"), places.line_up(6, &Location::Memory));
@@ -255,9 +255,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_busy_host_has_fewer_places_until_it_is_well_again() {
-        let traffic = Arc::new(Traffic::new(Rules::default()));
+        let traffic = Traffic::new(Rules::default());
         let url = "http://busy/".parse().unwrap();
-        let places = Places::new(100, 6, Arc::clone(&traffic));
+        let places = Places::new(100, 6, traffic.clone());
         for (status, expected) in [(503, 3), (503, 1), (503, 1), (200, 2)] {
             let asked = traffic.permission(&url).await;
             traffic.answered(asked, status, None, false);
@@ -270,7 +270,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_moves_on_gets_in_line_before_the_younger_and_in_at_once_where_memory_is_short() {
-        let places = Places::new(4, 1, Arc::default());
+        let places = Places::new(4, 1, Traffic::default());
         let mut files: Vec<_> =
             ["a", "a", "b", "b"].iter().zip(0..).map(|(host, index)| line_up(&places, index, host)).collect();
         assert!(files.iter_mut().map(served).eq([true, false, true, false]));

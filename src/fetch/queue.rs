@@ -82,12 +82,12 @@ impl<T: Send + 'static> FetchQueue<T> {
     /// A queue; `known` is the number of files, for the progress bar, where it is known.
     pub fn new(options: FetchOptions, known: Option<u64>) -> Self {
         let bar = options.progress.then(|| bar(known));
-        let traffic = Arc::new(Traffic::new(options.rules()));
-        let places = Places::new(options.concurrency, options.per_host, Arc::clone(&traffic));
+        let traffic = Traffic::new(options.rules());
+        let places = Places::new(options.concurrency, options.per_host, traffic.clone());
         let common = Common {
             memory: Shared::new(options.max_buffered, options.ordered, Arc::clone(&places)),
             places,
-            control: FetchControl::new(Arc::clone(&traffic)),
+            control: FetchControl::new(traffic.clone()),
             traffic,
             options,
         };

@@ -29,7 +29,7 @@ pub struct HostStatistics {
     pub requests: u64,
     /// Requests that brought no answer: no connection, a broken one, a time limit. Those that were cancelled are not among them.
     pub failed_requests: u64,
-    /// Answers 429 and 503, after which the host was asked more slowly.
+    /// Answers 429 and 503, and 421 of ftp, after which the host was asked more slowly.
     pub busy: u64,
     /// Further attempts at a file after one that failed, counted at the host that the file was asked of.
     pub retries: u64,

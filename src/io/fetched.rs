@@ -10,6 +10,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use super::http::{HttpClient, RangedFile};
 use super::partial::{Partial, not_here};
 use super::segments::{Segments, coalesce};
+use crate::block_cache::BlockCache;
 use crate::error::{Error, Result};
 use crate::format::BLOCK_BYTES;
 use crate::options::Remote;
@@ -28,9 +29,10 @@ const CONCURRENT: usize = 8;
 #[derive(Debug)]
 pub(crate) struct RangedSource {
     file: RangedFile,
-    cache: Mutex<Segments>,
+    cache: BlockCache,
+    /// Under which name the cache has the file.
+    key: Arc<str>,
     block_bytes: Option<u64>,
-    cache_bytes: u64,
     ahead: Mutex<Ahead>,
 }
 
@@ -44,16 +46,13 @@ struct Ahead {
 impl RangedSource {
     /// A file of which the first bytes came with the opening request.
     pub(crate) fn new(file: RangedFile, first: &Bytes, remote: &Remote) -> Self {
-        let mut cache = Segments::default();
-        cache.insert(0, first);
+        let (cache, key) = match (&remote.cache, file.version_key()) {
+            (Some(shared), Some(key)) => (shared.clone(), Arc::from(key)),
+            _ => (BlockCache::new(remote.cache_bytes), Arc::from("")),
+        };
+        cache.insert(&key, 0, first);
         let ahead = Ahead { last: 0..first.len() as u64, bytes: HEADER_BYTES };
-        Self {
-            file,
-            cache: Mutex::new(cache),
-            block_bytes: remote.block_bytes,
-            cache_bytes: remote.cache_bytes,
-            ahead: Mutex::new(ahead),
-        }
+        Self { file, cache, key, block_bytes: remote.block_bytes, ahead: Mutex::new(ahead) }
     }
 
     /// What to ask for where a header is needed. A walk over headers that follow each other closely asks for more each time; one that passes over
@@ -94,6 +93,13 @@ impl Fetched {
     pub(crate) fn new(source: Arc<RangedSource>) -> Self {
         Self { source, held: Mutex::default(), missing: Mutex::default() }
     }
+
+    /// What the operation has that opens the file: the first bytes, also where the cache has no room for them.
+    pub(crate) fn beginning(source: Arc<RangedSource>, first: &Bytes) -> Self {
+        let fetched = Self::new(source);
+        lock(&fetched.held).insert(0, first);
+        fetched
+    }
 }
 
 impl Partial for Fetched {
@@ -104,12 +110,11 @@ impl Partial for Fetched {
     /// What is in the cache is held from now on.
     fn absent(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
         let mut held = lock(&self.held);
-        let cache = lock(&self.source.cache);
+        let RangedSource { cache, key, .. } = &*self.source;
         let mut absent = Vec::new();
         for range in ranges {
             for gap in held.gaps(range.clone()) {
-                let cached: Vec<_> = cache.overlapping(&gap).map(|(&start, piece)| (start, piece.clone())).collect();
-                for (start, piece) in cached {
+                for (start, piece) in cache.get(key, &gap) {
                     held.insert(start, &piece);
                 }
                 absent.extend(held.gaps(gap));
@@ -120,18 +125,16 @@ impl Partial for Fetched {
 
     /// Several at once.
     fn fill<'a>(&'a self, missing: Vec<Range<u64>>, client: &'a HttpClient) -> BoxFuture<'a, Result<()>> {
-        let file = &self.source.file;
+        let RangedSource { file, cache, key, .. } = &*self.source;
         stream::iter(self.source.requests(missing))
             .map(move |range| async move {
                 let start = range.start;
                 Ok::<_, Error>((start, file.fetch(client, range).await?))
             })
             .buffer_unordered(CONCURRENT)
-            .try_for_each(|(start, bytes)| {
+            .try_for_each(move |(start, bytes)| {
                 lock(&self.held).insert(start, &bytes);
-                let mut cache = lock(&self.source.cache);
-                cache.insert(start, &bytes);
-                cache.shrink(self.source.cache_bytes);
+                cache.insert(key, start, &bytes);
                 std::future::ready(Ok(()))
             })
             .boxed()

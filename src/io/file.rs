@@ -24,6 +24,16 @@ pub(crate) struct DiskFile {
 }
 
 impl DiskFile {
+    /// Opens a file to be read. A named pipe is refused: it would be waited for until somebody writes to it, and has no places to read at.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        #[cfg(unix)]
+        if std::os::unix::fs::FileTypeExt::is_fifo(&std::fs::metadata(path)?.file_type()) {
+            let message = "is a pipe: read it with rustfits.stream (Rust: FitsStream)";
+            return Err(Error::new(crate::ErrorKind::Io, message));
+        }
+        Self::new(File::open(path)?)
+    }
+
     /// Takes over an open file.
     pub(crate) fn new(file: File) -> Result<Self> {
         let metadata = file.metadata()?;

@@ -1,6 +1,6 @@
 //! Pieces of a file in memory: sorted by where they start, never overlapping, found by binary search.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -9,9 +9,6 @@ use bytes::Bytes;
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
     pieces: BTreeMap<u64, Bytes>,
-    /// The starts of the pieces, oldest first.
-    order: VecDeque<u64>,
-    bytes: u64,
 }
 
 impl Segments {
@@ -19,8 +16,6 @@ impl Segments {
     pub(crate) fn insert(&mut self, start: u64, bytes: &Bytes) {
         for gap in self.gaps(start..start.saturating_add(bytes.len() as u64)) {
             let piece = bytes.slice((gap.start - start) as usize..(gap.end - start) as usize);
-            self.bytes += piece.len() as u64;
-            self.order.push_back(gap.start);
             self.pieces.insert(gap.start, piece);
         }
     }
@@ -65,14 +60,6 @@ impl Segments {
             at = stop;
         }
         at == end
-    }
-
-    /// Drops the oldest pieces until at most `limit` bytes are left.
-    pub(crate) fn shrink(&mut self, limit: u64) {
-        while self.bytes > limit {
-            let Some(piece) = self.order.pop_front().and_then(|start| self.pieces.remove(&start)) else { break };
-            self.bytes -= piece.len() as u64;
-        }
     }
 
     /// The ranges of all pieces, in order.
@@ -147,14 +134,5 @@ mod tests {
         assert_eq!(segments.gaps(0..8), [0..4; 1]);
         segments.keep_only(&[]);
         assert_eq!(segments.gaps(0..8), [0..8; 1]);
-    }
-
-    #[test]
-    fn shrinking_drops_the_oldest() {
-        let mut segments = Segments::default();
-        segments.insert(0, &Bytes::from_static(b"old"));
-        segments.insert(10, &Bytes::from_static(b"new"));
-        segments.shrink(3);
-        assert_eq!(segments.gaps(0..13), [0..10; 1]);
     }
 }

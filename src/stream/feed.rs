@@ -1,7 +1,8 @@
 //! Readers of all kinds as chunks of bytes, and chunks into a file that arrives.
 
 use std::io::{self, Read};
-use std::pin::pin;
+use std::path::Path;
+use std::pin::{Pin, pin};
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -15,6 +16,15 @@ use crate::io::{ArrivalSink, Sink};
 
 /// How much is asked of a reader at a time.
 const READ_BYTES: usize = 256 << 10;
+
+/// Opens a file or a named pipe. For whoever is to write to the pipe no thread waits.
+pub(super) async fn open(path: &Path) -> io::Result<Pin<Box<dyn AsyncRead + Send>>> {
+    #[cfg(unix)]
+    if std::os::unix::fs::FileTypeExt::is_fifo(&tokio::fs::metadata(path).await?.file_type()) {
+        return Ok(Box::pin(tokio::net::unix::pipe::OpenOptions::new().open_receiver(path)?));
+    }
+    Ok(Box::pin(tokio::fs::File::open(path).await?))
+}
 
 /// What an asynchronous reader gives.
 pub(super) fn chunks_of_reader(

@@ -264,9 +264,7 @@ fn begin(name: &Path, options: &StreamOptions) -> Result<(Arc<str>, Arc<Arrival>
         Location::Memory => return Err(open::nothing_to_read()),
         Location::Path(_) if remote.is_some() => return Err(open::remote_of_local()),
         Location::Path(path) => arriving(keep, move |sink| {
-            Box::pin(
-                async move { feed::pass_on(feed::chunks_of_reader(tokio::fs::File::open(path).await?), sink).await },
-            )
+            Box::pin(async move { feed::pass_on(feed::chunks_of_reader(feed::open(&path).await?), sink).await })
         })?,
         location => {
             let remote = remote.unwrap_or_default();

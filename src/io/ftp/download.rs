@@ -17,6 +17,9 @@ use crate::options::Remote;
 
 /// What stands for the reply of a server that sends the file, where http has a status: 150, as FTP has it.
 const ACCEPTED: u16 = 150;
+/// The reply of a server that has too many connections or goes down (RFC 959), and the status that stands for it.
+const NOT_AVAILABLE: u16 = 421;
+const BUSY: u16 = 503;
 
 /// One download, which counts its attempts and bytes also where it fails.
 pub(crate) struct FtpDownload<'a> {
@@ -182,7 +185,11 @@ impl<'a> FtpDownload<'a> {
             }
             Err(error) => {
                 span.record("error", display(&error));
-                self.traffic.failed(asked);
+                if error.reply() == Some(NOT_AVAILABLE) {
+                    self.traffic.answered(asked, BUSY, None, false);
+                } else {
+                    self.traffic.failed(asked);
+                }
                 Err(error)
             }
         }

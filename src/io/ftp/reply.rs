@@ -66,7 +66,8 @@ pub(super) fn shown(response: &Response, target: &Target) -> String {
 }
 
 fn refusal(doing: &str, response: &Response, target: &Target) -> Error {
-    let kind = match code(response) {
+    let code = code(response);
+    let kind = match code {
         430 | 530 | 532 | 332 => ErrorKind::PermissionDenied,
         550 => ErrorKind::NotFound,
         500..=599 => ErrorKind::Io,
@@ -74,7 +75,7 @@ fn refusal(doing: &str, response: &Response, target: &Target) -> Error {
         _ => ErrorKind::Network,
     };
     let text = shown(response, target);
-    Error::new(kind, format!("the server answered \"{text}\" ({doing})"))
+    Error::new(kind, format!("the server answered \"{text}\" ({doing})")).with_reply(code)
 }
 
 #[cfg(test)]

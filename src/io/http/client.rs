@@ -3,9 +3,8 @@
 use super::address::{redirect_target, request_uri, same_host};
 use super::connect::{Answered, Connector, proxies, step_limit};
 use super::failure::{Failure, is_parse, request_error, retry_after, status_error};
-#[cfg(test)]
-use super::request::ByteRange;
-use super::request::{Headers, Request};
+use super::lanes::{Lanes, Load};
+use super::request::{ByteRange, Headers, Request};
 use super::response::{Limits, Response};
 use crate::io::location::display_url;
 use crate::io::tls::TlsOptions;
@@ -15,6 +14,7 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::header::{LOCATION, PROXY_AUTHORIZATION};
 use hyper::http::Extensions;
+use hyper::http::uri::Scheme;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::client::proxy::matcher::Matcher;
@@ -38,6 +38,8 @@ const CONNECTION_WINDOW: u32 = 32 * STREAM_WINDOW;
 /// How many idle connections are kept for each host, and how long: shorter than servers commonly keep theirs.
 const IDLE_CONNECTIONS: usize = 32;
 const IDLE_TIME: Duration = Duration::from_secs(50);
+/// How many pools are kept that nothing is asked of at the moment: whoever sets another time limit each time would else fill the memory.
+const MOST_POOLS: usize = 32;
 
 type Library = Client<Connector, Empty<Bytes>>;
 type Answer = hyper::Response<Incoming>;
@@ -56,7 +58,7 @@ type PoolKey = (TlsOptions, Option<String>, Duration);
 /// The connections that share certificates and time limit.
 struct Pool {
     connector: Connector,
-    kept: Library,
+    kept: Lanes<Library>,
     /// Never reuses a connection: for the second attempt after a kept one turned out to be closed.
     fresh: Library,
 }
@@ -122,11 +124,15 @@ impl HttpClient {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let asked = request.traffic.permission(&url).await;
-            let answer = match pool.send(&url, &headers, limit).await {
-                Ok((answer, reused)) => {
+            let expected = match &request.range {
+                Some(ByteRange::Part(range)) => Some(range.end.saturating_sub(range.start)),
+                _ => None,
+            };
+            let (answer, load) = match pool.send(&url, &headers, expected, limit).await {
+                Ok(Sent { answer, reused, load }) => {
                     let retry_after = retry_after(answer.headers(), SystemTime::now());
                     request.traffic.answered(asked, answer.status().as_u16(), retry_after, reused);
-                    answer
+                    (answer, load)
                 }
                 Err(error) => {
                     request.traffic.failed(asked);
@@ -141,7 +147,7 @@ impl HttpClient {
                 if !status.is_success() {
                     return Err(Failure::status(status, answer.headers(), &moved));
                 }
-                return Ok(Response::new(answer, url, display_url(request.url), limits, span.clone()));
+                return Ok(Response::new(answer, url, display_url(request.url), limits, span.clone(), load));
             }
             let target = redirect_target(&url, answer.headers().get(LOCATION))
                 .map_err(|reason| status_error(status, &format!("the server redirects ({status}){moved} {reason}")))?;
@@ -166,6 +172,9 @@ impl HttpClient {
             None => self.proxies.clone(),
         };
         let pool = Arc::new(Pool::new(proxies, TlsOptions::of(remote), remote.timeout.connect));
+        if pools.len() >= MOST_POOLS {
+            pools.retain(|_, pool| Arc::strong_count(pool) > 1);
+        }
         pools.insert(key, pool.clone());
         Ok(pool)
     }
@@ -182,15 +191,19 @@ impl Pool {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .http1_max_buf_size(READ_BYTES)
             .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW);
-        let kept = builder.build(connector.clone());
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            // A connection that is dead without having said so has to be found out before a request on it runs into its limit: the next
+            // attempt would be made on the same one.
+            .http2_keep_alive_interval(limit / 3)
+            .http2_keep_alive_timeout(limit / 3);
+        let kept = Lanes::new(|| builder.build(connector.clone()));
         let fresh = builder.pool_max_idle_per_host(0).build(connector.clone());
         Self { connector, kept, fresh }
     }
 
-    /// Sends one request. A kept connection that the server closed in the meantime costs one more attempt, on a new one.
-    /// Says also whether the connection had served before.
-    async fn send(&self, url: &Url, headers: &Headers, limit: Duration) -> Result<(Answer, bool)> {
+    /// Sends one request, to which so many bytes are the answer if that is known. A kept connection that the server closed in the meantime
+    /// costs one more attempt, on a new one.
+    async fn send(&self, url: &Url, headers: &Headers, expected: Option<u64>, limit: Duration) -> Result<Sent> {
         let uri = request_uri(url)?;
         let mut headers = headers.to_map();
         if let Some(value) = self.connector.proxy_authorization(&uri) {
@@ -203,13 +216,31 @@ impl Pool {
             headers.clone_into(request.headers_mut());
             request
         };
-        let first = answer(&self.kept, request(), host, limit).await?;
+        // Without TLS nobody speaks HTTP/2, and each request has a connection to itself.
+        let (kept, load) = match uri.authority() {
+            Some(authority) if uri.scheme() == Some(&Scheme::HTTPS) => {
+                let (client, load) = self.kept.choose(authority.as_str(), expected);
+                (client, Some(load))
+            }
+            _ => (self.kept.first(), None),
+        };
+        let first = answer(kept, request(), host, limit).await?;
         let second = match first {
             Err(error) if is_stale(&error) => answer(&self.fresh, request(), host, limit).await?,
             first => first,
         };
-        second.map_err(|error| request_error(&error, host))
+        let (answer, reused) = second.map_err(|error| request_error(&error, host))?;
+        Ok(Sent { answer, reused, load })
     }
+}
+
+/// What a request brought.
+struct Sent {
+    answer: Answer,
+    /// Whether the connection had served before.
+    reused: bool,
+    /// To be kept as long as the body comes.
+    load: Option<Load>,
 }
 
 /// The span of a request, from here to the end of its body.
@@ -267,4 +298,24 @@ pub(super) fn deadline(remote: &Remote) -> Option<Instant> {
 /// The error of a transfer that isn't done at its deadline.
 pub(super) fn total_limit() -> Error {
     Error::timeout("the transfer took longer than its time limit (total)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_that_nobody_uses_are_not_kept_for_ever() {
+        let client = HttpClient::with_proxies(Matcher::builder().build());
+        let pool = |seconds| {
+            let timeout = crate::Timeout { connect: Duration::from_secs(seconds), ..crate::Timeout::default() };
+            client.pool(&Remote { timeout, ..Remote::default() }).unwrap()
+        };
+        let used = pool(1);
+        for seconds in 2..200 {
+            pool(seconds);
+        }
+        assert!(client.pools.lock().unwrap().len() <= MOST_POOLS);
+        assert!(Arc::ptr_eq(&used, &pool(1)) && Arc::ptr_eq(&pool(199), &pool(199)));
+    }
 }

@@ -131,7 +131,7 @@ impl<'a> Transfer<'a> {
     pub(crate) async fn ask(mut self, first: u64, by_ranges: impl Fn(&[u8]) -> bool) -> Result<Asked<'a>> {
         match First::ask(self.client, &self.request(), first, self.deadline).await? {
             First::Part(head, bytes) if by_ranges(&bytes) => {
-                Ok(Asked::Ranged(Box::new(RangedFile::of(self.url, self.remote, head)), bytes))
+                Ok(Asked::Ranged(Box::new(RangedFile::of(self.url, self.remote, self.traffic, head)), bytes))
             }
             answer => {
                 self.first = Some(answer);

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `client` | connections that are kept and reused; one request with its redirects |
+//! | `lanes` | over which of several connections HTTP/2 requests go |
 //! | `connect` | how one connection is made: proxy, TCP, TLS, each within its time limit |
 //! | `request` | what is sent: headers, and which of them a redirect may take to another host |
 //! | `response` | what comes back: the head, and a body that can't be short without an error |
@@ -18,6 +19,7 @@ mod client;
 mod connect;
 mod download;
 mod failure;
+mod lanes;
 mod ranges;
 mod request;
 mod response;

@@ -10,7 +10,7 @@ use super::response::{ContentRange, FileVersion, Head, Response};
 use super::retry::RetryPolicy;
 use crate::error::ResultExt;
 use crate::io::location::display_url;
-use crate::io::traffic::{FREE, Traffic};
+use crate::io::traffic::{FREE, Slots, Traffic};
 use crate::{Error, ErrorKind, Remote, Result};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -29,6 +29,9 @@ pub(crate) struct RangedFile {
     len: u64,
     version: FileVersion,
     remote: Remote,
+    /// What the ranges are a part of.
+    traffic: Traffic,
+    slots: Slots,
 }
 
 impl RangedFile {
@@ -45,16 +48,23 @@ impl RangedFile {
         first: u64,
     ) -> Result<(Self, Bytes)> {
         match First::ask(client, &Request::new(url, remote, traffic), first, deadline(remote)).await? {
-            First::Part(head, bytes) => Ok((Self::of(url, remote, head), bytes)),
+            First::Part(head, bytes) => Ok((Self::of(url, remote, traffic, head), bytes)),
             // The body is dropped unread: it may be gigabytes.
             First::Whole(response) => Err(ignores_ranges(&response.head)).in_file(&display_url(url)),
         }
     }
 
-    /// A file of which the head of a part is known.
-    pub(super) fn of(url: &Url, remote: &Remote, head: Head) -> Self {
-        let len = head.content_range.map_or(0, |range| range.total);
-        Self { url: url.clone(), name: display_url(url), len, version: head.version, remote: remote.clone() }
+    /// A file of which the head of a part is known. Its ranges are asked for within the same limits, and counted with the rest.
+    pub(super) fn of(url: &Url, remote: &Remote, traffic: &Traffic, head: Head) -> Self {
+        Self {
+            name: display_url(url),
+            len: head.content_range.map_or(0, |range| range.total),
+            version: head.version,
+            remote: remote.clone(),
+            traffic: traffic.clone(),
+            slots: traffic.slots(url),
+            url: url.clone(),
+        }
     }
 
     /// The size of the file.
@@ -65,6 +75,21 @@ impl RangedFile {
     /// The URL without credentials, as messages show it.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What tells this version of the file from all other files; `None` where the server doesn't say which version it is.
+    pub(crate) fn version_key(&self) -> Option<String> {
+        self.version.validator()?;
+        let FileVersion { etag, last_modified } = &self.version;
+        let mut url = self.url.clone();
+        url.set_fragment(None);
+        // No line of these can hold a line break.
+        Some(format!(
+            "{url}\n{}\n{}\n{}",
+            etag.as_deref().unwrap_or_default(),
+            last_modified.as_deref().unwrap_or_default(),
+            self.len
+        ))
     }
 
     /// Fetches exactly these bytes; what may succeed is tried again up to twice.
@@ -82,11 +107,12 @@ impl RangedFile {
             let message = format!("bytes {start}..{end} were asked for, the file has {}", self.len);
             return Err(Error::truncated(message).in_file(&self.name));
         }
+        let _slot = self.slots.take().await;
         let deadline = deadline(&self.remote);
         let request = Request {
             range: Some(ByteRange::Part(range.clone())),
             if_range: self.version.validator(),
-            ..Request::new(&self.url, &self.remote, &FREE)
+            ..Request::new(&self.url, &self.remote, &self.traffic)
         };
         retrying(&request, deadline, |request| self.part(client, request, range.clone(), deadline))
             .await
@@ -114,7 +140,7 @@ impl RangedFile {
             return Err(ignores_ranges(head).into());
         }
         check_range(head, &range, self.len)?;
-        Ok(read_body(&mut response, range.end - range.start).await?)
+        Ok(read_body(&mut response, range.end - range.start, &self.traffic).await?)
     }
 }
 
@@ -160,7 +186,8 @@ async fn first_part(client: &HttpClient, request: Request<'_>, deadline: Option<
         _ => 0..total,
     };
     check_range(&response.head, &asked, total)?;
-    let bytes = read_body(&mut response, asked.end - asked.start).await?;
+    // Whoever asked counts these, with the rest of the file.
+    let bytes = read_body(&mut response, asked.end - asked.start, &FREE).await?;
     Ok(First::Part(response.head.clone(), bytes))
 }
 
@@ -202,7 +229,7 @@ fn check_range(head: &Head, asked: &Range<u64>, len: u64) -> Result<()> {
 }
 
 /// Reads a body of which the length is known.
-async fn read_body(response: &mut Response, length: u64) -> Result<Bytes> {
+async fn read_body(response: &mut Response, length: u64, traffic: &Traffic) -> Result<Bytes> {
     let mut bytes = Vec::new();
     let reserve = usize::try_from(length.min(RESERVE_BYTES)).unwrap_or(usize::MAX);
     let refused = |_| Error::too_large(format!("a range of {length} bytes is larger than the memory"));
@@ -213,6 +240,7 @@ async fn read_body(response: &mut Response, length: u64) -> Result<Bytes> {
         }
         bytes.try_reserve(chunk.len()).map_err(refused)?;
         bytes.extend_from_slice(&chunk);
+        traffic.arrived(&response.head.url, chunk.len() as u64).await;
     }
     if (bytes.len() as u64) < length {
         return Err(Error::network(format!("the body ended at {} of {length} bytes", bytes.len())));

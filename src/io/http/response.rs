@@ -2,6 +2,7 @@
 
 use super::client::total_limit;
 use super::failure::in_words;
+use super::lanes::Load;
 use crate::{Error, Result};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -127,6 +128,8 @@ pub(crate) struct Response {
     limits: Limits,
     /// Of the request: it ends with the body.
     span: Span,
+    /// What the body adds to the load of its connection.
+    _load: Option<Load>,
 }
 
 impl Drop for Response {
@@ -136,10 +139,17 @@ impl Drop for Response {
 }
 
 impl Response {
-    pub(super) fn new(answer: hyper::Response<Incoming>, url: Url, name: String, limits: Limits, span: Span) -> Self {
+    pub(super) fn new(
+        answer: hyper::Response<Incoming>,
+        url: Url,
+        name: String,
+        limits: Limits,
+        span: Span,
+        load: Option<Load>,
+    ) -> Self {
         let (parts, body) = answer.into_parts();
         let head = Head::new(&parts.headers, parts.status.as_u16(), url, body.size_hint().exact());
-        Self { head, body, received: 0, name, limits, span }
+        Self { head, body, received: 0, name, limits, span, _load: load }
     }
 
     /// The next bytes of the body as they come, `None` at its end.

@@ -1,4 +1,5 @@
-//! The traffic of a fetch of many files: what is asked of each host, how fast, and what comes of it.
+//! The traffic of a fetch of many files, and of later reads of those that it opened by ranges: what is asked of each host, how fast, and what
+//! comes of it.
 //!
 //! Every request asks for permission first, and tells what came of it. A host that says that it is busy (429, 503) is asked more slowly,
 //! and not at all before the time that its `Retry-After` names; limits on requests and bytes in a second hold for all hosts together.
@@ -7,18 +8,22 @@
 //! | --- | --- |
 //! | `bucket` | so much in a second |
 //! | `pace` | how fast one host may be asked |
+//! | `slots` | how many ranges may be on their way from one host |
 //! | `latencies` | how long answers took |
 //!
-//! Waiting for permission is only ever waiting for some time, never for another file: nothing can lock up here.
+//! Waiting for permission is only ever waiting for some time, never for another file; and a place of [`Slots`] is held by one range on its way, which waits
+//! for nothing but time: nothing can lock up here.
 
 mod bucket;
 mod latencies;
 mod pace;
+mod slots;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
@@ -26,6 +31,7 @@ use bucket::Bucket;
 pub(crate) use latencies::Latencies;
 use pace::Pace;
 pub(crate) use pace::PaceLimits;
+pub(crate) use slots::Slots;
 
 /// The most hosts that are counted one by one; what goes to further ones is counted under [`OTHER_HOSTS`].
 const MOST_HOSTS: usize = 1000;
@@ -33,19 +39,27 @@ const MOST_HOSTS: usize = 1000;
 const OTHER_HOSTS: &str = "(others)";
 
 /// The traffic of a plain open: nothing is limited, nothing counted.
-pub(crate) static FREE: Traffic = Traffic { rules: None, state: Mutex::new(State::new()) };
+pub(crate) static FREE: Traffic = Traffic(None);
 
-/// Limits on what a fetch asks for, and counts of what came.
-pub(crate) struct Traffic {
-    /// `None`: no limits and no counts.
-    rules: Option<Rules>,
+/// Limits on what a fetch asks for, and counts of what came; as [`FREE`] by default. Clones are of the same traffic.
+#[derive(Clone, Default)]
+pub(crate) struct Traffic(Option<Arc<Ruled>>);
+
+/// Traffic with limits and counts.
+struct Ruled {
+    rules: Rules,
     state: Mutex<State>,
 }
 
-impl Default for Traffic {
-    /// As [`FREE`].
-    fn default() -> Self {
-        Self { rules: None, state: Mutex::new(State::new()) }
+impl Ruled {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Traffic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Traffic").field(&self.0.as_ref().map(|ruled| &ruled.rules)).finish()
     }
 }
 
@@ -60,19 +74,18 @@ pub(crate) struct Rules {
     pub(crate) pace: PaceLimits,
 }
 
+#[derive(Default)]
 struct State {
     bytes: Option<Bucket>,
     requests: Option<Bucket>,
     /// Hosts that have been busy.
     paces: BTreeMap<Arc<str>, Pace>,
     counts: BTreeMap<Arc<str>, HostCounts>,
+    /// Of the hosts of which files are read by ranges.
+    slots: BTreeMap<Arc<str>, Weak<Semaphore>>,
 }
 
 impl State {
-    const fn new() -> Self {
-        Self { bytes: None, requests: None, paces: BTreeMap::new(), counts: BTreeMap::new() }
-    }
-
     fn counts(&mut self, host: &Arc<str>) -> &mut HostCounts {
         let host = if self.counts.len() < MOST_HOSTS || self.counts.contains_key(host) {
             Arc::clone(host)
@@ -90,7 +103,7 @@ pub(crate) struct HostCounts {
     pub(crate) requests: u64,
     /// Requests that brought no answer.
     pub(crate) failed: u64,
-    /// Answers that the host is busy: 429 and 503.
+    /// Answers that the host is busy: 429 and 503 (ftp: 421).
     pub(crate) busy: u64,
     /// Further attempts after one that failed.
     pub(crate) retries: u64,
@@ -121,51 +134,41 @@ impl Traffic {
         let state = State {
             bytes: rules.bytes_per_second.map(|rate| Bucket::new(rate as f64)),
             requests: rules.requests_per_second.map(Bucket::new),
-            ..State::new()
+            ..State::default()
         };
-        Self { rules: Some(rules), state: Mutex::new(state) }
+        Self(Some(Arc::new(Ruled { rules, state: Mutex::new(state) })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What limits the ranges that are read from a host by files that were opened within this traffic.
+    pub(crate) fn slots(&self, url: &Url) -> Slots {
+        let Some(ruled) = &self.0 else { return Slots::default() };
+        let host = host_of(url);
+        let mut state = ruled.state();
+        if let Some(slots) = state.slots.get(&host).and_then(Weak::upgrade) {
+            return Slots::of(slots);
+        }
+        state.slots.retain(|_, slots| slots.strong_count() > 0);
+        let slots = Arc::new(Semaphore::new(ruled.rules.pace.files.clamp(1, Semaphore::MAX_PERMITS)));
+        state.slots.insert(host, Arc::downgrade(&slots));
+        Slots::of(slots)
     }
 
     /// Waits until a request may be made; it has been made then.
     pub(crate) async fn permission(&self, url: &Url) -> Asked {
-        if self.rules.is_none() {
-            return Asked { host: None, begun: Instant::now() };
-        }
+        let Some(ruled) = &self.0 else { return Asked { host: None, begun: Instant::now() } };
         let host = host_of(url);
         // Asks again each time: the host may have become busy, or another request have been first.
-        while let Err(until) = self.ask(&host, Instant::now()) {
+        while let Err(until) = ruled.ask(&host, Instant::now()) {
             sleep_until(until).await;
         }
         Asked { host: Some(host), begun: Instant::now() }
     }
 
-    /// Takes the permission, or says when to ask again.
-    fn ask(&self, host: &Arc<str>, now: Instant) -> Result<(), Instant> {
-        let mut state = self.state();
-        let paced = state.paces.get(host).and_then(Pace::earliest);
-        let limited = state.requests.as_ref().and_then(Bucket::earliest);
-        if let Some(until) = paced.max(limited).filter(|&until| until > now) {
-            return Err(until);
-        }
-        if let Some(pace) = state.paces.get_mut(host) {
-            pace.asked(now);
-        }
-        if let Some(requests) = &mut state.requests {
-            requests.take(now, 1.0);
-        }
-        state.counts(host).requests += 1;
-        Ok(())
-    }
-
     /// The request brought an answer. `retry_after` is what the host says of the next one.
     pub(crate) fn answered(&self, asked: Asked, status: u16, retry_after: Option<Duration>, reused: bool) {
-        let (Some(rules), Some(host)) = (&self.rules, asked.host) else { return };
-        let now = Instant::now();
-        let mut state = self.state();
+        let (Some(ruled), Some(host)) = (&self.0, asked.host) else { return };
+        let (rules, now) = (&ruled.rules, Instant::now());
+        let mut state = ruled.state();
         let counts = state.counts(&host);
         counts.latencies.add(now.saturating_duration_since(asked.begun));
         *(if reused { &mut counts.connections_reused } else { &mut counts.connections_opened }) += 1;
@@ -184,25 +187,23 @@ impl Traffic {
 
     /// The request brought none.
     pub(crate) fn failed(&self, asked: Asked) {
-        if let Some(host) = asked.host {
-            self.state().counts(&host).failed += 1;
+        if let (Some(ruled), Some(host)) = (&self.0, asked.host) {
+            ruled.state().counts(&host).failed += 1;
         }
     }
 
     /// A file is asked for once more.
     pub(crate) fn retrying(&self, url: &Url) {
-        if self.rules.is_some() {
-            self.state().counts(&host_of(url)).retries += 1;
+        if let Some(ruled) = &self.0 {
+            ruled.state().counts(&host_of(url)).retries += 1;
         }
     }
 
     /// Bytes arrived; waits where they were too many.
     pub(crate) async fn arrived(&self, url: &Url, bytes: u64) {
-        if self.rules.is_none() {
-            return;
-        }
+        let Some(ruled) = &self.0 else { return };
         let until = {
-            let mut state = self.state();
+            let mut state = ruled.state();
             let host = host_of(url);
             let counts = state.counts(&host);
             counts.bytes = counts.bytes.saturating_add(bytes);
@@ -215,12 +216,33 @@ impl Traffic {
 
     /// How many files may be fetched at once from a host, of which the caller would allow so many.
     pub(crate) fn files_at_once(&self, host: &Arc<str>, most: usize) -> usize {
-        self.state().paces.get(host).map_or(most, |pace| pace.files().min(most))
+        let Some(ruled) = &self.0 else { return most };
+        ruled.state().paces.get(host).map_or(most, |pace| pace.files().min(most))
     }
 
     /// What came so far, by host.
     pub(crate) fn counts(&self) -> BTreeMap<Arc<str>, HostCounts> {
-        self.state().counts.clone()
+        self.0.as_ref().map(|ruled| ruled.state().counts.clone()).unwrap_or_default()
+    }
+}
+
+impl Ruled {
+    /// Takes the permission, or says when to ask again.
+    fn ask(&self, host: &Arc<str>, now: Instant) -> Result<(), Instant> {
+        let mut state = self.state();
+        let paced = state.paces.get(host).and_then(Pace::earliest);
+        let limited = state.requests.as_ref().and_then(Bucket::earliest);
+        if let Some(until) = paced.max(limited).filter(|&until| until > now) {
+            return Err(until);
+        }
+        if let Some(pace) = state.paces.get_mut(host) {
+            pace.asked(now);
+        }
+        if let Some(requests) = &mut state.requests {
+            requests.take(now, 1.0);
+        }
+        state.counts(host).requests += 1;
+        Ok(())
     }
 }
 
@@ -247,7 +269,7 @@ mod tests {
     /// When the host may be asked, counted from `begun`: the clock is moved on until then.
     fn permitted(traffic: &Traffic, host: &str, begun: Instant) -> Duration {
         let mut now = begun;
-        while let Err(until) = traffic.ask(&Arc::from(host), now) {
+        while let Err(until) = traffic.0.as_ref().unwrap().ask(&Arc::from(host), now) {
             assert!(until > now);
             now = until;
         }

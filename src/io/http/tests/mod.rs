@@ -2,6 +2,7 @@
 
 mod body;
 mod download;
+mod http2;
 mod proxy;
 mod ranges;
 mod request;

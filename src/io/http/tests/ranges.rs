@@ -1,12 +1,13 @@
 //! Files that are read by ranges.
 
-use crate::io::traffic::FREE;
+use crate::io::traffic::{FREE, PaceLimits, Rules, Traffic};
 
 use super::super::{HttpClient, RangedFile};
 use super::server::{After, Reply, Seen, Server};
 use super::{NEVER, client, limits, remote};
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use url::Url;
 
 const FILE: &[u8] = b"0123456789abcdef";
@@ -138,6 +139,26 @@ async fn what_may_succeed_is_tried_again() {
     let (file, _) = open(&client, &server, 4).await.unwrap();
     assert_eq!(file.fetch(&client, 8..12).await.unwrap(), "89ab");
     assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn only_so_many_ranges_are_asked_of_a_host_at_once() {
+    let server = Server::start(|seen| if seen.number == 0 { part(seen) } else { Reply::none(After::Stall) }).await;
+    let rules = Rules { pace: PaceLimits::new(2, NEVER, NEVER), ..Rules::default() };
+    let (client, traffic, url) = (client(), Traffic::new(rules), Url::parse(&server.url("/f")).unwrap());
+    let (file, _) = RangedFile::open(&client, &url, &remote(), &traffic, 1).await.unwrap();
+    let asked = || traffic.counts().values().map(|counts| counts.requests).sum::<u64>();
+    let mut fetches: Vec<_> = (0..4).map(|_| Box::pin(file.fetch(&client, 3..5))).collect();
+    for (begun, expected) in [(1, 2), (2, 3), (3, 3), (4, 3)] {
+        assert!((&mut fetches[begun - 1]).now_or_never().is_none());
+        assert_eq!(asked(), expected);
+    }
+    // Whoever gives up lets the next one go.
+    drop(fetches.remove(0));
+    assert!((&mut fetches[1]).now_or_never().is_none() && (&mut fetches[2]).now_or_never().is_none());
+    assert_eq!(asked(), 4);
+    drop(fetches);
+    assert!(traffic.slots(&url).take().now_or_never().is_some());
 }
 
 #[tokio::test]

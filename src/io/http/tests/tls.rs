@@ -1,9 +1,6 @@
 //! https: whom we trust, and what is said when we don't.
 
-use super::super::{RetryPolicy, download};
 use super::{client, get_error, remote};
-use crate::io::budget::Unlimited;
-use crate::io::sink::MemorySink;
 use crate::{ErrorKind, Remote};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -31,7 +28,7 @@ async fn serve(name: &str) -> (u16, NamedTempFile) {
 }
 
 /// A listener, what answers the TLS handshakes on it, and a file that makes its certificate trusted.
-async fn prepare(name: &str, protocols: &[&[u8]]) -> (TcpListener, TlsAcceptor, NamedTempFile) {
+pub(super) async fn prepare(name: &str, protocols: &[&[u8]]) -> (TcpListener, TlsAcceptor, NamedTempFile) {
     let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -86,30 +83,4 @@ async fn a_server_without_tls_is_a_network_error() {
         tokio::time::timeout(super::NEVER, get_error(&url, &super::limits(super::SOON, super::NEVER, None))).await;
     let error = error.unwrap();
     assert!(matches!(error.kind(), ErrorKind::Network | ErrorKind::Timeout), "{error}");
-}
-
-#[tokio::test]
-async fn http2_is_spoken_where_the_server_has_it() {
-    // Larger than what may come ahead of being read.
-    const BODY: &[u8] = &[7; 5 << 20];
-    let (listener, acceptor, ca_file) = prepare("localhost", &[b"h2", b"http/1.1"]).await;
-    let url = Url::parse(&format!("https://localhost:{}/f", listener.local_addr().unwrap().port())).unwrap();
-    // One connection is all that this server takes.
-    tokio::spawn(async move {
-        let socket = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
-        let mut connection = h2::server::handshake(socket).await.unwrap();
-        while let Some(Ok((request, mut respond))) = connection.accept().await {
-            assert_eq!(request.headers()["accept-encoding"], "identity");
-            let head = hyper::Response::builder().header("content-length", BODY.len()).body(()).unwrap();
-            let mut body = respond.send_response(head, false).unwrap();
-            body.send_data(BODY.into(), true).unwrap();
-        }
-    });
-    let (client, remote) = (client(), Remote { ca_file: Some(ca_file.path().to_owned()), ..remote() });
-    let downloads = (0..3).map(async |_| {
-        let mut sink = MemorySink::new(&Unlimited, None);
-        download(&client, &url, &remote, &RetryPolicy::none(), &Unlimited, &mut sink).await.unwrap();
-        assert_eq!(sink.into_bytes(), BODY);
-    });
-    futures_util::future::join_all(downloads).await;
 }

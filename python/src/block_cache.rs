@@ -1,0 +1,66 @@
+//! `BlockCache`: what files that are read by ranges share of the bytes that were fetched.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rustfits::BlockCache;
+
+/// Fetched bytes of remote files that are read by ranges, shared by all files that are opened with ``Remote(cache=...)``.
+///
+/// Of all files together at most so many bytes are kept: what was used longest ago goes first. The bytes belong to a version of a URL, as
+/// the server tells it by a (strong) ETag or date, and the length; a file of which it tells neither keeps its bytes for itself. Opening the
+/// same version again asks for its first bytes only. Any number of threads and tasks may use one cache.
+///
+/// Pickled, as a part of a file, it arrives as an empty one of the same size; copies within a process share their bytes.
+///
+/// Parameters
+/// ----------
+/// max_bytes : int
+///     The most bytes that it holds.
+#[pyclass(name = "BlockCache", frozen, eq, from_py_object, module = "rustfits")]
+#[derive(Clone, PartialEq)]
+pub(crate) struct PyBlockCache(pub(crate) BlockCache);
+
+#[pymethods]
+impl PyBlockCache {
+    #[new]
+    fn py_new(max_bytes: u64) -> PyResult<Self> {
+        if max_bytes == 0 {
+            return Err(PyValueError::new_err("max_bytes= must be positive"));
+        }
+        Ok(Self(BlockCache::new(max_bytes)))
+    }
+
+    /// The most bytes that it holds.
+    #[getter]
+    fn max_bytes(&self) -> u64 {
+        self.0.max_bytes()
+    }
+
+    /// How many bytes it holds now.
+    #[getter]
+    fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
+    /// Let go of all of them.
+    fn clear(&self) {
+        self.0.clear();
+    }
+
+    fn __getnewargs__(&self) -> (u64,) {
+        (self.0.max_bytes(),)
+    }
+
+    fn __copy__(&self) -> Self {
+        self.clone()
+    }
+
+    fn __deepcopy__(&self, _memo: &Bound<'_, PyDict>) -> Self {
+        self.clone()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("BlockCache(max_bytes={}): {} bytes", self.0.max_bytes(), self.0.bytes())
+    }
+}
