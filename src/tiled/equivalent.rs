@@ -186,7 +186,7 @@ impl TiledPlan {
 }
 
 /// The sum of bytes that start at this offset of the data.
-fn sum_at(offset: u64, bytes: &[u8]) -> Sum {
+pub(super) fn sum_at(offset: u64, bytes: &[u8]) -> Sum {
     let lead = (offset % 4) as usize;
     let (head, rest) = bytes.split_at(if lead == 0 { 0 } else { (4 - lead).min(bytes.len()) });
     let mut word = [0; 4];

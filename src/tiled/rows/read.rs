@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::super::tile_reader::TileReader;
-use super::arrays::{PackedArray, PackedArraysPlan, packed_arrays};
+use super::arrays::{PackedArray, PackedArraysPlan, joined, packed_arrays};
 use super::layout::TiledTable;
 use super::packing::{Packing, Unpacker};
 use crate::directory::HduEntry;
@@ -78,7 +78,7 @@ fn arrays(
         let mut found: Vec<(u64, PackedArray)> = Vec::new();
         let mut packing = Packing::Plain;
         if let Some(stored) = number_of(layout, column).and_then(|number| table.columns.get(number)) {
-            packing = stored.packing.clone().in_item(|| format!("column '{}'", column.name))?;
+            packing = stored.packing.clone()?;
             let streams: Vec<&Range<u64>> = streams.iter().filter_map(|tile| tile.get(next)).collect();
             found = wanted_arrays(table, stored.descriptor.unwrap_or(0), &streams, (rows, touched), source)
                 .in_item(|| format!("column '{}'", column.name))?;
@@ -265,14 +265,7 @@ impl ReadPlan for TileRowsPlan {
     }
 
     fn ranges(&self, index: usize) -> Vec<Range<u64>> {
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        for stream in self.part(index).map(|part| part.streams.as_slice()).unwrap_or_default() {
-            match ranges.last_mut() {
-                Some(last) if last.end == stream.start => last.end = stream.end,
-                _ => ranges.push(stream.clone()),
-            }
-        }
-        ranges
+        joined(self.part(index).map(|part| part.streams.as_slice()).unwrap_or_default().iter().cloned())
     }
 
     fn output_sizes(&self, index: usize) -> Vec<usize> {
