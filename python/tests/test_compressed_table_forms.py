@@ -1,6 +1,7 @@
 """Compressed tables as others may write them: NOCOMPRESS, unknown algorithms, more rows of tiles than tiles."""
 
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -167,3 +168,89 @@ def test_repack_of_shared_arrays(tmp_path):
         packed = file.to_bytes()
         hdu.repack()
         assert file.to_bytes() == packed
+
+
+def test_tiles_are_kept_for_the_next_rows(tmp_path):
+    path = tmp_path / "a.fits"
+    data = {"id": np.arange(1000), "x": np.arange(1000) / 7, "v": arrays("J")}
+    with rustfits.FITS(path, "w+") as file:
+        file.write_table(data, compress=True, ztilelen=100)
+    whole = rustfits.FITS(path)[1].read()
+    with rustfits.FITS(path) as file:
+        hdu = file[1]
+        assert (hdu.tile_cache_size, hdu.tile_cache_used) == (32 << 20, 0)
+        assert hdu["x"][250] == data["x"][250]
+        assert hdu.tile_cache_used == 100 * 8
+        for _ in range(2):
+            # Cells, and for arrays two descriptors.
+            same(hdu[251:253], whole[251:253])
+            assert hdu.tile_cache_used == 100 * (8 + 8 + 8 + 16)
+        for key in (np.s_[10:20], np.s_[995:5:-30], [5, 700, 5], np.s_[150:950]):
+            for _ in range(2):
+                same(hdu[key], whole[key])
+        used = hdu.tile_cache_used
+        same(hdu.read(), whole)
+        same(hdu[300:500], whole[300:500])
+        assert hdu.tile_cache_used == used == 10 * 100 * 40
+        assert hdu.read_column("id", rows=[3], scale=False).tolist() == [3]
+        hdu.set_tile_cache_size(5000)
+        assert 0 < hdu.tile_cache_used <= 5000
+        # More than is kept drives nothing out.
+        used = hdu.tile_cache_used
+        same(hdu[5::100], whole[5::100])
+        assert hdu.tile_cache_used == used
+        hdu.clear_tile_cache()
+        assert hdu.tile_cache_used == 0
+        hdu.set_tile_cache_size(0)
+        same(hdu[7:9], whole[7:9])
+        assert hdu.tile_cache_used == 0
+
+
+def test_changes_drop_the_kept_tiles():
+    with rustfits.FITS("mem://", "w+") as file:
+        hdu = file.write_table({"id": np.arange(300), "x": np.arange(300) / 7}, compress=True, ztilelen=100)
+        hdu.set_tile_cache_size(1 << 20)
+        for number in range(3):
+            assert hdu[5]["id"] == (number + 99 if number else 5)
+            assert hdu.tile_cache_used == 1600
+            hdu["id"][5] = number + 100
+            assert (hdu.tile_cache_used, hdu.tile_cache_size) == (0, 1 << 20)
+        assert hdu[5]["id"] == 102
+        hdu.insert_column("new", np.arange(300) * 2, position=0)
+        assert hdu[5].tolist()[:2] == (10, 102)
+        hdu.delete_column("id")
+        assert hdu[5].tolist() == (10, 5 / 7)
+
+
+def test_threads_share_the_kept_tiles(tmp_path):
+    path = tmp_path / "a.fits"
+    with rustfits.FITS(path, "w+") as file:
+        file.write_table({"id": np.arange(2000), "v": arrays("J", 2000)}, compress=True, ztilelen=100)
+    expected = arrays("J", 2000)
+    with rustfits.FITS(path) as file:
+        file[1].set_tile_cache_size(20_000)
+
+        def read(seed):
+            for row in np.random.default_rng(seed).integers(0, 2000, 200).tolist():
+                record = file[1][row]
+                assert record["id"] == row
+                assert np.array_equal(record["v"], expected[row])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(read, range(4)))
+
+
+def test_room_that_was_made_for_arrays_is_used(tmp_path):
+    """Where something follows the table its heap gets room when it moves: that is taken before there is more."""
+    path = tmp_path / "a.fits"
+    with rustfits.FITS(path, "w+") as file:
+        hdu = file.write_table({"id": np.arange(1000), "v": arrays("E")}, compress=True, ztilelen=100)
+        file.write_image(np.arange(7))
+        size = len(file.to_bytes())
+        expected = arrays("E")
+        for number in range(60):
+            expected[number] = np.arange(number, dtype="f4")
+            hdu["v"][number] = [expected[number]]
+        same_arrays(hdu["v"][:], expected)
+        assert file[2].read().tolist() == list(range(7))
+        assert len(file.to_bytes()) < 3 * size

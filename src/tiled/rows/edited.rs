@@ -2,6 +2,7 @@
 
 use super::arrays::PackedArray;
 use super::layout::TiledTable;
+use super::repack::used_by_arrays;
 use super::unpacked::UnpackedRows;
 use super::write::{Arrays, PackedColumn, TileTable, descriptor_size, pack_columns, packers, stream_form};
 use crate::directory::HduEntry;
@@ -47,11 +48,15 @@ impl<'a> Edited<'a> {
 
     /// The table of new tiles, whose heap begins behind what is in use.
     pub(super) fn begin(&self, old: &OldHdu<'_>) -> Result<TileTable> {
-        // Where arrays of variable length are is not in the rows.
-        let heap_len = if self.has_arrays() {
-            self.table.heap.end - self.table.heap.start
-        } else {
-            used_heap(old, &self.heap_columns(), self.source)?
+        let whole = self.table.heap.end - self.table.heap.start;
+        let heap_len = match self.has_arrays() {
+            false => used_heap(old, &self.heap_columns(), self.source)?,
+            // Where the arrays are is not in the rows. Behind the last HDU there is room without end; a tile that can't be read is no reason to change no other.
+            true if old.last => whole,
+            true => {
+                let used = used_heap(old, &self.heap_columns(), self.source)?;
+                used_by_arrays(self, self.source).map_or(whole, |end| end.max(used))
+            }
         };
         Ok(TileTable { heap_len, ..TileTable::default() })
     }

@@ -2,7 +2,7 @@
 //!
 //! Such a table is stored in another one, with one row for each tile and a descriptor of packed bytes for each column. `layout` reads what the header says of
 //! it and finds the packed columns of a tile, `packing` unpacks one of them, `unpacked` a tile of them, `arrays` reads those of variable length, and `read` makes a plan of it all, `sum` one for the
-//! checksum. The way
+//! checksum; `kept` is what the next read finds unpacked. The way
 //! back is in `choice`, of how a column is packed, and `write`, for the table; `edit`, `edited`,
 //! `columns` and `repack` change one that is there.
 
@@ -11,6 +11,7 @@ mod choice;
 mod columns;
 mod edit;
 mod edited;
+mod kept;
 mod layout;
 mod packing;
 mod read;

@@ -65,6 +65,22 @@ pub(crate) fn repack<'p>(old: &'p OldHdu<'_>, source: &'p dyn ReadAt) -> Result<
     Ok(Some(Extended { plan: EditPlan::Assemble(pieces), header, blocks, layout, table: None }))
 }
 
+/// Where in the heap the last packed array ends.
+pub(super) fn used_by_arrays(edited: &Edited<'_>, source: &dyn ReadAt) -> Result<u64> {
+    let mut end = 0;
+    if let Some(last) = edited.table.rows.checked_sub(1) {
+        edited.table.check_tiles(last, source.len())?;
+    }
+    for tile in 0..edited.table.tiles() {
+        for stream in streams(edited, tile, source)? {
+            if let Stream::Arrays { arrays, .. } = stream {
+                end = arrays.iter().map(|array| array.offset + array.len).fold(end, u64::max);
+            }
+        }
+    }
+    Ok(end)
+}
+
 /// What of the heap is in use, but for the descriptors of arrays.
 fn kept(edited: &Edited<'_>, source: &dyn ReadAt) -> Result<Kept> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
