@@ -206,3 +206,24 @@ def test_columns_of_hostile_tables(tmp_path):
         lying = lying.replace(b"ZTILELEN=", b"ZTILELEN= 4611686018427387904 / ")
         with rustfits.FITS.from_bytes(lying, "r+") as file, pytest.raises((ValueError, OSError)):
             file[1].insert_column("new", np.int64(5))
+
+
+def test_edits_see_the_header_of_the_uncompressed_table(tmp_path):
+    packed, plain = both(tmp_path, repack_fields(everything()[["i4", "f8"]]))
+    for path in (packed, plain):
+        with rustfits.FITS(path, "r+") as file:
+            with file[1].header.edit() as edit:
+                assert (edit["NAXIS2"], edit["NAXIS1"], edit["TFORM2"]) == (ROWS, 12, "1D")
+                assert "ZTABLE" not in edit
+                edit["OBJECT"] = ("M31", "a galaxy")
+                edit["LONG"] = "x" * 150
+                edit.add_history("edited")
+                del edit["EXTNAME"]
+            file[1].header["LAST"] = 1
+            file[1].header["LONG"] = "y" * 100
+            with pytest.raises(ValueError, match="protected"), file[1].header.edit() as edit:
+                edit["ZTILELEN"] = 5
+    are_the_same(packed, plain)
+    with rustfits.FITS(packed) as one, rustfits.FITS(plain) as other:
+        assert one[1].header.to_dict() == other[1].header.to_dict()
+    is_unpacked_as(packed, plain)

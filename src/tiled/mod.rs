@@ -34,7 +34,7 @@ mod write;
 
 pub(crate) use cache::TileCache;
 pub(crate) use edit::{EditedRows, EditedTiles, TiledEdit, tile_columns};
-pub(crate) use equivalent::{as_image, edit_as_image, image_header};
+pub(crate) use equivalent::{as_shown, edit_as_shown, image_header};
 pub(crate) use image_header::TiledImage;
 pub(crate) use packing::compression;
 pub(crate) use read::TiledPlan;
