@@ -1,7 +1,8 @@
 //! A read of an HDU for its checksum (FITS 4.0 §4.4.2.7): the sums of its pieces, which add up in any order.
 //!
-//! ZDATASUM and ZHECKSUM of a compressed image are those of the image that it stands for (§10.1.1): its pixels are decoded, tile by tile.
+//! ZDATASUM and ZHECKSUM of a compressed image or table are those of the HDU that it stands for (§10.1.1, §10.3.1): its pixels or rows are unpacked, tile by tile.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::directory::HduEntry;
@@ -10,7 +11,7 @@ use crate::format::checksum::Sum;
 use crate::format::{DataType, HduKind, Header, Value};
 use crate::image::ImageRequest;
 use crate::source::{BufferSize, ReadAt, ReadPlan, past_the_end, take};
-use crate::tiled::{TiledPlan, image_header};
+use crate::tiled::{TiledPlan, TiledTableSum, image_header};
 
 /// How much is read for one sum: a multiple of four.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -38,6 +39,8 @@ enum Content {
     Bytes(Range<u64>),
     /// The pixels of a compressed image.
     Pixels(Box<TiledPlan>),
+    /// The rows and the heap of a compressed table.
+    Rows(Box<TiledTableSum>),
 }
 
 /// Of which form of an HDU a checksum is.
@@ -47,6 +50,8 @@ pub(crate) enum Form {
     Stored,
     /// A compressed image as it is when it is not compressed.
     Image,
+    /// A compressed table as it is when it is not compressed.
+    Table,
 }
 
 impl Form {
@@ -54,13 +59,26 @@ impl Form {
     pub(crate) fn keywords(self) -> [&'static str; 2] {
         match self {
             Self::Stored => ["DATASUM", "CHECKSUM"],
-            Self::Image => ["ZDATASUM", "ZHECKSUM"],
+            Self::Image | Self::Table => ["ZDATASUM", "ZHECKSUM"],
         }
     }
 
     /// The form that checksums are made for.
     pub(crate) fn of(hdu: &HduEntry) -> Self {
-        if hdu.layout.kind == HduKind::CompressedImage { Self::Image } else { Self::Stored }
+        match hdu.layout.kind {
+            HduKind::CompressedImage => Self::Image,
+            HduKind::CompressedTable => Self::Table,
+            _ => Self::Stored,
+        }
+    }
+
+    /// What this form has as its header; `header` is that in the file.
+    pub(crate) fn header(self, header: &Header) -> Result<Cow<'_, Header>> {
+        Ok(match self {
+            Self::Stored => Cow::Borrowed(header),
+            Self::Image => Cow::Owned(image_header(header)),
+            Self::Table => Cow::Owned(header.of_uncompressed_table()?),
+        })
     }
 }
 
@@ -78,10 +96,16 @@ enum Expected {
 impl ChecksumPlan {
     /// Plans the sum of the data.
     pub(crate) fn of_data(hdu: &HduEntry, form: Form, source: &dyn ReadAt) -> Result<Self> {
-        if form == Form::Image {
-            let request = ImageRequest { section: None, unscaled: true, mask: false };
-            let plan = TiledPlan::locate(hdu, &request, source)?;
-            return Ok(Self { content: Content::Pixels(Box::new(plan)), expected: Expected::Nothing });
+        let unpacked = match form {
+            Form::Stored => None,
+            Form::Image => {
+                let request = ImageRequest { section: None, unscaled: true, mask: false };
+                Some(Content::Pixels(Box::new(TiledPlan::locate(hdu, &request, source)?)))
+            }
+            Form::Table => Some(Content::Rows(Box::new(TiledTableSum::locate(hdu, source)?))),
+        };
+        if let Some(content) = unpacked {
+            return Ok(Self { content, expected: Expected::Nothing });
         }
         let layout = &hdu.layout;
         let (start, end) = (layout.data_start, layout.data_start.saturating_add(layout.data_len));
@@ -93,17 +117,16 @@ impl ChecksumPlan {
         Ok(Self { content, expected: Expected::Nothing })
     }
 
-    /// Plans to check a checksum; where there is none, the plan reads nothing. A compressed image without one of the image is checked as it is stored.
+    /// Plans to check a checksum; where there is none, the plan reads nothing. A compressed HDU without one of what it stands for is checked as it is
+    /// stored.
     pub(crate) fn verify(hdu: &HduEntry, scope: Scope, source: &dyn ReadAt) -> Result<Self> {
         for form in [Form::of(hdu), Form::Stored] {
             let [data, checksum] = form.keywords();
             let expected = match scope {
                 Scope::Data => stored(&hdu.header, data)?.map(|text| Expected::Data(number(&text))),
                 Scope::Hdu => match stored(&hdu.header, checksum)? {
-                    Some(_) if form == Form::Image => {
-                        Some(Expected::Hdu(Sum::of(&image_header(&hdu.header).to_bytes())))
-                    }
-                    Some(_) => Some(Expected::Hdu(header_sum(hdu, source)?)),
+                    Some(_) if form == Form::Stored => Some(Expected::Hdu(header_sum(hdu, source)?)),
+                    Some(_) => Some(Expected::Hdu(Sum::of(&form.header(&hdu.header)?.to_bytes()))),
                     None => None,
                 },
             };
@@ -145,6 +168,7 @@ impl ReadPlan for ChecksumPlan {
         match &self.content {
             Content::Bytes(data) => (data.end - data.start).div_ceil(PIECE_BYTES) as usize,
             Content::Pixels(plan) => plan.len(),
+            Content::Rows(plan) => plan.len(),
         }
     }
 
@@ -152,6 +176,7 @@ impl ReadPlan for ChecksumPlan {
         match &self.content {
             Content::Bytes(data) => vec![piece(data, index)],
             Content::Pixels(plan) => plan.ranges(index),
+            Content::Rows(plan) => plan.ranges(index),
         }
     }
 
@@ -163,6 +188,7 @@ impl ReadPlan for ChecksumPlan {
         let sum = match &self.content {
             Content::Bytes(data) => sum_of(source, piece(data, index))?,
             Content::Pixels(plan) => plan.sum(index, source)?,
+            Content::Rows(plan) => plan.sum(index, source)?,
         };
         let mut sizes = outputs.iter_mut();
         if let Some(output) = sizes.next() {

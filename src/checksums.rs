@@ -11,7 +11,6 @@ use crate::format::Header;
 use crate::format::checksum::{Sum, UNSET};
 use crate::reader::FitsReader;
 use crate::source::ReadAt;
-use crate::tiled::image_header;
 use crate::writer::{Changer, FitsWriter};
 
 const SECONDS_A_DAY: u64 = 86_400;
@@ -19,18 +18,18 @@ const SECONDS_A_DAY: u64 = 86_400;
 impl FitsReader {
     /// Whether the data of an HDU are those that its DATASUM card was made for; `None` without that card. All data are read, piece by piece.
     ///
-    /// Of a compressed image it is ZDATASUM, over the pixels as they are when it is not compressed; only without that card DATASUM, over the bytes
-    /// as they are stored.
+    /// Of a compressed image or table it is ZDATASUM, over the pixels or the rows as they are when it is not compressed; only without that card DATASUM, over
+    /// the bytes as they are stored.
     ///
     /// # Errors
     ///
-    /// There is no such HDU, or it is cut short.
+    /// There is no such HDU, or it is cut short. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a compressed table whose arrays share bytes of its heap.
     pub fn verify_datasum(&self, key: impl Into<HduKey>) -> Op<Option<bool>> {
         self.verify(key.into(), Scope::Data)
     }
 
     /// Whether an HDU, header and data, is the one that its CHECKSUM card was made for; `None` without that card. All data are read,
-    /// piece by piece. Of a compressed image it is ZHECKSUM, as for [`FitsReader::verify_datasum`].
+    /// piece by piece. Of a compressed image or table it is ZHECKSUM, as for [`FitsReader::verify_datasum`].
     ///
     /// # Errors
     ///
@@ -51,8 +50,8 @@ impl FitsReader {
 impl FitsWriter {
     /// Sets the DATASUM card of an HDU: the checksum of its data as they are now. Later changes don't refresh it.
     ///
-    /// Of a compressed image it is ZDATASUM: that of its pixels as they are when it is not compressed. Where the table that it is stored in has
-    /// a DATASUM or CHECKSUM of its own, these are set anew.
+    /// Of a compressed image or table it is ZDATASUM: that of its pixels or rows as they are when it is not compressed. Where the table that it is stored in
+    /// has a DATASUM or CHECKSUM of its own, these are set anew.
     ///
     /// # Errors
     ///
@@ -96,7 +95,7 @@ impl Changer {
             let hdu = file.find(&key, &*source)?;
             let summed = sum_of(&hdu, Form::of(&hdu), &*source).and_then(|data| {
                 let is_wanted = |keyword: &str| hdu.header.contains(keyword);
-                let also = Form::of(&hdu) == Form::Image && Form::Stored.keywords().into_iter().any(is_wanted);
+                let also = Form::of(&hdu) != Form::Stored && Form::Stored.keywords().into_iter().any(is_wanted);
                 Ok((data, if also { Some(sum_of(&hdu, Form::Stored, &*source)?) } else { None }))
             });
             let (data, table) = summed.in_hdu(hdu.index).in_file(file.name())?;
@@ -112,7 +111,7 @@ fn sum_of(hdu: &HduEntry, form: Form, source: &dyn ReadAt) -> Result<Sum> {
     Ok(ChecksumPlan::sum(pieces.first().map_or(&[], Buffer::bytes)))
 }
 
-/// Sets the cards for data of this sum; `table` is that of the table of a compressed image, where that has such cards, too.
+/// Sets the cards for data of this sum; `table` is that of the table that a compressed HDU is stored in, where that has such cards, too.
 fn set_cards(
     header: &mut Header,
     form: Form,
@@ -127,7 +126,7 @@ fn set_cards(
     if scope == Scope::Hdu {
         let comment = format!("HDU checksum updated {time}");
         edited.set_structural(checksum, UNSET, &comment)?;
-        let bytes = if form == Form::Image { image_header(&edited).to_bytes() } else { edited.to_bytes() };
+        let bytes = form.header(&edited)?.to_bytes();
         edited.set_structural(checksum, Sum::of(&bytes).with(data).encoded(), &comment)?;
     }
     if let Some(table) = table {

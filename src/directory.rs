@@ -16,7 +16,7 @@ use crate::format::structure::{check_start, header_end, layout_of};
 use crate::format::{BLOCK_BYTES, CARD_BYTES, HduKind, HduLayout, Header, padded};
 use crate::source::ReadAt;
 use crate::table::TableLayout;
-use crate::tiled::{TileCache, as_image};
+use crate::tiled::{TileCache, as_shown};
 use edits::EditedHeader;
 pub use key::{HduId, HduKey};
 
@@ -62,12 +62,8 @@ impl HduEntry {
 
     /// The header as a user sees it: of a compressed table that of the uncompressed one, of a compressed image that of the image.
     pub(crate) fn shown(&self) -> &Arc<Header> {
-        self.shown.get_or_init(|| match as_image(&self.header) {
-            // One that can't be translated is shown as it is.
-            _ if self.layout.kind == HduKind::CompressedTable => {
-                self.header.of_uncompressed_table().map_or_else(|_| Arc::clone(&self.header), Arc::new)
-            }
-            Cow::Owned(image) => Arc::new(image),
+        self.shown.get_or_init(|| match as_shown(&self.header) {
+            Cow::Owned(shown) => Arc::new(shown),
             Cow::Borrowed(_) => Arc::clone(&self.header),
         })
     }

@@ -175,12 +175,12 @@ impl HduInfo {
         self.placed(image.quantize_options(&self.entry))
     }
 
-    /// The most bytes of decoded tiles of a compressed image that are kept for the next section: 32 MiB unless it was set.
+    /// The most bytes of decoded tiles of a compressed image or table that are kept for the next section or rows: 32 MiB unless it was set.
     pub fn tile_cache_size(&self) -> u64 {
         self.entry.tiles.limit()
     }
 
-    /// Sets the most bytes of decoded tiles that are kept for the next section, by all that read this HDU of the open file; 0 keeps none.
+    /// Sets the most bytes of decoded tiles that are kept for the next section or rows, by all that read this HDU of the open file; 0 keeps none.
     ///
     /// # Examples
     ///

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::format::{HduKind, Header, is_protected_keyword};
 use crate::hdu::HduInfo;
 use crate::reader::FitsReader;
-use crate::tiled::{as_image, edit_as_image};
+use crate::tiled::{as_shown, edit_as_shown};
 
 /// The header of one HDU of an open file. Unlike a [`Header`], which is a copy, it changes with the file, and can change it.
 ///
@@ -53,17 +53,8 @@ impl LiveHeader {
         if !self.can_change() {
             return visit(&self.shown);
         }
-        if !self.of_table {
-            return self.read_editable(visit);
-        }
-        let shown = self.read_editable(|header| header.of_uncompressed_table());
-        visit(shown.as_ref().unwrap_or(&self.shown))
-    }
-
-    /// As [`LiveHeader::read`], with the cards that [`LiveHeader::edit`] edits: of a compressed table those that are in the file.
-    pub fn read_editable<T>(&self, visit: impl FnOnce(&Header) -> T) -> T {
         let directory = self.reader.file.directory();
-        directory.with_header(self.id, |header| visit(&as_image(header)), &self.found)
+        directory.with_header(self.id, |header| visit(&as_shown(header)), &self.found)
     }
 
     /// As [`LiveHeader::read`], to look for a keyword: of a compressed image those of the compression, such as ZCMPTYPE, are found, too.
@@ -73,7 +64,7 @@ impl LiveHeader {
         }
         let of_compression = is_protected_keyword(keyword) && keyword.trim().to_ascii_uppercase().starts_with('Z');
         let visit_one = |header: &Header| {
-            if of_compression { visit(header) } else { visit(&as_image(header)) }
+            if of_compression { visit(header) } else { visit(&as_shown(header)) }
         };
         if !self.can_change() {
             return visit_one(&self.found);
@@ -105,7 +96,7 @@ impl LiveHeader {
     /// back what a longer edit did before it failed.
     pub fn edit_once(&self, edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static) -> Op<()> {
         match self.reader.changer() {
-            Ok(changer) => changer.change_header(self.id.into(), |header| edit_as_image(header, edit)),
+            Ok(changer) => changer.change_header(self.id.into(), |header| edit_as_shown(header, edit)),
             Err(error) => Op::failed(error.in_hdu(self.index)),
         }
     }

@@ -11,11 +11,13 @@ use crate::format::{HduKind, Header};
 use crate::image::empty_primary;
 use crate::table::{
     Cell, Column, ColumnKey, Declared, GivenColumn, GivenType, NewColumn, NewTable, TableLayout, TableRequest,
-    changeable, find_column,
+    find_column,
 };
 use crate::table_data::{Field, TableSelector};
 use crate::table_values::{ColumnValues, TableValues, given_type};
-use crate::tiled::{NewTiledTable, append_tiled_rows, repack_tiled_table, write_tiled_rows};
+use crate::tiled::{
+    NewTiledTable, append_tiled_rows, delete_tiled_column, insert_tiled_column, repack_tiled_table, write_tiled_rows,
+};
 use crate::writer::FitsWriter;
 
 /// What a new table is called, and what its header has.
@@ -318,7 +320,7 @@ impl TableSelector {
                 if hdu.layout.kind == HduKind::CompressedTable {
                     return Ok(false);
                 }
-                let table = changeable(hdu)?;
+                let table = TableLayout::of(hdu)?;
                 let given: Vec<_> = columns.iter().map(ColumnValues::lend).collect();
                 check_chosen(table, &request, &given)?;
                 if given.iter().any(|values| changes_header(table, values)) {
@@ -339,7 +341,7 @@ impl TableSelector {
                     let rows = requested.rows.resolve(table.rows)?;
                     return write_tiled_rows(old, &rows, &given, requested.unscaled, source)?.map_or(Ok(()), carry_out);
                 }
-                let (table, header) = with_null_texts(changeable(old.hdu)?.clone(), &given, old.header.clone())?;
+                let (table, header) = with_null_texts(TableLayout::of(old.hdu)?.clone(), &given, old.header.clone())?;
                 let rows = requested.rows.resolve(table.rows)?;
                 carry_out(write_arrays(old, (&table, header), &rows, &given, requested.unscaled, source)?)
             });
@@ -386,7 +388,7 @@ impl TableSelector {
             if old.hdu.layout.kind == HduKind::CompressedTable {
                 return append_tiled_rows(old, &given, source)?.map_or(Ok(()), carry_out);
             }
-            let (mut table, mut header) = (changeable(old.hdu)?.clone(), old.header.clone());
+            let (mut table, mut header) = (TableLayout::of(old.hdu)?.clone(), old.header.clone());
             for rows in &given {
                 (table, header) = with_null_texts(table, rows, header)?;
             }
@@ -397,7 +399,8 @@ impl TableSelector {
     /// Puts a column into the table: a value for each row, or a single one for all of them. Memory stays bounded, however large the table is: the
     /// new file is made piece by piece.
     ///
-    /// The keywords of the columns behind it follow with their comments.
+    /// The keywords of the columns behind it follow with their comments. In a compressed table the column is compressed as suits its type; what is there stays as
+    /// it is.
     ///
     /// # Errors
     ///
@@ -425,7 +428,7 @@ impl TableSelector {
             Err(error) => return Op::failed(error),
         };
         changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
-            let table = changeable(old.hdu)?;
+            let table = TableLayout::of(old.hdu)?;
             let number = options.place.number(table)?;
             let given = values.lend();
             let declared = Declared {
@@ -440,7 +443,12 @@ impl TableSelector {
             if table.ascii && given.mask.is_some() {
                 column.null_text = Some(NULL_TEXT);
             }
-            carry_out(insert_column(old, number, column, &given, options.heap_format.is_none(), source)?)
+            let wide_if_needed = options.heap_format.is_none();
+            carry_out(if old.hdu.layout.kind == HduKind::CompressedTable {
+                insert_tiled_column(old, number, column, &given, wide_if_needed, source)?
+            } else {
+                insert_column(old, number, column, &given, wide_if_needed, source)?
+            })
         })
     }
 
@@ -456,9 +464,13 @@ impl TableSelector {
             Err(error) => return Op::failed(error),
         };
         changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
-            let table = changeable(old.hdu)?;
+            let table = TableLayout::of(old.hdu)?;
             let number = column_number(table, &column)?;
-            carry_out(delete_column(old, number, source)?)
+            carry_out(if old.hdu.layout.kind == HduKind::CompressedTable {
+                delete_tiled_column(old, number, source)?
+            } else {
+                delete_column(old, number, source)?
+            })
         })
     }
 
@@ -492,7 +504,7 @@ impl TableSelector {
             if old.hdu.layout.kind == HduKind::CompressedTable {
                 return repack_tiled_table(old, source)?.map_or(Ok(()), carry_out);
             }
-            let columns = heap_columns(changeable(old.hdu)?);
+            let columns = heap_columns(TableLayout::of(old.hdu)?);
             repack_heap(old, columns, source)?.map_or(Ok(()), carry_out)
         })
     }

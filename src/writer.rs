@@ -21,7 +21,7 @@ use crate::options::OpenOptions;
 use crate::reader::FitsReader;
 use crate::source::{EditPlan, ReadAt};
 use crate::target::{Place, Target};
-use crate::tiled::{NewTiledImage, edit_as_image};
+use crate::tiled::{NewTiledImage, edit_as_shown};
 
 /// A FITS file that is made or changed. What was written can be read through [`FitsWriter::reader`] at once.
 ///
@@ -314,7 +314,7 @@ impl FitsWriter {
         edit: impl FnOnce(&mut Header) -> Result<()> + Send + 'static,
     ) -> Op<()> {
         self.shared.change_header(key.into(), |header| {
-            edit_as_image(header, |header| {
+            edit_as_shown(header, |header| {
                 let mut edited = header.clone();
                 edit(&mut edited)?;
                 *header = edited;

@@ -5,10 +5,11 @@
 mod common;
 
 use common::*;
-use ndarray::Array1;
+use ndarray::{Array1, arr0};
 use proptest::prelude::*;
 use rustfits::{
-    Algorithm, ColumnValues, Field, FitsReader, FitsWriter, HduKind, TableCompression, TableOptions, blocking,
+    Algorithm, ColumnData, ColumnOptions, ColumnPlace, ColumnValues, Field, FitsReader, FitsWriter, HduKind,
+    TableCompression, TableOptions, blocking,
 };
 use rustfits_loopback::HttpServer;
 
@@ -105,6 +106,57 @@ fn tables_are_made_changed_and_repacked() {
     let read = table.read().wait().unwrap();
     let expected: Vec<i32> = (0..25).chain(0..30).collect();
     assert_eq!(read.array::<i32>("id").unwrap().as_slice().unwrap(), expected);
+}
+
+#[test]
+fn columns_go_in_and_out() {
+    let fits = FitsWriter::create("mem://").wait().unwrap();
+    let compress = TableCompression { tile_rows: Some(64), ..TableCompression::default() };
+    let options = TableOptions { compress: Some(compress), ..TableOptions::named("CAT") };
+    fits.write_table(columns(300), options).wait().unwrap();
+    let table = fits.reader().table("CAT");
+    let arrays: Vec<Vec<i32>> = (0..300).map(|row| vec![row; row as usize % 5]).collect();
+    let place = ColumnOptions { place: ColumnPlace::After("id".into()), ..ColumnOptions::default() };
+    table.insert_column(ColumnValues::from_cells("arrays", &arrays), place.clone()).wait().unwrap();
+    table.insert_column(ColumnValues::from_array("one", &arr0(0.5f32)), place).wait().unwrap();
+    table.delete_column("flux").wait().unwrap();
+    fits.add_checksum("CAT").wait().unwrap();
+    // Other arrays go behind those that are there, and what they leave goes when the table is repacked.
+    for _ in 0..2 {
+        let read = table.read().wait().unwrap();
+        assert_eq!(read.names().collect::<Vec<_>>(), ["id", "one", "arrays", "name"]);
+        assert_eq!(read.array::<f32>("one").unwrap().as_slice().unwrap(), [0.5; 300]);
+        let ColumnData::Variable(found) = read.column("arrays").unwrap() else { panic!("no arrays") };
+        assert_eq!(found.cell::<i32>(204).unwrap().as_slice().unwrap(), [204; 4]);
+        assert_eq!(fits.reader().verify_checksum("CAT").wait().unwrap(), Some(true));
+        table
+            .clone()
+            .rows(vec![204])
+            .write(vec![ColumnValues::from_cells("arrays", &[vec![204i32; 4]])])
+            .wait()
+            .unwrap();
+        fits.add_checksum("CAT").wait().unwrap();
+        let long = fits.reader().to_bytes().wait().unwrap().len();
+        table.repack().wait().unwrap();
+        assert!(fits.reader().to_bytes().wait().unwrap().len() <= long);
+    }
+}
+
+#[test]
+fn the_next_row_finds_its_tile_unpacked() {
+    let fits = FitsReader::from_bytes(compressed(1000, 100)).wait().unwrap();
+    let info = fits.hdu("CAT").wait().unwrap();
+    let flux = |row: i64| {
+        let read = fits.table("CAT").columns(["flux"]).rows(vec![row]).read().wait().unwrap();
+        read.array::<f64>("flux").unwrap()[0]
+    };
+    assert_eq!((flux(250), info.tile_cache_used()), (noise(250), 800));
+    assert_eq!((flux(299), info.tile_cache_used()), (noise(299), 800));
+    assert_eq!((flux(300), info.tile_cache_used()), (noise(300), 1600));
+    fits.table("CAT").read().wait().unwrap();
+    assert_eq!(info.tile_cache_used(), 1600);
+    info.clear_tile_cache();
+    assert_eq!((info.tile_cache_used(), flux(299)), (0, noise(299)));
 }
 
 proptest! {

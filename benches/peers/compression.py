@@ -1,9 +1,10 @@
-"""Measures compressed images: rustfits and other packages in one process, by turns, medians and ratios.
+"""Measures compressed images and tables: rustfits and other packages in one process, by turns, medians and ratios.
 
     python benches/peers/compression.py [--quick] [--only REGEX] [--rounds N] [--data DIRECTORY]
 
 Every work is measured twice: with all processors, and with one thread (RAYON_NUM_THREADS=1, in a process of its own), where
 each codec has to be no slower than CFITSIO's. The targets are those of all processors. Sizes of what was written are in MB.
+For tables the other package is fpack, and funpack with fitsio behind it: both sides go from file to file, and from file to array.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,7 @@ from works import Work
 
 ONE_THREAD = "RAYON_NUM_THREADS"
 MIB = 64
+TABLE_ROWS = 300_000
 
 
 @dataclass
@@ -151,7 +154,46 @@ def compression(data: Data) -> Iterator[Work]:
         yield Work(f"{codec.name} write", codec.write, dict(write))
         yield works._whole(f"{codec.name} read", codec.read, str(write["fitsio"]()), 1)
     yield works._stamps("RICE f4 300 stamps", 1.3, data.rice(MIB, "f4"), 1)
+    if shutil.which("fpack") and shutil.which("funpack"):
+        yield from tables(data)
     yield from (work for work in works.compressed(data) if work.name.startswith("4 "))
+
+
+def tables(data: Data) -> Iterator[Work]:
+    """A table of 20 columns to fpack's form and back."""
+    directory = data.root / "compressed"
+    plain = data.table(TABLE_ROWS)
+    packed = {
+        package: directory / f"ZTABLE-{package}.fits"
+        for package in ("rustfits", "fpack")
+    }
+    unpacked = directory / "ZTABLE-unpacked.fits"
+
+    def by_rustfits() -> None:
+        with (
+            rustfits.FITS(plain) as source,
+            rustfits.FITS(packed["rustfits"], "w+") as file,
+        ):
+            file.write_table(source[1].read(), extname="T", compress=True)
+
+    def by_fpack() -> None:
+        packed["fpack"].unlink(missing_ok=True)
+        command = ["fpack", "-table", "-O", packed["fpack"], plain]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    def by_funpack() -> np.ndarray:
+        unpacked.unlink(missing_ok=True)
+        command = ["funpack", "-C", "-O", unpacked, packed["fpack"]]
+        subprocess.run(command, check=True)
+        return works._fitsio(str(unpacked), 1)
+
+    yield Work("ZTABLE write", 4, {"rustfits": by_rustfits, "fpack": by_fpack})
+    by_fpack()
+    readers = {
+        "rustfits": lambda: works._ours(str(packed["fpack"]), 1),
+        "funpack, fitsio": by_funpack,
+    }
+    yield Work("ZTABLE read", 3.2, readers)
 
 
 def size_note(work: Work, directory: Path) -> str:

@@ -174,14 +174,14 @@ impl Hdu {
         self.described(py, HduInfo::has_data)
     }
 
-    /// Sets the DATASUM card: the checksum of the data as they are now. Later changes don't refresh it. Of a compressed image it is ZDATASUM, the checksum of
-    /// its pixels as they are when it is not compressed.
+    /// Sets the DATASUM card: the checksum of the data as they are now. Later changes don't refresh it. Of a compressed image or table it is ZDATASUM, the
+    /// checksum of its pixels or rows as they are when it is not compressed.
     fn add_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.run(py, self.writer()?.add_datasum(self.info.id()))
     }
 
     /// Sets the DATASUM and CHECKSUM cards: the checksums of the data and of the whole HDU as they are now. Later changes, also of the header,
-    /// don't refresh them. Of a compressed image they are ZDATASUM and ZHECKSUM, those of the HDU that the image is when it is not compressed.
+    /// don't refresh them. Of a compressed image or table they are ZDATASUM and ZHECKSUM, those of the HDU that it is when it is not compressed.
     fn add_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.run(py, self.writer()?.add_checksum(self.info.id()))
     }

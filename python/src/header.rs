@@ -62,7 +62,7 @@ impl PyHeader {
     /// A copy of the cards that an edit begins with.
     fn editable(&self, py: Python<'_>) -> Header {
         match &self.0 {
-            Cards::Live(live) | Cards::Awaited(live) => py.detach(|| live.read_editable(Header::clone)),
+            Cards::Live(live) | Cards::Awaited(live) => py.detach(|| live.read(Header::clone)),
             Cards::Copy(_) => self.read(py, Header::clone),
         }
     }

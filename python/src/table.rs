@@ -57,6 +57,28 @@ impl CompressedTableHdu {
     fn n_tiles(slf: PyRef<'_, Self>) -> PyResult<u64> {
         slf.as_super().as_super().as_super().described(slf.py(), HduInfo::tiles).or_raise()
     }
+
+    /// The most bytes of unpacked tiles that are kept for the next rows: 32 MiB unless it was set.
+    #[getter]
+    fn tile_cache_size(slf: PyRef<'_, Self>) -> u64 {
+        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::tile_cache_size)
+    }
+
+    /// How many bytes of unpacked tiles are kept. Reads of some rows of a tile keep the columns that they read; reads of all of them don't.
+    #[getter]
+    fn tile_cache_used(slf: PyRef<'_, Self>) -> u64 {
+        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::tile_cache_used)
+    }
+
+    /// Sets the most bytes of unpacked tiles that are kept, by all that read this HDU of the open file; 0 keeps none.
+    fn set_tile_cache_size(slf: PyRef<'_, Self>, size: u64) {
+        slf.as_super().as_super().as_super().described(slf.py(), |now| now.set_tile_cache_size(size));
+    }
+
+    /// Lets the unpacked tiles go.
+    fn clear_tile_cache(slf: PyRef<'_, Self>) {
+        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::clear_tile_cache);
+    }
 }
 
 /// An ASCII table.

@@ -8,7 +8,7 @@ use super::extend::{Extended, OldHdu, fill_of, set_count};
 use crate::error::{Error, Result};
 use crate::format::{HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, Producer, ReadAt, past_the_end};
-use crate::table::{GivenColumn, NewColumn, RowEncoder, TableLayout, changeable, heap, heap_bytes, row_bytes};
+use crate::table::{GivenColumn, MOST_COLUMNS, NewColumn, RowEncoder, TableLayout, heap, heap_bytes, row_bytes};
 
 /// Plans to put a column in front of the one with this number, counted from 0, or behind the last one.
 pub(crate) fn insert_column<'p>(
@@ -19,19 +19,9 @@ pub(crate) fn insert_column<'p>(
     wide_if_needed: bool,
     source: &'p dyn ReadAt,
 ) -> Result<Extended<'p>> {
-    let table = changeable(old.hdu)?;
-    if let Some(other) = table.find(&column.name).and_then(|number| table.columns.get(number)) {
-        let message = format!("the table has the column '{}' already; nothing was written", other.name);
-        return Err(Error::argument(message).in_item(|| format!("column '{}'", column.name)));
-    }
+    let table = TableLayout::of(old.hdu)?;
     let heap = heap(old.hdu)?;
-    let mut encoder = encoder(&mut column, values, table.rows)?;
-    if let Err(error) = encoder.place_heap(heap.end - heap.start) {
-        let arrays = column.arrays.as_mut().filter(|_| wide_if_needed).ok_or(error)?;
-        arrays.wide = true;
-        encoder = self::encoder(&mut column, values, table.rows)?;
-        encoder.place_heap(heap.end - heap.start)?;
-    }
+    let encoder = new_column_encoder(table, &mut column, values, heap.end - heap.start, wide_if_needed)?;
     let width = column.width()?;
     let place = Place::of_new(table, number, width);
     let too_large = || Error::too_large("a row is larger than memory");
@@ -59,6 +49,37 @@ pub(crate) fn insert_column<'p>(
     let splice =
         Splice { data_start: table.data_start, row_len: table.row_len, cut: place.at..place.at, width: place.width };
     respliced(old, table, header, splice, (cells, Some(arrays)), source)
+}
+
+/// What writes the values of a new column of a table, whose arrays go into the heap from byte `heap` on. The column learns how its arrays are described.
+///
+/// # Errors
+///
+/// There is a column of this name, or no room for one more; a value does not fit.
+pub(crate) fn new_column_encoder<'p>(
+    table: &TableLayout,
+    column: &mut NewColumn,
+    values: &GivenColumn<'p>,
+    heap: u64,
+    wide_if_needed: bool,
+) -> Result<RowEncoder<'p>> {
+    if let Some(other) = table.find(&column.name).and_then(|number| table.columns.get(number)) {
+        let message = format!("the table has the column '{}' already; nothing was written", other.name);
+        return Err(Error::argument(message).in_item(|| format!("column '{}'", column.name)));
+    }
+    if table.columns.len() as i64 >= MOST_COLUMNS {
+        let message =
+            format!("would be the table's number {}: FITS has at most {MOST_COLUMNS}", table.columns.len() + 1);
+        return Err(Error::argument(message).in_item(|| format!("column '{}'", column.name)));
+    }
+    let mut encoder = encoder(column, values, table.rows)?;
+    if let Err(error) = encoder.place_heap(heap) {
+        let arrays = column.arrays.as_mut().filter(|_| wide_if_needed).ok_or(error)?;
+        arrays.wide = true;
+        encoder = self::encoder(column, values, table.rows)?;
+        encoder.place_heap(heap)?;
+    }
+    Ok(encoder)
 }
 
 /// What writes the values of a new column, which are checked. The column learns how long its arrays are.
@@ -123,26 +144,55 @@ pub(crate) fn append_descriptors<'p>(
     source: &'p dyn ReadAt,
 ) -> Result<Extended<'p>> {
     let table = TableLayout::of_header(old.header, &old.hdu.layout)?;
-    let width = if wide { 16 } else { 8 };
-    let row_len = table.row_len.checked_add(width).ok_or_else(|| Error::too_large("a row is larger than memory"))?;
     let number = table.columns.len() + 1;
-    let mut header = old.header.clone().with_column(number, |header| {
+    let header = old.header.clone().with_column(number, |header| {
         header.set_structural(&format!("TTYPE{number}"), name, "")?;
         header.set_structural(&format!("TFORM{number}"), if wide { "1QB" } else { "1PB" }, "")
     })?;
-    set_lengths(&mut header, &table, row_len)?;
-    let end = table.row_len;
-    let splice = Splice { data_start: table.data_start, row_len: table.row_len, cut: end..end, width };
+    let width = if wide { 16 } else { 8 };
     let empty = |_: Range<u64>, cells: &mut [u8]| {
         cells.fill(0);
         Ok(())
     };
-    respliced(old, &table, header, splice, (Box::new(empty), None), source)
+    let change = TileRowChange { cut: table.row_len..table.row_len, width, cells: Box::new(empty), arrays: Vec::new() };
+    change_tile_rows(old, header, change, source)
+}
+
+/// What changes in each row of a table of tiles.
+pub(crate) struct TileRowChange<'p> {
+    /// The bytes that give way to new ones.
+    pub(crate) cut: Range<usize>,
+    /// How many new ones a row gets.
+    pub(crate) width: usize,
+    /// Makes those of all rows.
+    pub(crate) cells: Box<Producer<'p>>,
+    /// What goes behind the heap.
+    pub(crate) arrays: Vec<u8>,
+}
+
+/// Plans to change each row of a table of tiles, whose header has the columns already as they are to be.
+pub(crate) fn change_tile_rows<'p>(
+    old: &OldHdu<'_>,
+    mut header: Header,
+    change: TileRowChange<'p>,
+    source: &'p dyn ReadAt,
+) -> Result<Extended<'p>> {
+    let TileRowChange { cut, width, cells, arrays } = change;
+    let table = TableLayout::of_header(old.header, &old.hdu.layout)?;
+    let too_large = || Error::too_large("a row is larger than memory");
+    let row_len = (table.row_len - cut.len()).checked_add(width).ok_or_else(too_large)?;
+    set_lengths(&mut header, &table, row_len)?;
+    if !arrays.is_empty() {
+        let count = header.integer("PCOUNT")?.unwrap_or(0).checked_add(arrays.len() as i64).ok_or_else(too_large)?;
+        set_count(&mut header, "PCOUNT", count)?;
+    }
+    let splice = Splice { data_start: table.data_start, row_len: table.row_len, cut, width };
+    respliced(old, &table, header, splice, (cells, Some(Content::Bytes(arrays))), source)
 }
 
 /// Plans to take out the column with this number, counted from 0. The arrays of a variable-length column stay in the heap until it is repacked.
 pub(crate) fn delete_column<'p>(old: &OldHdu<'_>, number: usize, source: &'p dyn ReadAt) -> Result<Extended<'p>> {
-    let table = changeable(old.hdu)?;
+    let table = TableLayout::of(old.hdu)?;
     let column = table.columns.get(number).ok_or_else(|| Error::argument("there is no such column"))?;
     let mut header = old.header.clone().without_column(number + 1)?;
     let cut = match table.ascii {

@@ -13,11 +13,15 @@ mod pixels;
 mod rows;
 
 pub(crate) use arrays::{heap_columns, write_arrays};
-pub(crate) use columns::{append_descriptors, delete_column, insert_column};
+pub(crate) use columns::{
+    TileRowChange, append_descriptors, change_tile_rows, delete_column, insert_column, new_column_encoder,
+};
 pub(crate) use copied::as_extension;
 pub(crate) use extend::{Extended, OldHdu, count_rows, extend_image, set_count};
 pub(crate) use header::{HeaderChange, header_change, with_headers};
-pub(crate) use heap::{Cells, HeapChange, HeapColumn, LARGEST_P, change_heap, rebuild_heap, repack_heap, used_heap};
+pub(crate) use heap::{
+    Cells, HeapChange, HeapColumn, Kept, LARGEST_P, change_heap, rebuild_heap, repack_heap, used_heap,
+};
 pub(crate) use insert::{Demoted, NewHdu, append_hdus, delete_hdu, insert_hdus};
 pub(crate) use pixel_runs::value_strides;
 pub(crate) use pixels::{Meaning, PixelPlace, Pixels, write_pixels};

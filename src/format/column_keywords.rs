@@ -1,14 +1,15 @@
-//! The keywords that carry the number of a column, which follow it when columns before it come or go (FITS 4.0 §7.3.2, §8.1 Table 22).
+//! The keywords that carry the number of a column, which follow it when columns before it come or go (FITS 4.0 §7.3.2, §8.1 Table 22,
+//! §10.3.1).
 
 use super::header::Header;
 use super::{CARD_BYTES, card::KEYWORD_BYTES};
 use crate::error::Result;
 
-/// What stands in front of the number of a column.
+/// What stands in front of the number of a column; FZALG asks fpack for a compression.
 const STEMS: &[&str] = &[
     "TTYPE", "TFORM", "TUNIT", "TNULL", "TSCAL", "TZERO", "TDISP", "TBCOL", "TDIM", "TDMIN", "TDMAX", "TLMIN", "TLMAX",
     "TDBIN", "TUCD", "TUTYP", "TCOMM", "TDESC", "TCTYP", "TCTY", "TCNAM", "TCNA", "TCUNI", "TCUN", "TCRPX", "TCRP",
-    "TCRVL", "TCRV", "TCDLT", "TCDE", "TCROT", "TCRD", "TCSY", "TWCS", "TRPOS", "TPHPE",
+    "TCRVL", "TCRV", "TCDLT", "TCDE", "TCROT", "TCRD", "TCSY", "TWCS", "TRPOS", "TPHPE", "ZFORM", "ZCTYP", "FZALG",
 ];
 /// The same with a second number behind an underscore: an axis, which is the number of a column, too, or a parameter, which is none.
 const PAIRED: &[(&str, bool)] = &[
@@ -90,7 +91,11 @@ impl Header {
         describe(&mut described)?;
         let last = shifted.records.iter().rposition(|record| {
             let keyword = String::from_utf8_lossy(shifted.keyword(record)).into_owned();
-            Numbered::parse(&keyword).is_some_and(|numbered| numbered.column < number) || keyword == "TFIELDS"
+            // What a compressed table has besides stands anywhere.
+            let is_before = |numbered: Numbered<'_>| {
+                numbered.column < number && !matches!(numbered.stem, "ZFORM" | "ZCTYP" | "FZALG")
+            };
+            Numbered::parse(&keyword).is_some_and(is_before) || keyword == "TFIELDS"
         });
         let at = last.and_then(|last| shifted.records.get(last)).map_or(shifted.bytes.len(), |record| record.end);
         let mut bytes = shifted.bytes.clone();

@@ -29,4 +29,5 @@ pub use protected::is_protected_keyword;
 pub(crate) use scaling::{Scaling, ScalingKind};
 pub use structure::HduKind;
 pub(crate) use structure::{BLOCK_BYTES, HduLayout, padded};
+pub(crate) use uncompressed::is_of_compressed_table;
 pub use value::{FromValue, Value};

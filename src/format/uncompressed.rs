@@ -45,6 +45,11 @@ impl Header {
     }
 }
 
+/// Whether a card of a compressed table, or of the table that it stands for, is about their structure: those of the one are not those of the other.
+pub(crate) fn is_of_compressed_table(key: &str) -> bool {
+    !matches!(origin(key), Origin::Itself)
+}
+
 /// What becomes of a card of the compressed table. Those that each table has keep their place and take the value of the uncompressed one; those that only some
 /// have, such as checksums, stand where the compressed table keeps them.
 fn origin(key: &str) -> Origin {

@@ -39,13 +39,7 @@ impl ArrayForm {
 
     /// How many bytes so many elements take in the heap.
     pub(crate) fn stored_len(&self, elements: usize) -> Option<u64> {
-        let elements = elements as u64;
-        match self.variable.cell {
-            Cell::Bits => Some(elements.div_ceil(8)),
-            Cell::Number(scaling) => elements.checked_mul(scaling.stored.size() as u64),
-            Cell::Complex(scaling) => elements.checked_mul(2 * scaling.stored.size() as u64),
-            _ => Some(elements),
-        }
+        self.variable.stored_len(elements as u64)
     }
 
     /// The buffers that so many elements fill.

@@ -38,6 +38,18 @@ pub(crate) struct Variable {
     pub(crate) shape: Vec<usize>,
 }
 
+impl Variable {
+    /// How many bytes so many elements take in the heap.
+    pub(crate) fn stored_len(&self, elements: u64) -> Option<u64> {
+        match self.cell {
+            Cell::Bits => Some(elements.div_ceil(8)),
+            Cell::Number(scaling) => elements.checked_mul(scaling.stored.size() as u64),
+            Cell::Complex(scaling) => elements.checked_mul(2 * scaling.stored.size() as u64),
+            _ => Some(elements),
+        }
+    }
+}
+
 /// One column.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {

@@ -5,7 +5,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::format::Header;
 
 /// The most columns that a table can have (§7.3.1).
-pub(super) const MOST_COLUMNS: i64 = 999;
+pub(crate) const MOST_COLUMNS: i64 = 999;
 
 /// One field of the rows of a table.
 #[derive(Clone, Debug)]

@@ -1,20 +1,18 @@
 //! The arrays of a variable-length column: descriptors in the rows say where each lies in the heap (FITS 4.0 §7.3.5).
 //!
 //! The descriptors of all wanted rows are read and checked before anything is allocated for the arrays. The values of all rows then
-//! come out behind one another, as many as [`HeapPlan::offsets`] says.
+//! come out behind one another, as many as [`ArrayRows`] says.
 
 use std::ops::Range;
 
 use super::array_form::{ArrayForm, ArrayOutputs};
+use super::array_rows::{ArrayRows, ROW_BYTES};
 use super::column::{Cell, Column};
 use super::plan::ArraysPlan;
-use super::read::{PART_BYTES, READ_BYTES, RowPlan, most_decoded};
+use super::read::{READ_BYTES, RowPlan, most_decoded};
 use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
 use crate::source::{BufferSize, GAP_BYTES, ReadAt, ReadPlan, does_not_fit, past_the_end, reserve, resize, slice};
-
-/// What the bookkeeping of a row counts for when parts are made.
-const ROW_BYTES: usize = 16;
 
 /// Where the heap of a table is: behind its rows, or at THEAP (§7.3.5).
 pub(crate) fn heap(hdu: &HduEntry) -> Result<Range<u64>> {
@@ -35,15 +33,9 @@ pub(crate) fn heap(hdu: &HduEntry) -> Result<Range<u64>> {
 /// A read of the arrays of one column, ready to run.
 #[derive(Debug)]
 pub(crate) struct HeapPlan {
-    array: ArrayForm,
-    /// The number of each row in the table.
-    rows: Vec<u64>,
+    rows: ArrayRows,
     /// Where in the file the array of each row starts; that of an empty one is where the one before ends.
     starts: Vec<u64>,
-    /// How many elements the rows before have, for each row; and of all, at the end.
-    offsets: Vec<usize>,
-    /// The rows of each part.
-    parts: Vec<Range<usize>>,
 }
 
 impl HeapPlan {
@@ -60,20 +52,18 @@ impl HeapPlan {
         let array = ArrayForm::new(column, rows.form, mask)?;
         let count = rows.row_count();
         if column.width == 0 {
-            rows.check_empty(ROW_BYTES as u64, file_len).in_item(|| format!("column '{}'", column.name))?;
+            rows.check_empty(ROW_BYTES, file_len).in_item(|| format!("column '{}'", column.name))?;
         }
-        let mut plan = Self { array, rows: Vec::new(), starts: Vec::new(), offsets: vec![0], parts: Vec::new() };
-        reserve(&mut plan.rows, count)?;
+        let mut plan = Self { rows: ArrayRows::new(array, count)?, starts: Vec::new() };
         reserve(&mut plan.starts, count)?;
-        reserve(&mut plan.offsets, count)?;
-        plan.rows.extend((0..count).map(|index| rows.row(index)));
         let limit = most_decoded(heap.end - heap.start);
-        let mut descriptors = Descriptors { bytes: descriptors, wide: plan.array.variable.wide };
+        let mut descriptors = Descriptors { bytes: descriptors, wide: plan.rows.array.variable.wide };
         let (mut total, mut end) = (0, heap.start);
         for index in 0..count {
+            let row = rows.row(index);
             let (length, start) =
                 if column.width == 0 { (0, 0) } else { descriptors.next().ok_or_else(does_not_fit)? };
-            let added = plan.add(length, start, end, heap, file_len).and_then(|added| {
+            let added = plan.add(row, (length, start), end, heap, file_len).and_then(|added| {
                 total += added as u64;
                 if total > limit {
                     return Err(Error::illegal(format!(
@@ -83,29 +73,30 @@ impl HeapPlan {
                 }
                 Ok(())
             });
-            added.in_item(|| plan.place(index))?;
+            added.in_item(|| format!("column '{}', row {row}", column.name))?;
             end = plan.end(index);
         }
-        plan.make_parts();
+        plan.rows.make_parts();
         Ok(plan)
     }
 
-    fn place(&self, index: usize) -> String {
-        format!("column '{}', row {}", self.array.name, self.rows.get(index).copied().unwrap_or(0))
-    }
-
     /// Takes in the next row's descriptor; says how many bytes its array takes in the result.
-    fn add(&mut self, length: i64, offset: i64, last_end: u64, heap: &Range<u64>, file_len: u64) -> Result<usize> {
+    fn add(
+        &mut self,
+        row: u64,
+        (length, offset): (i64, i64),
+        last_end: u64,
+        heap: &Range<u64>,
+        file_len: u64,
+    ) -> Result<usize> {
         let refused = |what: &str| Error::illegal(format!("the descriptor ({length}, {offset}) {what}"));
         let elements = usize::try_from(length).map_err(|_| refused("has a negative length"))?;
-        let before = self.offsets.last().copied().unwrap_or(0);
         if elements == 0 {
             self.starts.push(last_end);
-            self.offsets.push(before);
-            return Ok(0);
+            return self.rows.push(row, 0);
         }
         let offset = u64::try_from(offset).map_err(|_| refused("has a negative offset"))?;
-        let len = self.array.stored_len(elements);
+        let len = self.rows.array.stored_len(elements);
         let start = heap.start.checked_add(offset).filter(|&start| start < heap.end);
         let end = start.zip(len).and_then(|(start, len)| start.checked_add(len));
         let (Some(start), Some(len), Some(end)) = (start, len, end.filter(|&end| end <= heap.end)) else {
@@ -114,38 +105,8 @@ impl HeapPlan {
         if end > file_len {
             return Err(past_the_end(start, usize::try_from(len).unwrap_or(usize::MAX), file_len));
         }
-        let size = elements.checked_mul(self.array.element_size());
-        let (size, sum) = size.zip(before.checked_add(elements)).ok_or_else(|| refused("is larger than memory"))?;
         self.starts.push(start);
-        self.offsets.push(sum);
-        Ok(size)
-    }
-
-    /// Cuts the rows into parts that are neither many bytes of the file nor of the result.
-    fn make_parts(&mut self) {
-        let mut parts = Vec::new();
-        let (mut first, mut bytes) = (0, 0);
-        for index in 0..self.starts.len() {
-            let stored = self.end(index) - self.start(index);
-            let decoded = self.elements(index).saturating_mul(self.array.element_size()) as u64;
-            let row = stored.max(decoded).saturating_add(ROW_BYTES as u64);
-            if index > first && bytes + row > PART_BYTES as u64 {
-                parts.push(first..index);
-                (first, bytes) = (index, 0);
-            }
-            bytes += row;
-        }
-        if self.offsets.last().is_some_and(|&total| total > 0) {
-            parts.push(first..self.starts.len());
-        }
-        self.parts = parts;
-    }
-
-    fn elements(&self, index: usize) -> usize {
-        match self.offsets.get(index..index + 2) {
-            Some([start, end]) => end - start,
-            _ => 0,
-        }
+        self.rows.push(row, elements)
     }
 
     fn start(&self, index: usize) -> u64 {
@@ -155,7 +116,7 @@ impl HeapPlan {
     /// Where in the file the array of a row ends.
     fn end(&self, index: usize) -> u64 {
         // Both were checked when the row was added.
-        self.start(index) + self.array.stored_len(self.elements(index)).unwrap_or(0)
+        self.start(index) + self.rows.array.stored_len(self.rows.elements(index)).unwrap_or(0)
     }
 
     /// How many of the rows from `first` on are read in one go: those that follow upwards, close enough together.
@@ -175,7 +136,8 @@ impl HeapPlan {
     /// How many of the rows from `first` on are one piece: each begins where the one before ends, with no bits left over.
     fn piece(&self, first: usize, last: usize) -> Range<usize> {
         let joined = |index: usize| self.start(index) == self.end(index - 1);
-        let single = self.array.variable.cell == Cell::Bits || matches!(self.array.variable.cell, Cell::Text { .. });
+        let cell = self.rows.array.variable.cell;
+        let single = cell == Cell::Bits || matches!(cell, Cell::Text { .. });
         let end = (first + 1..last).find(|&index| single || !joined(index)).unwrap_or(last);
         first..end
     }
@@ -185,11 +147,10 @@ impl HeapPlan {
         let mut next = run.start;
         while next < run.end {
             let piece = self.piece(next, run.end);
-            let elements =
-                self.offsets.get(piece.end).copied().unwrap_or(0) - self.offsets.get(piece.start).copied().unwrap_or(0);
+            let elements = self.rows.elements_of(piece.clone());
             let from = self.start(piece.start) - base;
             let stored = slice(bytes, from, (self.end(piece.end - 1) - base - from) as usize)?;
-            self.array.decode_values(elements, stored, outputs).in_item(|| self.place(piece.start))?;
+            self.rows.array.decode_values(elements, stored, outputs).in_item(|| self.rows.place(piece.start))?;
             next = piece.end;
         }
         Ok(())
@@ -197,7 +158,7 @@ impl HeapPlan {
 
     /// An array that is too large to be read in one go.
     fn decode_large(&self, index: usize, source: &dyn ReadAt, outputs: &mut ArrayOutputs<'_>) -> Result<()> {
-        let elements = self.elements(index);
+        let elements = self.rows.elements(index);
         let (start, end) = (self.start(index), self.end(index));
         let mut scratch = Vec::new();
         let (mut at, mut done) = (start, 0);
@@ -206,11 +167,11 @@ impl HeapPlan {
             resize(&mut scratch, READ_BYTES.min((end - at) as usize))?;
             source.read_at(at, &mut scratch)?;
             at += scratch.len() as u64;
-            let count = match self.array.variable.cell {
+            let count = match self.rows.array.variable.cell {
                 Cell::Bits => (scratch.len() * 8).min(elements - done),
-                _ => scratch.len() / self.array.stored_len(1).unwrap_or(1) as usize,
+                _ => scratch.len() / self.rows.array.stored_len(1).unwrap_or(1) as usize,
             };
-            self.array.decode_values(count, &scratch, outputs).in_item(|| self.place(index))?;
+            self.rows.array.decode_values(count, &scratch, outputs).in_item(|| self.rows.place(index))?;
             done += count;
         }
         Ok(())
@@ -243,16 +204,16 @@ impl Iterator for Descriptors<'_> {
 
 impl ReadPlan for HeapPlan {
     fn buffers(&self) -> Vec<BufferSize> {
-        self.array.buffers(self.offsets.last().copied().unwrap_or(0))
+        self.rows.buffers()
     }
 
     fn len(&self) -> usize {
-        self.parts.len()
+        self.rows.part_count()
     }
 
     fn ranges(&self, index: usize) -> Vec<Range<u64>> {
         let mut ranges: Vec<Range<u64>> = Vec::new();
-        let mut next = self.parts.get(index).cloned().unwrap_or(0..0);
+        let mut next = self.rows.part(index);
         while !next.is_empty() {
             let run = self.run(next.start, next.end);
             next.start = run.end;
@@ -263,15 +224,13 @@ impl ReadPlan for HeapPlan {
     }
 
     fn output_sizes(&self, index: usize) -> Vec<usize> {
-        let rows = self.parts.get(index).cloned().unwrap_or(0..0);
-        let offset = |row: usize| self.offsets.get(row).copied().unwrap_or(0);
-        self.array.output_sizes(offset(rows.end) - offset(rows.start))
+        self.rows.output_sizes(index)
     }
 
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
         let mut outputs = ArrayOutputs::new(outputs);
         let mut scratch = Vec::new();
-        let mut next = self.parts.get(index).cloned().unwrap_or(0..0);
+        let mut next = self.rows.part(index);
         while !next.is_empty() {
             let run = self.run(next.start, next.end);
             next.start = run.end;
@@ -296,6 +255,6 @@ impl ReadPlan for HeapPlan {
 
 impl ArraysPlan for HeapPlan {
     fn into_offsets(self: Box<Self>) -> Vec<usize> {
-        self.offsets
+        self.rows.into_offsets()
     }
 }

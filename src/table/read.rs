@@ -475,7 +475,7 @@ struct Packed<'a> {
 }
 
 /// How much may become of `stored` bytes of a file where its size alone does not say.
-pub(super) fn most_decoded(stored: u64) -> u64 {
+pub(crate) fn most_decoded(stored: u64) -> u64 {
     stored.saturating_mul(MOST_OF_NOTHING).max(MOST_EMPTY_BYTES)
 }
 

@@ -9,10 +9,9 @@ use super::encode::RowEncoder;
 use super::fields::MOST_COLUMNS;
 use super::given::GivenColumn;
 use crate::compression::HeapFormat;
-use crate::directory::HduEntry;
 use crate::edit::{NewHdu, set_count};
 use crate::error::{Error, Result};
-use crate::format::{HduKind, HduLayout, Header, padded};
+use crate::format::{HduLayout, Header, padded};
 use crate::image::set_name;
 use crate::source::{Content, Producer};
 
@@ -129,20 +128,6 @@ impl<'a> NewTable<'a> {
         starts.push(start);
         Ok(starts)
     }
-}
-
-/// The columns of a table that can be changed.
-///
-/// # Errors
-///
-/// The HDU is no table, or one of a kind that can't be written yet.
-pub(crate) fn changeable(hdu: &HduEntry) -> Result<&TableLayout> {
-    if hdu.layout.kind == HduKind::CompressedTable {
-        return Err(Error::unsupported(
-            "the columns of compressed tables can't be put in and out yet: write the table anew",
-        ));
-    }
-    TableLayout::of(hdu)
 }
 
 /// The bytes of encoded rows, piece by piece.

@@ -1,18 +1,20 @@
-//! Decoded tiles that are kept for the next section of the same image, up to a number of bytes; shared by all threads.
+//! Decoded tiles that are kept for the next section of the same image, and unpacked columns of tiles for the next rows of the same table, up to a number of
+//! bytes; shared by all threads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::scratch::Scratch;
+use crate::error::Result;
 
-/// How many bytes of tiles an image keeps unless it is told otherwise.
+/// How many bytes of tiles an image or a table keeps unless it is told otherwise.
 const USUAL_LIMIT: u64 = 32 << 20;
 
-/// The decoded tiles of an image.
+/// The decoded tiles of an image or a table.
 #[derive(Debug)]
 pub(crate) struct TileCache {
-    /// Shared by what the image was and is: a change of it loses the tiles, and not what the user has set.
+    /// Shared by what the HDU was and is: a change of it loses the tiles, and not what the user has set.
     limit: Arc<AtomicU64>,
     held: Mutex<Held>,
 }
@@ -22,11 +24,13 @@ pub(crate) struct TileCache {
 pub(super) struct TileKey {
     /// Its row in the table.
     pub(super) row: u64,
+    /// Which column of a table; 0 for images.
+    pub(super) column: usize,
     pub(super) unscaled: bool,
     pub(super) masked: bool,
 }
 
-/// A tile whose pixels are values.
+/// A tile whose pixels are values, or the cells of a column of a tile as an uncompressed table has them.
 #[derive(Debug)]
 pub(super) struct DecodedTile {
     pub(super) values: Scratch,
@@ -43,6 +47,15 @@ struct Held {
     now: u64,
 }
 
+impl DecodedTile {
+    /// The cells of a column.
+    pub(super) fn of_bytes(cells: &[u8]) -> Result<Self> {
+        let mut values = Scratch::default();
+        values.bytes(cells.len())?.copy_from_slice(cells);
+        Ok(Self { values, mask: Vec::new(), bytes: cells.len() as u64 })
+    }
+}
+
 impl Default for TileCache {
     fn default() -> Self {
         Self { limit: Arc::new(AtomicU64::new(USUAL_LIMIT)), held: Mutex::default() }
@@ -50,7 +63,7 @@ impl Default for TileCache {
 }
 
 impl TileCache {
-    /// For the same image after a change of it: without tiles. Those of before go, too.
+    /// For the same HDU after a change of it: without tiles. Those of before go, too.
     pub(crate) fn renewed(&self) -> Self {
         self.clear();
         Self { limit: Arc::clone(&self.limit), held: Mutex::default() }
@@ -129,7 +142,7 @@ mod tests {
     use super::*;
 
     fn key(row: u64) -> TileKey {
-        TileKey { row, unscaled: false, masked: false }
+        TileKey { row, column: 0, unscaled: false, masked: false }
     }
 
     fn tile(bytes: u64) -> Arc<DecodedTile> {

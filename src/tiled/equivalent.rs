@@ -1,4 +1,5 @@
-//! The image that a compressed image stands for, as an HDU of its own (FITS 4.0 §10.1.1): its header, and the checksum of its data.
+//! The image that a compressed image stands for, as an HDU of its own (FITS 4.0 §10.1.1): its header, and the checksum of its data. What is shown and edited of the
+//! header of a compressed table (§10.3.1) is here, too.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,7 @@ use super::read::TiledPlan;
 use crate::error::Result;
 use crate::format::checksum::Sum;
 use crate::format::endian::swap_in_place;
-use crate::format::{CARD_BYTES, Header};
+use crate::format::{CARD_BYTES, Header, is_of_compressed_table};
 use crate::source::{ReadAt, ReadPlan, does_not_fit, resize};
 
 /// Keywords of the image that stand under another name, in the order in which a header has them.
@@ -46,20 +47,40 @@ enum Role {
     Dropped,
 }
 
-/// The header as a user sees it: of a compressed image that of the image.
-pub(crate) fn as_image(header: &Header) -> Cow<'_, Header> {
-    if is_tiled(header) { Cow::Owned(image_header(header)) } else { Cow::Borrowed(header) }
+/// The header as a user sees it: of a compressed image that of the image, of a compressed table that of the uncompressed one. One that can't be translated is shown
+/// as it is.
+pub(crate) fn as_shown(header: &Header) -> Cow<'_, Header> {
+    let uncompressed = match Packed::of(header) {
+        Some(Packed::Image) => Some(image_header(header)),
+        Some(Packed::Table) => header.of_uncompressed_table().ok(),
+        None => None,
+    };
+    uncompressed.map_or(Cow::Borrowed(header), Cow::Owned)
 }
 
-fn is_tiled(header: &Header) -> bool {
-    let is_table = |name: String| matches!(name.trim_end(), "BINTABLE" | "A3DTABLE");
-    header.flag("ZIMAGE") && header.string("XTENSION").is_some_and(is_table)
+/// What a binary table stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Packed {
+    Image,
+    Table,
+}
+
+impl Packed {
+    fn of(header: &Header) -> Option<Self> {
+        let is_table = |name: String| matches!(name.trim_end(), "BINTABLE" | "A3DTABLE");
+        header.string("XTENSION").filter(|name| is_table(name.clone()))?;
+        match (header.flag("ZIMAGE"), header.flag("ZTABLE")) {
+            (true, _) => Some(Self::Image),
+            (false, true) => Some(Self::Table),
+            (false, false) => None,
+        }
+    }
 }
 
 /// The header of the image: what remains when the table and the compression are taken away.
 pub(crate) fn image_header(header: &Header) -> Header {
     let (mut first, mut rest) = (vec![Vec::new(); FIRST], Vec::new());
-    for (card, role) in roles(header) {
+    for (card, role) in roles(header, Packed::Image) {
         match role {
             Role::Dropped => {}
             Role::Plain => rest.extend_from_slice(card),
@@ -75,20 +96,22 @@ pub(crate) fn image_header(header: &Header) -> Header {
     header.clone().with_bytes(&bytes)
 }
 
-/// Edits a header as a user sees it; of a compressed image the cards of table and compression stay what they are, and where.
-pub(crate) fn edit_as_image(header: &mut Header, edit: impl FnOnce(&mut Header) -> Result<()>) -> Result<()> {
-    if !is_tiled(header) {
-        return edit(header);
-    }
-    let mut image = image_header(header);
-    edit(&mut image)?;
+/// Edits a header as a user sees it; of a compressed image or table the cards of the stored table and of the compression stay what they are, and where.
+pub(crate) fn edit_as_shown(header: &mut Header, edit: impl FnOnce(&mut Header) -> Result<()>) -> Result<()> {
+    let Some(packed) = Packed::of(header) else { return edit(header) };
+    let Cow::Owned(mut shown) = as_shown(header) else { return edit(header) };
+    edit(&mut shown)?;
     // Keywords of the structure are protected: they are as they were.
     let is_structural = |card: &&[u8]| {
         let keyword = keyword(card);
-        is_axis(&keyword) || RENAMED.iter().any(|(_, name)| keyword == *name)
+        match packed {
+            Packed::Image => is_axis(&keyword) || RENAMED.iter().any(|(_, name)| keyword == *name),
+            Packed::Table => is_of_compressed_table(&keyword),
+        }
     };
-    let new: Vec<&[u8]> = image.card_bytes().chunks_exact(CARD_BYTES).filter(|card| !is_structural(card)).collect();
-    let old: Vec<&[u8]> = roles(header).filter(|(_, role)| matches!(role, Role::Plain)).map(|(card, _)| card).collect();
+    let new: Vec<&[u8]> = shown.card_bytes().chunks_exact(CARD_BYTES).filter(|card| !is_structural(card)).collect();
+    let old: Vec<&[u8]> =
+        roles(header, packed).filter(|(_, role)| matches!(role, Role::Plain)).map(|(card, _)| card).collect();
     let same = |(old, new): &(&&[u8], &&[u8])| old == new;
     let front = old.iter().zip(&new).take_while(same).count();
     let (old_rest, new_rest) = (old.get(front..).unwrap_or_default(), new.get(front..).unwrap_or_default());
@@ -97,7 +120,7 @@ pub(crate) fn edit_as_image(header: &mut Header, edit: impl FnOnce(&mut Header) 
     let instead = new.get(front..new.len() - back).unwrap_or_default().concat();
     let mut bytes = Vec::with_capacity(header.card_bytes().len() + instead.len());
     let mut number = 0;
-    for (card, role) in roles(header) {
+    for (card, role) in roles(header, packed) {
         match role {
             Role::Dropped | Role::Renamed(..) => bytes.extend_from_slice(card),
             Role::Plain => {
@@ -118,13 +141,17 @@ pub(crate) fn edit_as_image(header: &mut Header, edit: impl FnOnce(&mut Header) 
     Ok(())
 }
 
-/// The cards of a table with what each is to the image.
-fn roles(header: &Header) -> impl Iterator<Item = (&[u8], Role)> {
+/// The cards of a stored table with what each is to what it stands for; those of a compressed table that are not plain all count as dropped.
+fn roles(header: &Header, packed: Packed) -> impl Iterator<Item = (&[u8], Role)> {
     let mut dropped = false;
     header.card_bytes().chunks_exact(CARD_BYTES).map(move |card| {
         let name = keyword(card);
         // What goes on with a card goes with it.
         if name == "CONTINUE" {
+            return (card, if dropped { Role::Dropped } else { Role::Plain });
+        }
+        if packed == Packed::Table {
+            dropped = is_of_compressed_table(&name);
             return (card, if dropped { Role::Dropped } else { Role::Plain });
         }
         let generic = name == "EXTNAME" && card.get(10..).is_some_and(|value| value.starts_with(GENERIC_NAME));
@@ -186,7 +213,7 @@ impl TiledPlan {
 }
 
 /// The sum of bytes that start at this offset of the data.
-fn sum_at(offset: u64, bytes: &[u8]) -> Sum {
+pub(super) fn sum_at(offset: u64, bytes: &[u8]) -> Sum {
     let lead = (offset % 4) as usize;
     let (head, rest) = bytes.split_at(if lead == 0 { 0 } else { (4 - lead).min(bytes.len()) });
     let mut word = [0; 4];
@@ -250,17 +277,17 @@ mod tests {
         let keywords = |header: &Header| header.keywords().collect::<Vec<_>>().join(" ");
         let edited = |edit: &dyn Fn(&mut Header) -> Result<()>| {
             let mut header = header.clone();
-            edit_as_image(&mut header, edit).unwrap();
+            edit_as_shown(&mut header, edit).unwrap();
             header
         };
-        assert_eq!(keywords(&as_image(&header)), "BITPIX NAXIS A B");
+        assert_eq!(keywords(&as_shown(&header)), "BITPIX NAXIS A B");
         assert_eq!(edited(&|_| Ok(())).to_bytes(), header.to_bytes());
         let one = edited(&|header| header.set("A", 7));
         assert_eq!((keywords(&one), one.get::<i64>("A").unwrap()), (keywords(&header), 7));
         assert_eq!(keywords(&edited(&|header| header.remove("A"))), "XTENSION TTYPE1 ZIMAGE ZBITPIX ZNAXIS B ZQUANTIZ");
         let more = edited(&|header| header.set("C", 3));
         assert_eq!(keywords(&more), "XTENSION TTYPE1 ZIMAGE ZBITPIX A ZNAXIS B ZQUANTIZ C");
-        assert!(edit_as_image(&mut header.clone(), |header| header.set("NAXIS", 3)).is_err());
-        assert!(edit_as_image(&mut header.clone(), |header| header.set("ZBITPIX", 3)).is_err());
+        assert!(edit_as_shown(&mut header.clone(), |header| header.set("NAXIS", 3)).is_err());
+        assert!(edit_as_shown(&mut header.clone(), |header| header.set("ZBITPIX", 3)).is_err());
     }
 }

@@ -34,12 +34,13 @@ mod write;
 
 pub(crate) use cache::TileCache;
 pub(crate) use edit::{EditedRows, EditedTiles, TiledEdit, tile_columns};
-pub(crate) use equivalent::{as_image, edit_as_image, image_header};
+pub(crate) use equivalent::{as_shown, edit_as_shown, image_header};
 pub(crate) use image_header::TiledImage;
 pub(crate) use packing::compression;
 pub(crate) use read::TiledPlan;
 pub(crate) use rows::{
-    NewTiledTable, PackedRows, TileTable, TiledTable, append_rows as append_tiled_rows, locate as locate_tiled_table,
+    NewTiledTable, PackedRows, TileTable, TiledTable, TiledTableSum, append_rows as append_tiled_rows,
+    delete_column as delete_tiled_column, insert_column as insert_tiled_column, locate as locate_tiled_table,
     repack as repack_tiled_table, write_rows as write_tiled_rows,
 };
 pub(crate) use write::{NewTiledImage, PackedTiles, TileRows};

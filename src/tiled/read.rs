@@ -79,7 +79,8 @@ impl TiledPlan {
         let cached = !is_whole && decoded_len <= cache.limit();
         let mut held = Vec::new();
         if cached {
-            let key = |index| TileKey { row: grid.row(index), unscaled: request.unscaled, masked: request.mask };
+            let (unscaled, masked) = (request.unscaled, request.mask);
+            let key = |index| TileKey { row: grid.row(index), column: 0, unscaled, masked };
             held.extend((0..tiles.len()).map(|index| cache.get(key(index))));
         }
         Ok(Self {
@@ -177,7 +178,8 @@ impl ReadPlan for TiledPlan {
                 (_, Some(kept)) => run.take(kept, &touched, values, mask),
                 (Some(cache), None) => run.decode_whole(&touched, tiles, self.mask).and_then(|tile| {
                     run.take(&tile, &touched, values, mask)?;
-                    let key = TileKey { row: touched.row, unscaled: self.unscaled, masked: self.mask };
+                    let (unscaled, masked) = (self.unscaled, self.mask);
+                    let key = TileKey { row: touched.row, column: 0, unscaled, masked };
                     cache.put(key, Arc::new(tile));
                     Ok(())
                 }),

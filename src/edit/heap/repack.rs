@@ -98,8 +98,8 @@ fn shifted(range: &Range<u64>, by: u64) -> Range<u64> {
     range.start + by..range.end + by
 }
 
-/// What of a heap is kept.
-struct Kept {
+/// What of a heap is kept, and where it goes.
+pub(crate) struct Kept {
     /// Ascending; no two touch.
     ranges: Vec<Range<u64>>,
     /// Where each goes.
@@ -121,6 +121,11 @@ impl Kept {
             }
             Ok(())
         })?;
+        Ok(Self::new(ranges))
+    }
+
+    /// Of these arrays, in any order; they may share bytes.
+    pub(crate) fn new(mut ranges: Vec<Range<u64>>) -> Self {
         ranges.sort_unstable_by_key(|range| range.start);
         ranges.dedup_by(|next, range| {
             let touches = next.start <= range.end;
@@ -136,11 +141,21 @@ impl Kept {
             start
         });
         let starts = starts.collect();
-        Ok(Self { ranges, starts, len })
+        Self { ranges, starts, len }
+    }
+
+    /// What is kept, ascending.
+    pub(crate) fn ranges(&self) -> &[Range<u64>] {
+        &self.ranges
+    }
+
+    /// How many bytes are kept.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
     }
 
     /// Where the array goes that starts here.
-    fn new_start(&self, start: u64) -> u64 {
+    pub(crate) fn new_start(&self, start: u64) -> u64 {
         let number = self.ranges.partition_point(|range| range.start <= start).saturating_sub(1);
         match (self.ranges.get(number), self.starts.get(number)) {
             (Some(range), Some(new)) => new + (start - range.start),

@@ -11,14 +11,10 @@ use super::layout::TiledTable;
 use super::packing::{Packing, Unpacker};
 use crate::error::{Error, Result, ResultExt};
 use crate::source::{BufferSize, ReadAt, ReadPlan, reserve};
-use crate::table::{ArrayForm, ArrayOutputs, ArraysPlan};
+use crate::table::{ArrayForm, ArrayOutputs, ArrayRows, ArraysPlan, Variable};
 
 /// How many bytes a descriptor of a packed array has.
 pub(super) const PLACE_BYTES: usize = 16;
-/// How many bytes of arrays one part unpacks, unless one array has more.
-const PART_BYTES: u64 = 1 << 20;
-/// What the bookkeeping of a row counts for when parts are made.
-const ROW_BYTES: u64 = 16;
 
 /// The descriptors of a row.
 #[derive(Clone, Copy, Debug)]
@@ -84,14 +80,10 @@ fn plausible(arrays: &[PackedArray], heap_len: u64) -> bool {
 /// A read of the arrays of one column, ready to run.
 #[derive(Debug)]
 pub(super) struct PackedArraysPlan {
-    array: ArrayForm,
+    rows: ArrayRows,
     packing: Packing,
-    /// The number of each row in the table, and where in the file its packed array is.
-    places: Vec<(u64, Range<u64>)>,
-    /// How many elements the rows before have, for each row; and of all, at the end.
-    offsets: Vec<usize>,
-    /// The rows of each part.
-    parts: Vec<Range<usize>>,
+    /// Where in the file the packed array of each row is.
+    places: Vec<Range<u64>>,
 }
 
 impl PackedArraysPlan {
@@ -99,106 +91,100 @@ impl PackedArraysPlan {
     pub(super) fn new(
         array: ArrayForm,
         packing: Packing,
-        rows: Vec<(u64, PackedArray)>,
+        found: Vec<(u64, PackedArray)>,
         table: &TiledTable,
         file_len: u64,
     ) -> Result<Self> {
-        let mut plan = Self { array, packing, places: Vec::new(), offsets: vec![0], parts: Vec::new() };
-        reserve(&mut plan.places, rows.len())?;
-        reserve(&mut plan.offsets, rows.len())?;
-        let (mut first, mut bytes, mut total) = (0, 0, 0u64);
-        for (index, (row, packed)) in rows.into_iter().enumerate() {
-            let place = format!("column '{}', row {row}", plan.array.name);
-            let stored = plan.add(row, packed, table, file_len).in_item(|| place.clone())?;
-            total = total.saturating_add(stored);
-            if total > table.heap_room(packing.expansion()) {
-                let message =
-                    format!("the arrays up to here take {total} bytes, more than such a heap plausibly holds");
-                return Err(Error::illegal(message).in_item(|| place));
-            }
-            if index > first && bytes + stored > PART_BYTES {
-                plan.parts.push(first..index);
-                (first, bytes) = (index, 0);
-            }
-            bytes += stored + ROW_BYTES;
+        let mut plan = Self { rows: ArrayRows::new(array, found.len())?, packing, places: Vec::new() };
+        reserve(&mut plan.places, found.len())?;
+        let mut total = 0u64;
+        for (row, packed) in found {
+            let added = table.packed_array(&plan.rows.array.variable, packing, packed, file_len);
+            let added = added.and_then(|(place, stored)| {
+                total = total.saturating_add(stored as u64);
+                if total > table.heap_room(packing.expansion()) {
+                    return Err(Error::illegal(format!(
+                        "the arrays up to here take {total} bytes, more than such a heap plausibly holds: read fewer rows"
+                    )));
+                }
+                plan.places.push(place);
+                // An array that is in memory has no more elements than that.
+                plan.rows.push(row, usize::try_from(packed.elements).unwrap_or(usize::MAX))
+            });
+            added.in_item(|| format!("column '{}', row {row}", plan.rows.array.name))?;
         }
-        if plan.offsets.last().is_some_and(|&total| total > 0) {
-            plan.parts.push(first..plan.places.len());
-        }
+        plan.rows.make_parts();
         Ok(plan)
     }
+}
 
-    /// Takes in a row; says how many bytes its array has.
-    fn add(&mut self, row: u64, packed: PackedArray, table: &TiledTable, file_len: u64) -> Result<u64> {
-        let place = table.in_heap(packed.len, packed.offset, file_len)?;
-        let too_large = || Error::too_large("the array is larger than memory");
-        let elements = usize::try_from(packed.elements).map_err(|_| too_large())?;
-        let stored = self.array.stored_len(elements).ok_or_else(too_large)?;
-        if stored > packed.len.saturating_mul(self.packing.expansion()) {
-            return Err(Error::corrupt(format!(
-                "the array has {elements} elements, but only {} bytes, which can't hold them",
-                packed.len
-            )));
-        }
-        let before = self.offsets.last().copied().unwrap_or(0);
-        elements.checked_mul(self.array.element_size()).ok_or_else(too_large)?;
-        self.offsets.push(before.checked_add(elements).ok_or_else(too_large)?);
-        self.places.push((row, place));
-        Ok(stored)
-    }
-
-    fn elements(&self, index: usize) -> usize {
-        match self.offsets.get(index..index + 2) {
-            Some([start, end]) => end - start,
-            _ => 0,
+impl TiledTable {
+    /// Where in the file the packed array of a row is, and how many bytes it unpacks to: no more than it can.
+    pub(super) fn packed_array(
+        &self,
+        variable: &Variable,
+        packing: Packing,
+        packed: PackedArray,
+        file_len: u64,
+    ) -> Result<(Range<u64>, usize)> {
+        let place = self.in_heap(packed.len, packed.offset, file_len)?;
+        let stored = variable.stored_len(packed.elements);
+        let stored = stored.filter(|&stored| stored <= packed.len.saturating_mul(packing.expansion()));
+        match stored.and_then(|stored| usize::try_from(stored).ok()) {
+            Some(stored) => Ok((place, stored)),
+            None => Err(Error::corrupt(format!(
+                "the array has {} elements, but only {} bytes, which can't hold them",
+                packed.elements, packed.len
+            ))),
         }
     }
 }
 
+/// The bytes of an array as the uncompressed heap has them.
+pub(super) fn unpack_array<'a>(
+    unpacker: &'a mut Unpacker,
+    packing: Packing,
+    packed: &'a [u8],
+    len: usize,
+) -> Result<&'a [u8]> {
+    if packed.len() == len { Ok(packed) } else { unpacker.unpack(packing, packed, len) }
+}
+
 impl ReadPlan for PackedArraysPlan {
     fn buffers(&self) -> Vec<BufferSize> {
-        self.array.buffers(self.offsets.last().copied().unwrap_or(0))
+        self.rows.buffers()
     }
 
     fn len(&self) -> usize {
-        self.parts.len()
+        self.rows.part_count()
     }
 
     fn ranges(&self, index: usize) -> Vec<Range<u64>> {
-        let rows = self.parts.get(index).cloned().unwrap_or(0..0);
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        for (_, place) in self.places.get(rows).unwrap_or_default().iter().filter(|(_, place)| !place.is_empty()) {
-            match ranges.last_mut() {
-                Some(last) if last.end == place.start => last.end = place.end,
-                _ => ranges.push(place.clone()),
-            }
-        }
-        ranges
+        joined(self.places.get(self.rows.part(index)).unwrap_or_default().iter().cloned())
     }
 
     fn output_sizes(&self, index: usize) -> Vec<usize> {
-        let rows = self.parts.get(index).cloned().unwrap_or(0..0);
-        let offset = |row: usize| self.offsets.get(row).copied().unwrap_or(0);
-        self.array.output_sizes(offset(rows.end) - offset(rows.start))
+        self.rows.output_sizes(index)
     }
 
     fn decode(&self, index: usize, source: &dyn ReadAt, outputs: &mut [&mut [u8]]) -> Result<()> {
         let mut outputs = ArrayOutputs::new(outputs);
         let mut reader = TileReader::new(source);
         let mut unpacker = Unpacker::default();
-        let rows = self.parts.get(index).cloned().unwrap_or(0..0);
+        let rows = self.rows.part(index);
+        let array = &self.rows.array;
         for index in rows.clone() {
+            let elements = self.rows.elements(index);
+            if elements == 0 {
+                continue;
+            }
             let places = self.places.get(index..rows.end).unwrap_or_default();
-            let elements = self.elements(index);
-            let (Some((row, _)), true) = (places.first(), elements > 0) else { continue };
-            let decoded = (|| {
-                let packed = reader.bytes(places, |(_, place)| place)?;
-                let len =
-                    self.array.stored_len(elements).and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX);
-                let stored = if packed.len() == len { packed } else { unpacker.unpack(self.packing, packed, len)? };
-                self.array.decode_values(elements, stored, &mut outputs)
-            })();
-            decoded.in_item(|| format!("column '{}', row {row}", self.array.name))?;
+            let decoded = reader.bytes(places, |place| place).and_then(|packed| {
+                let len = array.stored_len(elements).and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX);
+                let stored = unpack_array(&mut unpacker, self.packing, packed, len)?;
+                array.decode_values(elements, stored, &mut outputs)
+            });
+            decoded.in_item(|| self.rows.place(index))?;
         }
         Ok(())
     }
@@ -206,6 +192,18 @@ impl ReadPlan for PackedArraysPlan {
 
 impl ArraysPlan for PackedArraysPlan {
     fn into_offsets(self: Box<Self>) -> Vec<usize> {
-        self.offsets
+        self.rows.into_offsets()
     }
+}
+
+/// Ranges of the file with those joined that follow each other.
+pub(super) fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    let mut all: Vec<Range<u64>> = Vec::new();
+    for range in ranges.filter(|range| !range.is_empty()) {
+        match all.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => all.push(range),
+        }
+    }
+    all
 }

@@ -37,7 +37,7 @@ fn element(column: &Column) -> Cell {
 }
 
 /// The choice of fpack; complex numbers, which funpack does not take from GZIP_2, are not sorted.
-fn usual(column: &Column) -> Packer {
+pub(super) fn usual(column: &Column) -> Packer {
     let packing = match element(column) {
         Cell::Number(scaling) => match scaling.stored {
             DataType::U8 => Packing::Gzip,

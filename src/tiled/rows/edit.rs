@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use super::edited::{Edited, Unpacked};
+use super::edited::Edited;
 use super::read::touched;
+use super::unpacked::UnpackedRows;
 use super::write::Arrays;
 use crate::edit::{Cells, Extended, HeapChange, OldHdu, change_heap, given_rows, rebuild_heap, set_count};
 use crate::error::{Error, Result};
@@ -26,7 +27,7 @@ pub(crate) fn write_rows<'p>(
     encoder.place_heap(edited.base)?;
     let mut numbers: Vec<usize> = given.iter().filter_map(|values| edited.layout.find(values.name)).collect();
     numbers.sort_unstable();
-    numbers.retain(|&number| edited.has_bytes(number));
+    numbers.retain(|&number| edited.table.has_bytes(number));
     let Some((_, last)) = rows.bounds().filter(|_| !numbers.is_empty()) else { return Ok(None) };
     edited.table.check_tiles(last, source.len())?;
     let mut parts = touched(rows, &edited.table).parts;
@@ -40,7 +41,7 @@ pub(crate) fn write_rows<'p>(
         encoder.encode_heap(span.start - edited.base..span.end - edited.base, output)
     };
     for (tile, results) in parts {
-        let Unpacked { rows: mut buffer, kept } = edited.unpack(tile, &numbers)?;
+        let UnpackedRows { rows: mut buffer, arrays: kept } = edited.unpack(tile, &numbers)?;
         let first = edited.table.rows_of(tile).start;
         for index in results.iter() {
             let start = (rows.position(index) - first) as usize * edited.layout.row_len;
@@ -81,26 +82,26 @@ pub(crate) fn append_rows<'p>(
     let mut streams = Vec::new();
     let mut tile = table.rows / table.tile_rows;
     let mut held = table.rows % table.tile_rows;
-    let mut unpacked = Unpacked::default();
-    let begun = (held > 0).then_some(tile);
-    if begun.is_some() {
+    let mut unpacked = UnpackedRows::default();
+    if held > 0 {
         table.check_tiles(table.rows - 1, source.len())?;
-        let all: Vec<usize> = (0..edited.layout.columns.len()).filter(|&number| edited.has_bytes(number)).collect();
+        let all: Vec<usize> =
+            (0..edited.layout.columns.len()).filter(|&number| edited.table.has_bytes(number)).collect();
         unpacked = edited.unpack(tile, &all)?;
     }
     while appending.fill(&mut unpacked.rows, held, table.tile_rows)? {
         let bytes = |span: Range<u64>, output: &mut [u8]| appending.heap(span, output);
-        let arrays = Arrays { base: edited.base, kept: &unpacked.kept, bytes: &bytes };
+        let arrays = Arrays { base: edited.base, kept: &unpacked.arrays, bytes: &bytes };
         let packed = edited.pack(tile, &unpacked.rows, |_| true, &arrays)?;
         let before = tiles.rows.len();
         streams.extend(tiles.add(packed, edited.wide)?);
         let row = tiles.rows.get(before..).unwrap_or_default();
-        if begun == Some(tile) {
+        if tile < table.stored_rows() {
             cells.push(tile * row.len() as u64, row);
         } else {
             stored.extend_from_slice(row);
         }
-        unpacked = Unpacked::default();
+        unpacked = UnpackedRows::default();
         (held, tile) = (0, tile + 1);
     }
     let mut header = old.header.clone();

@@ -1,16 +1,16 @@
 //! A compressed table while it is changed: its tiles as rows and back (FITS 4.0 §10.3).
 
-use super::super::tile_reader::TileReader;
-use super::arrays::packed_arrays;
+use super::arrays::PackedArray;
 use super::layout::TiledTable;
-use super::packing::Unpacker;
-use super::write::{Arrays, PackedColumn, Place, TileTable, descriptor_size, pack_columns, packers, stream_form};
+use super::repack::used_by_arrays;
+use super::unpacked::UnpackedRows;
+use super::write::{Arrays, PackedColumn, TileTable, descriptor_size, pack_columns, packers, stream_form};
 use crate::directory::HduEntry;
 use crate::edit::{HeapColumn, OldHdu, set_count, used_heap};
 use crate::error::{Error, Result, ResultExt};
 use crate::format::Header;
-use crate::source::{ReadAt, resize};
-use crate::table::{Cell, RowEncoder, TableLayout};
+use crate::source::ReadAt;
+use crate::table::{Cell, RowEncoder, TableLayout, most_decoded};
 
 /// What an edit works on.
 pub(super) struct Edited<'a> {
@@ -21,14 +21,6 @@ pub(super) struct Edited<'a> {
     pub(super) wide: bool,
     /// How long the heap of the uncompressed table is: where new arrays go in it.
     pub(super) base: u64,
-}
-
-/// The rows of a tile as in an uncompressed table.
-#[derive(Debug, Default)]
-pub(super) struct Unpacked {
-    pub(super) rows: Vec<u8>,
-    /// For each column of variable length: where the packed array of each row is.
-    pub(super) kept: Vec<Vec<Place>>,
 }
 
 impl<'a> Edited<'a> {
@@ -44,10 +36,6 @@ impl<'a> Edited<'a> {
         self.layout.columns.len() * descriptor_size(self.wide)
     }
 
-    pub(super) fn has_bytes(&self, number: usize) -> bool {
-        self.table.columns.get(number).is_some_and(|column| column.width > 0)
-    }
-
     pub(super) fn has_arrays(&self) -> bool {
         self.layout.columns.iter().any(|column| column.cell == Cell::Variable)
     }
@@ -60,55 +48,50 @@ impl<'a> Edited<'a> {
 
     /// The table of new tiles, whose heap begins behind what is in use.
     pub(super) fn begin(&self, old: &OldHdu<'_>) -> Result<TileTable> {
-        // Where arrays of variable length are is not in the rows.
-        let heap_len = if self.has_arrays() {
-            self.table.heap.end - self.table.heap.start
-        } else {
-            used_heap(old, &self.heap_columns(), self.source)?
+        let whole = self.table.heap.end - self.table.heap.start;
+        let heap_len = match self.has_arrays() {
+            false => used_heap(old, &self.heap_columns(), self.source)?,
+            // Where the arrays are is not in the rows. Behind the last HDU there is room without end; a tile that can't be read is no reason to change no other.
+            true if old.last => whole,
+            true => {
+                let used = used_heap(old, &self.heap_columns(), self.source)?;
+                used_by_arrays(self, self.source).map_or(whole, |end| end.max(used))
+            }
         };
         Ok(TileTable { heap_len, ..TileTable::default() })
     }
 
-    /// The rows of a tile with these columns in them; zeros for the others.
-    pub(super) fn unpack(&self, tile: u64, numbers: &[usize]) -> Result<Unpacked> {
-        let streams = self.table.streams(&[tile], numbers, self.source)?;
-        let rows = self.table.rows_of(tile);
-        let too_large = || Error::too_large("the tile is larger than memory");
-        let count = usize::try_from(rows.end - rows.start).map_err(|_| too_large())?;
-        let row_len = self.layout.row_len;
-        let mut unpacked = Unpacked { rows: Vec::new(), kept: vec![Vec::new(); self.layout.columns.len()] };
-        resize(&mut unpacked.rows, count.checked_mul(row_len).ok_or_else(too_large)?)?;
-        let mut unpacker = Unpacker::default();
-        let mut reader = TileReader::new(self.source);
-        for (&number, stream) in numbers.iter().zip(streams.iter().flatten()) {
-            let (Some(column), Some(place)) = (self.table.columns.get(number), self.layout.columns.get(number)) else {
-                continue;
-            };
-            let mut put = || {
-                let packed = reader.bytes(std::slice::from_ref(stream), |stream| stream)?;
-                let len = column.unpacked_len(count as u64).and_then(|len| usize::try_from(len).ok());
-                let cells = unpacker.unpack(column.stream_packing()?, packed, len.ok_or_else(too_large)?)?;
-                let mut originals = Vec::new();
-                let cells = match column.descriptor {
-                    None => cells,
-                    Some(size) => {
-                        let arrays = packed_arrays(cells, size, self.table.heap.end - self.table.heap.start)?;
-                        arrays.iter().for_each(|array| array.put_original(size, &mut originals));
-                        let places = arrays.iter().map(|array| Place::Kept { len: array.len, offset: array.offset });
-                        if let Some(kept) = unpacked.kept.get_mut(number) {
-                            kept.extend(places);
-                        }
-                        &originals
-                    }
-                };
-                for (row, cell) in unpacked.rows.chunks_exact_mut(row_len).zip(cells.chunks_exact(column.width)) {
-                    row.get_mut(place.offset..place.offset + column.width).unwrap_or_default().copy_from_slice(cell);
-                }
-                Ok(())
-            };
-            put().in_item(|| format!("column '{}', tile {}", column.name, tile + 1))?;
+    /// An error unless the file holds all tiles, and these as many rows as the header says: so what is made for the rows is bounded by the length of the file.
+    pub(super) fn check_rows(&self) -> Result<()> {
+        let Some(last) = self.table.rows.checked_sub(1) else { return Ok(()) };
+        match (0..self.table.columns.len()).find(|&number| self.table.has_bytes(number)) {
+            Some(number) => {
+                self.table.check_tiles(last, self.source.len())?;
+                let all: Vec<u64> = (0..self.table.tiles()).collect();
+                self.table.streams(&all, &[number], self.source).map(drop)
+            }
+            None if self.table.rows > most_decoded(self.source.len()) => Err(Error::illegal(format!(
+                "{} rows without a byte are more than is plausible: write the table anew",
+                self.table.rows
+            ))),
+            None => Ok(()),
         }
-        Ok(unpacked)
+    }
+
+    /// The rows of a tile with these columns in them; zeros for the others.
+    pub(super) fn unpack(&self, tile: u64, numbers: &[usize]) -> Result<UnpackedRows> {
+        let streams = self.table.streams(&[tile], numbers, self.source)?;
+        let unpacked = self.table.unpack(self.layout, tile, numbers, &streams.concat(), self.source)?;
+        // New arrays go behind those that the heap has: none that is there may be taken for one of them.
+        let is_behind = |array: &PackedArray| array.elements > 0 && array.start >= self.base;
+        match unpacked.arrays.iter().zip(&self.table.columns).find(|(arrays, _)| arrays.iter().any(is_behind)) {
+            None => Ok(unpacked),
+            Some((_, column)) => Err(Error::illegal(format!(
+                "an array is behind the end of the uncompressed heap, which has {} bytes as ZPCOUNT says",
+                self.base
+            ))
+            .in_item(|| format!("column '{}', tile {}", column.name, tile + 1))),
+        }
     }
 
     /// Packs the wanted columns of a tile.
@@ -120,7 +103,8 @@ impl<'a> Edited<'a> {
         arrays: &Arrays<'_>,
     ) -> Result<Vec<PackedColumn>> {
         let packings = self.table.columns.iter().enumerate().map(|(number, column)| {
-            if column.width > 0 && wanted(number) { column.packing.clone().map(Some) } else { Ok(None) }
+            let is_packed = column.width > 0 && wanted(number);
+            is_packed.then(|| column.packing.clone()).transpose()
         });
         let packers = packers(packings)?;
         pack_columns(self.layout, &packers, rows, wanted, arrays).in_item(|| format!("tile {}", tile + 1))

@@ -86,6 +86,16 @@ impl TiledTable {
         })
     }
 
+    /// Whether a column has bytes in a row.
+    pub(super) fn has_bytes(&self, number: usize) -> bool {
+        self.columns.get(number).is_some_and(|column| column.width > 0)
+    }
+
+    /// How many rows the table of tiles has: at least one for each tile.
+    pub(super) fn stored_rows(&self) -> u64 {
+        self.stored_rows
+    }
+
     /// How many tiles there are.
     pub(crate) fn tiles(&self) -> u64 {
         self.rows.div_ceil(self.tile_rows)
@@ -287,7 +297,8 @@ fn columns(header: &Header, table: &TableLayout, row_len: usize) -> Result<Vec<T
             name: column.name.clone(),
             width: column.width,
             descriptor: wide.map(|wide| if wide { 16 } else { 8 }),
-            packing: packing(header, field.number, cell, wide.is_some()),
+            packing: packing(header, field.number, cell, wide.is_some())
+                .in_item(|| format!("column '{}', keyword ZCTYP{}", column.name, field.number)),
             place: DataColumn::new(&field.form, field.offset, field.number),
         }
     });
@@ -295,10 +306,7 @@ fn columns(header: &Header, table: &TableLayout, row_len: usize) -> Result<Vec<T
 }
 
 fn packing(header: &Header, number: i64, cell: Cell, in_heap: bool) -> Result<Packing> {
-    let keyword = format!("ZCTYP{number}");
-    let name = header.text(&keyword)?;
+    let name = header.text(&format!("ZCTYP{number}"))?;
     let missing = || Error::illegal("is missing, so that the column can't be read");
-    name.ok_or_else(missing)
-        .and_then(|name| Packing::new(&name, cell, in_heap))
-        .in_item(|| format!("keyword {keyword}"))
+    name.ok_or_else(missing).and_then(|name| Packing::new(&name, cell, in_heap))
 }

@@ -47,7 +47,9 @@ impl Packing {
                 }
                 _ => Err(Error::illegal("RICE_1 packs integers of 8, 16 and 32 bits, and the column holds others")),
             },
-            None => Err(Error::illegal(format!("is '{name}', which is no compression of tables in the standard"))),
+            None => Err(Error::illegal(format!(
+                "is '{name}': columns are packed with RICE_1, GZIP_1, GZIP_2 or NOCOMPRESS; the other columns can be read"
+            ))),
         }
     }
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::super::cache::DecodedTile;
 use super::super::tile_reader::TileReader;
-use super::arrays::{PackedArray, PackedArraysPlan, packed_arrays};
+use super::arrays::{PLACE_BYTES, PackedArray, PackedArraysPlan, joined, packed_arrays};
+use super::kept::KeptColumns;
 use super::layout::TiledTable;
 use super::packing::{Packing, Unpacker};
 use crate::directory::HduEntry;
@@ -32,7 +35,9 @@ pub(crate) fn locate(hdu: &HduEntry, request: &TableRequest, source: &dyn ReadAt
         // Nothing of any tile.
         _ => Touched { parts: Vec::new(), scattered: false },
     };
-    let arrays = arrays(&table, layout, &variable, (&rows, &touched), request.mask, source)?;
+    let arrays_in: Vec<usize> = variable.iter().filter_map(|column| number_of(layout, column)).collect();
+    let kept = KeptColumns::of_read(&hdu.tiles, &table, &touched, &[stored.as_slice(), &arrays_in].concat());
+    let arrays = arrays(&table, layout, &variable, (&rows, &touched, &kept), request.mask, source)?;
     let shape = (rows.form, rows.row_count(), rows.record_size());
     let streams = table.streams(&touched.tiles(), &stored, source)?;
     let mut packings = Vec::with_capacity(numbers.len());
@@ -42,11 +47,17 @@ pub(crate) fn locate(hdu: &HduEntry, request: &TableRequest, source: &dyn ReadAt
     }
     let parts = touched.parts.into_iter().zip(streams).map(|((tile, results), streams)| {
         let rows = table.rows_of(tile);
-        TilePart { tile, rows, results, streams }
+        let held = held(&kept, tile, &stored, results.are_all(&rows));
+        TilePart { tile, rows, results, streams, held }
     });
-    let plan = TileRowsPlan { parts: parts.collect(), scattered: touched.scattered, packings, rows };
+    let plan = TileRowsPlan { parts: parts.collect(), scattered: touched.scattered, packings, rows, stored, kept };
     // Arrays are as long as they are unpacked.
     Ok(TablePlan::new(columns, shape, Box::new(plan), arrays, u64::MAX))
+}
+
+/// Those of the columns of a tile that are kept; none of a tile that is read whole.
+fn held(kept: &KeptColumns, tile: u64, columns: &[usize], whole: bool) -> Vec<Option<Arc<DecodedTile>>> {
+    columns.iter().map(|&column| if whole { None } else { kept.get(tile, column) }).collect()
 }
 
 /// The number of a column that has bytes in the file; `None` for one of no width.
@@ -64,23 +75,32 @@ fn arrays(
     table: &TiledTable,
     layout: &TableLayout,
     columns: &[&Column],
-    (rows, touched): (&RowPlan, &Touched),
+    (rows, touched, kept): (&RowPlan, &Touched, &KeptColumns),
     mask: bool,
     source: &dyn ReadAt,
 ) -> Result<Vec<Box<dyn ArraysPlan>>> {
     let mut plans: Vec<Box<dyn ArraysPlan>> = Vec::new();
     let numbers: Vec<usize> = columns.iter().filter_map(|column| number_of(layout, column)).collect();
     let streams = table.streams(&touched.tiles(), &numbers, source)?;
-    source.require(&streams.iter().flatten().cloned().collect::<Vec<_>>())?;
+    let held: Vec<_> = touched
+        .parts
+        .iter()
+        .map(|(tile, results)| held(kept, *tile, &numbers, results.are_all(&table.rows_of(*tile))))
+        .collect();
+    let needed = streams.iter().flatten().zip(held.iter().flatten()).filter(|(_, held)| held.is_none());
+    source.require(&needed.map(|(stream, _)| stream.clone()).collect::<Vec<_>>())?;
     let mut next = 0;
     for column in columns {
         let form = ArrayForm::new(column, rows.form, mask)?;
         let mut found: Vec<(u64, PackedArray)> = Vec::new();
         let mut packing = Packing::Plain;
-        if let Some(stored) = number_of(layout, column).and_then(|number| table.columns.get(number)) {
-            packing = stored.packing.clone().in_item(|| format!("column '{}'", column.name))?;
-            let streams: Vec<&Range<u64>> = streams.iter().filter_map(|tile| tile.get(next)).collect();
-            found = wanted_arrays(table, stored.descriptor.unwrap_or(0), &streams, (rows, touched), source)
+        let number = number_of(layout, column);
+        if let Some((number, stored)) = number.and_then(|number| Some((number, table.columns.get(number)?))) {
+            packing = stored.packing.clone()?;
+            let streams =
+                streams.iter().zip(&held).filter_map(|(streams, held)| Some((streams.get(next)?, held.get(next)?)));
+            let streams: Vec<_> = streams.map(|(stream, held)| (stream, held.as_deref())).collect();
+            found = wanted_arrays(table, number, &streams, (rows, touched, kept), source)
                 .in_item(|| format!("column '{}'", column.name))?;
             next += 1;
         } else {
@@ -96,23 +116,33 @@ fn arrays(
 /// The descriptors of one column, in the order of the result.
 fn wanted_arrays(
     table: &TiledTable,
-    size: usize,
-    streams: &[&Range<u64>],
-    (rows, touched): (&RowPlan, &Touched),
+    number: usize,
+    streams: &[(&Range<u64>, Option<&DecodedTile>)],
+    (rows, touched, kept): (&RowPlan, &Touched, &KeptColumns),
     source: &dyn ReadAt,
 ) -> Result<Vec<(u64, PackedArray)>> {
+    let size = table.columns.get(number).and_then(|column| column.descriptor).unwrap_or(0);
     let mut found = Vec::new();
     reserve(&mut found, rows.row_count())?;
     found.resize(rows.row_count(), (0, PackedArray::EMPTY));
     let mut unpacker = Unpacker::default();
     let mut reader = TileReader::new(source);
-    for ((tile, results), stream) in touched.parts.iter().zip(streams) {
+    for ((tile, results), (stream, held)) in touched.parts.iter().zip(streams) {
         let tile_rows = table.rows_of(*tile);
         let descriptors = (|| {
-            let packed = reader.bytes(std::slice::from_ref(*stream), |stream| stream)?;
-            let len = (tile_rows.end - tile_rows.start).saturating_mul((size + super::arrays::PLACE_BYTES) as u64);
+            let len = (tile_rows.end - tile_rows.start).saturating_mul((size + PLACE_BYTES) as u64);
             let len = usize::try_from(len).map_err(|_| Error::too_large("the tile is larger than memory"))?;
-            let bytes = unpacker.unpack(Packing::Gzip, packed, len)?;
+            let bytes = match held {
+                Some(held) => held.values.held().get(..len).ok_or_else(does_not_fit)?,
+                None => {
+                    let packed = reader.bytes(std::slice::from_ref(*stream), |stream| stream)?;
+                    let bytes = unpacker.unpack(Packing::Gzip, packed, len)?;
+                    if !results.are_all(&tile_rows) {
+                        kept.put(*tile, number, bytes)?;
+                    }
+                    bytes
+                }
+            };
             packed_arrays(bytes, size, table.heap.end - table.heap.start)
         })();
         let descriptors = descriptors.in_item(|| format!("tile {}", tile + 1))?;
@@ -137,7 +167,12 @@ pub(super) enum Results {
 }
 
 impl Results {
-    fn len(&self) -> usize {
+    /// Whether there are as many as these rows of a tile.
+    fn are_all(&self, rows: &Range<u64>) -> bool {
+        self.len() as u64 >= rows.end - rows.start
+    }
+
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Run(run) => (run.end - run.start) as usize,
             Self::Some(rows) => rows.len(),
@@ -220,6 +255,8 @@ struct TilePart {
     results: Results,
     /// Where its packed columns are, for those that have bytes.
     streams: Vec<Range<u64>>,
+    /// Those of these columns that are kept unpacked.
+    held: Vec<Option<Arc<DecodedTile>>>,
 }
 
 /// A read of the columns of fixed length, ready to run: a part for each tile.
@@ -228,6 +265,9 @@ struct TileRowsPlan {
     rows: RowPlan,
     /// Of each column of the result; `None` for one of no width.
     packings: Vec<Option<Packing>>,
+    /// The numbers of those that have bytes.
+    stored: Vec<usize>,
+    kept: KeptColumns,
     parts: Vec<TilePart>,
     scattered: bool,
 }
@@ -265,14 +305,9 @@ impl ReadPlan for TileRowsPlan {
     }
 
     fn ranges(&self, index: usize) -> Vec<Range<u64>> {
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        for stream in self.part(index).map(|part| part.streams.as_slice()).unwrap_or_default() {
-            match ranges.last_mut() {
-                Some(last) if last.end == stream.start => last.end = stream.end,
-                _ => ranges.push(stream.clone()),
-            }
-        }
-        ranges
+        let Ok(part) = self.part(index) else { return Vec::new() };
+        let needed = part.streams.iter().zip(&part.held).filter(|(_, held)| held.is_none());
+        joined(needed.map(|(stream, _)| stream.clone()))
     }
 
     fn output_sizes(&self, index: usize) -> Vec<usize> {
@@ -298,13 +333,23 @@ impl ReadPlan for TileRowsPlan {
                     chosen.resize(part.results.len(), 0);
                     return self.rows.decode_cells(number, &chosen, row_of, outputs);
                 };
-                let streams = part.streams.get(next..).unwrap_or_default();
+                let index = next;
                 next += 1;
                 let len = (part.rows.end - part.rows.start).saturating_mul(column.width as u64);
                 let len = usize::try_from(len).map_err(|_| Error::too_large("the tile is larger than memory"))?;
-                let unpacked =
-                    reader.bytes(streams, |stream| stream).and_then(|packed| unpacker.unpack(*packing, packed, len));
-                let cells = unpacked.in_item(|| format!("column '{}', tile {}", column.name, part.tile + 1))?;
+                let cells = match part.held.get(index).and_then(Option::as_deref) {
+                    Some(held) => held.values.held().get(..len).ok_or_else(does_not_fit)?,
+                    None => {
+                        let streams = part.streams.get(index..).unwrap_or_default();
+                        let packed = reader.bytes(streams, |stream| stream);
+                        let unpacked = packed.and_then(|packed| unpacker.unpack(*packing, packed, len));
+                        let cells = unpacked.in_item(|| format!("column '{}', tile {}", column.name, part.tile + 1))?;
+                        if let Some(&stored) = self.stored.get(index).filter(|_| !part.results.are_all(&part.rows)) {
+                            self.kept.put(part.tile, stored, cells)?;
+                        }
+                        cells
+                    }
+                };
                 let cells = self.choose(part, column.width, cells, &mut chosen)?;
                 self.rows.decode_cells(number, cells, row_of, outputs)
             })();

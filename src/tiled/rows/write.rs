@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::arrays::PLACE_BYTES;
+use super::arrays::{PLACE_BYTES, PackedArray};
 use super::choice::choose;
 use super::packing::{Packer, Packing};
 use crate::codec::gzip;
@@ -63,7 +63,7 @@ pub(super) struct Arrays<'a> {
     /// Those that begin in front of this byte of the uncompressed heap are packed already.
     pub(super) base: u64,
     /// Where those are, for each column and each of the first rows.
-    pub(super) kept: &'a [Vec<Place>],
+    pub(super) kept: &'a [Vec<PackedArray>],
     /// Makes bytes of the uncompressed heap.
     pub(super) bytes: &'a HeapBytes<'a>,
 }
@@ -234,7 +234,7 @@ fn pack_arrays(
     variable: &Variable,
     packer: Packer,
     descriptors: &[u8],
-    kept: &[Place],
+    kept: &[PackedArray],
     arrays: &Arrays<'_>,
 ) -> Result<PackedColumn> {
     let mut places = Vec::new();
@@ -243,13 +243,15 @@ fn pack_arrays(
     for (row, descriptor) in descriptors.chunks_exact(descriptor_size(variable.wide)).enumerate() {
         let (length, offset) = descriptor.split_at(descriptor.len() / 2);
         let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
-        let (len, start) = (stored_len(variable.cell, number(length)), number(offset));
+        let len =
+            variable.stored_len(number(length)).ok_or_else(|| Error::too_large("an array is larger than memory"))?;
+        let start = number(offset);
         if len == 0 {
             places.push(Place::New(0));
             continue;
         }
         if let Some(place) = kept.get(row).filter(|_| start < arrays.base) {
-            places.push(*place);
+            places.push(Place::Kept { len: place.len, offset: place.offset });
             continue;
         }
         resize(&mut array, usize::try_from(len).map_err(|_| Error::too_large("an array is larger than memory"))?)?;
@@ -272,16 +274,6 @@ fn pack_array(packer: Packer, array: &[u8], output: &mut Vec<u8>) -> Result<()> 
     Ok(())
 }
 
-/// How many bytes so many elements take in the heap.
-fn stored_len(cell: Cell, elements: u64) -> u64 {
-    match cell {
-        Cell::Bits => elements.div_ceil(8),
-        Cell::Number(scaling) => elements.saturating_mul(scaling.stored.size() as u64),
-        Cell::Complex(scaling) => elements.saturating_mul(2 * scaling.stored.size() as u64),
-        _ => elements,
-    }
-}
-
 impl TileTable {
     /// Adds the row of a tile; returns what goes into the heap.
     pub(super) fn add(&mut self, columns: Vec<PackedColumn>, wide: bool) -> Result<Vec<u8>> {
@@ -290,41 +282,23 @@ impl TileTable {
         for (column, longest) in columns.into_iter().zip(&mut self.longest) {
             let stream = match column {
                 PackedColumn::Cells(stream) => stream,
-                PackedColumn::Arrays { mut originals, places, arrays } => {
+                PackedColumn::Arrays { originals, places, arrays } => {
                     // The order in which fpack has them.
                     let mut at = self.heap_len + heap.len() as u64;
-                    originals.reserve(places.len() * PLACE_BYTES);
-                    for place in places {
-                        let (len, offset) = match place {
-                            Place::New(len) => (len, at),
-                            Place::Kept { len, offset } => (len, offset),
-                        };
-                        originals.extend(len.to_be_bytes());
-                        originals.extend(offset.to_be_bytes());
-                        if let Place::New(len) = place {
+                    let places = places.into_iter().map(|place| match place {
+                        Place::Kept { len, offset } => (len, offset),
+                        Place::New(len) => {
                             at += len;
+                            (len, at - len)
                         }
-                    }
+                    });
                     heap.extend(arrays);
-                    let mut stream = Vec::new();
-                    gzip::encode(&originals, GZIP_LEVEL, &mut stream)?;
-                    stream
+                    packed_places(originals, places)?
                 }
             };
             let (len, offset) = (stream.len() as u64, self.heap_len + heap.len() as u64);
             *longest = (*longest).max(len);
-            if !wide && offset + len > LARGEST_P {
-                return Err(Error::too_large(
-                    "the compressed columns take more than descriptors of 32 bits can say: use heap_format Q",
-                ));
-            }
-            for number in [len, offset] {
-                if wide {
-                    self.rows.extend(number.to_be_bytes());
-                } else {
-                    self.rows.extend((number as u32).to_be_bytes());
-                }
-            }
+            put_descriptor(&mut self.rows, wide, len, offset)?;
             heap.extend(stream);
         }
         self.heap_len += heap.len() as u64;
@@ -335,6 +309,29 @@ impl TileTable {
     pub(crate) fn into_parts(self) -> (Vec<u8>, u64) {
         (self.rows, self.heap_len)
     }
+}
+
+/// Puts a descriptor of packed bytes behind those that a row has.
+pub(super) fn put_descriptor(rows: &mut Vec<u8>, wide: bool, len: u64, offset: u64) -> Result<()> {
+    if !wide && offset + len > LARGEST_P {
+        return Err(Error::too_large(
+            "the compressed columns take more than descriptors of 32 bits can say: use heap_format Q",
+        ));
+    }
+    for number in [len, offset] {
+        let bytes = number.to_be_bytes();
+        rows.extend_from_slice(if wide { &bytes } else { bytes.get(4..).unwrap_or_default() });
+    }
+    Ok(())
+}
+
+/// The packed descriptors of a column of variable length: those of the uncompressed table, and the length and place of each packed array.
+pub(super) fn packed_places(mut originals: Vec<u8>, places: impl Iterator<Item = (u64, u64)>) -> Result<Vec<u8>> {
+    originals.reserve(places.size_hint().0 * PLACE_BYTES);
+    places.for_each(|(len, offset)| originals.extend([len, offset].map(u64::to_be_bytes).as_flattened()));
+    let mut stream = Vec::new();
+    gzip::encode(&originals, GZIP_LEVEL, &mut stream)?;
+    Ok(stream)
 }
 
 /// What packs the columns of a table that is there: each as it says; `None` where nothing is packed.
