@@ -94,6 +94,7 @@ class Fetch(_Control, Generic[_R]):
     """
 
     def __init__(self, queue: AnyQueue, files: Iterable[Any], shown: bool) -> None:
+        _refuse_single(files)
         super().__init__(queue)
         self._results: Generator[_R, None, None] = _run(queue, files, _Progress(_length(files)) if shown else None)
 
@@ -122,6 +123,7 @@ class AsyncFetch(_Control, Generic[_R]):
     """
 
     def __init__(self, queue: AnyQueue, files: Iterable[Any] | AsyncIterable[Any], shown: bool) -> None:
+        _refuse_single(files)
         super().__init__(queue)
         self._results: AsyncGenerator[_R, None] = _run_async(queue, files, _Progress(_length(files)) if shown else None)
 
@@ -198,6 +200,12 @@ def _options(
         on_event=progress if callable(progress) else None,
     )
     return queue, progress is True
+
+
+def _refuse_single(files: object) -> None:
+    # Its characters would be taken for names.
+    if isinstance(files, str | bytes):
+        raise TypeError(f"many files are a list or another iterable of names: put the one in a list, [{files!r}]")
 
 
 def _length(urls: object) -> int | None:

@@ -20,6 +20,7 @@ from rustfits._rustfits import (
     Compress,
     HduKey,
     Header,
+    HeaderCards,
     Integer,
     Integers,
     MaskedArray,
@@ -403,7 +404,7 @@ class FITS:
         compress: Compress | None = None,
         quantize: Quantize | None = None,
         blank: int | None = None,
-        header: Header | dict[str, Any] | None = None,
+        header: HeaderCards | None = None,
         before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, ImageHDU]: ...
     def create_image_hdu(
@@ -416,7 +417,7 @@ class FITS:
         compress: Compress | None = None,
         quantize: Quantize | None = None,
         blank: int | None = None,
-        header: Header | dict[str, Any] | None = None,
+        header: HeaderCards | None = None,
         before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, ImageHDU]: ...
     def write_table(
@@ -432,7 +433,7 @@ class FITS:
         heap_format: str | None = None,
         compress: TableCompress | Mapping[str, TableCompress | None] | None = None,
         ztilelen: int | None = None,
-        header: Header | dict[str, Any] | None = None,
+        header: HeaderCards | None = None,
         before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, TableHDU]: ...
     def create_table_hdu(
@@ -448,7 +449,7 @@ class FITS:
         heap_format: str | None = None,
         compress: TableCompress | Mapping[str, TableCompress | None] | None = None,
         ztilelen: int | None = None,
-        header: Header | dict[str, Any] | None = None,
+        header: HeaderCards | None = None,
         before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, TableHDU]: ...
     # A table for a structured array or a dict, else an image.
@@ -457,7 +458,7 @@ class FITS:
         data: npt.ArrayLike | Mapping[str, npt.ArrayLike],
         *,
         extname: str | None = None,
-        header: Header | dict[str, Any] | None = None,
+        header: HeaderCards | None = None,
         before: HduKey | rustfits.HDU | None = None,
     ) -> Coroutine[Any, Any, Any]: ...
 
@@ -506,5 +507,5 @@ def write(
     *,
     mode: Mode = "w+",
     extname: str | None = None,
-    header: Header | dict[str, Any] | None = None,
+    header: HeaderCards | None = None,
 ) -> Coroutine[Any, Any, None]: ...

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyBufferError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
@@ -103,6 +103,23 @@ impl<'py> IntoPyObject<'py> for Pixels {
     }
 }
 
+/// What `__array__` gives numpy: the data that are read, of the dtype that it wishes.
+pub(crate) fn as_array<'py>(
+    awaited: bool,
+    dtype: Option<&Bound<'py, PyAny>>,
+    copy: Option<bool>,
+    read: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if awaited {
+        return Err(PyTypeError::new_err("reading the data would block the event loop: use `await hdu.read()`"));
+    }
+    if copy == Some(false) {
+        return Err(PyValueError::new_err("data of a file are always copied into an array: leave copy=False out"));
+    }
+    let array = read()?;
+    dtype.map_or_else(|| Ok(array.clone()), |dtype| array.call_method1("astype", (dtype,)))
+}
+
 /// A masked array over these values.
 pub(crate) fn masked<'py>(values: &Bound<'py, PyAny>, mask: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = values.py();
@@ -161,6 +178,8 @@ pub(crate) fn data_type_of(dtype: &Bound<'_, PyAny>) -> PyResult<DataType> {
     let dtype = dtype.py().import("numpy")?.getattr("dtype")?.call1((dtype,))?.call_method1("newbyteorder", ("=",))?;
     let code: String = dtype.getattr("str")?.extract()?;
     DataType::from_code(code.trim_start_matches(['<', '>', '|', '='])).ok_or_else(|| {
-        PyValueError::new_err(format!("dtype {dtype} is not one that FITS has: u1 i2 i4 i8 f4 f8, and i1 u2 u4 u8"))
+        PyValueError::new_err(format!(
+            "dtype {dtype} is not one that FITS has: u1 i2 i4 i8 f4 f8, and i1 u2 u4 u8; convert it with astype()"
+        ))
     })
 }

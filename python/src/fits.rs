@@ -14,7 +14,7 @@ use crate::compress::{CompressArgument, QuantizeArgument, TableCompressArgument,
 use crate::error::OrRaise;
 use crate::hdu::{Hdu, hdu_object};
 use crate::header::CardsArgument;
-use crate::keys::{HduArgument, Key};
+use crate::keys::{HduArgument, Key, file_name, lengths, row_count};
 use crate::options::{RemoteArgument, open_options};
 use crate::pickle::{Reduced, reduce_file};
 use crate::pixels::PixelArgument;
@@ -193,18 +193,19 @@ pub(crate) fn image_options(
 }
 
 /// The lengths of axes: one number or several.
-#[derive(FromPyObject)]
-pub(crate) enum Dims {
-    One(usize),
-    Several(Vec<usize>),
+pub(crate) struct Dims(Vec<usize>);
+
+impl<'py> FromPyObject<'_, 'py> for Dims {
+    type Error = PyErr;
+
+    fn extract(dims: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        lengths(&dims).map(Self)
+    }
 }
 
 impl Dims {
     pub(crate) fn shape(self) -> Vec<usize> {
-        match self {
-            Self::One(length) => vec![length],
-            Self::Several(lengths) => lengths,
-        }
+        self.0
     }
 }
 
@@ -279,7 +280,7 @@ impl Fits {
         atomic: bool,
         allow_in_place: bool,
     ) -> PyResult<Self> {
-        let opening = Opening::new(filename.extract()?, mode, lenient, remote, atomic, allow_in_place)?;
+        let opening = Opening::new(file_name(&filename)?, mode, lenient, remote, atomic, allow_in_place)?;
         let mode = opening.mode;
         Self::new(py, wait(py, opening.open())?, mode)
     }
@@ -520,7 +521,7 @@ impl Fits {
         &self,
         py: Python<'_>,
         dtype: &Bound<'_, PyAny>,
-        nrows: u64,
+        #[pyo3(from_py_with = row_count)] nrows: u64,
         extname: Option<String>,
         extver: Option<i64>,
         units: Option<UnitsArgument<'_>>,
@@ -574,7 +575,7 @@ impl Fits {
         &self,
         py: Python<'_>,
         dtype: &Bound<'_, PyAny>,
-        nrows: u64,
+        #[pyo3(from_py_with = row_count)] nrows: u64,
         extname: Option<String>,
         extver: Option<i64>,
         units: Option<UnitsArgument<'_>>,
@@ -616,8 +617,13 @@ impl Fits {
         reduce_file(py, self.handle.reader())
     }
 
-    fn __enter__(slf: Py<Self>) -> Py<Self> {
-        slf
+    fn __enter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Py<Self>> {
+        let fits = slf.get();
+        if fits.closed() {
+            // For its error.
+            fits.__len__(py)?;
+        }
+        Ok(slf)
     }
 
     #[pyo3(signature = (kind, *_error))]

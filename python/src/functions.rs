@@ -11,7 +11,7 @@ use rustfits::{FitsReader, FitsWriter, HduInfo, HduKey, Header, Op};
 use crate::aio::{Data, Read};
 use crate::fits::{Mode, image_options, warn};
 use crate::header::{CardsArgument, PyHeader};
-use crate::keys::Key;
+use crate::keys::{Key, file_name};
 use crate::options::{RemoteArgument, open_options};
 use crate::pixels::PixelArgument;
 use crate::run::wait;
@@ -61,7 +61,7 @@ pub(crate) fn chosen(reader: &FitsReader, ext: Option<HduKey>) -> Op<HduInfo> {
 #[pyo3(signature = (filename, ext=None, *, header=false, lenient=false, remote=None))]
 pub(crate) fn read(
     py: Python<'_>,
-    filename: PathBuf,
+    #[pyo3(from_py_with = file_name)] filename: PathBuf,
     ext: Option<Key>,
     header: bool,
     lenient: bool,
@@ -81,7 +81,7 @@ pub(crate) fn read(
 #[pyo3(signature = (filename, ext=Key(HduKey::Index(0)), *, lenient=false, remote=None))]
 pub(crate) fn read_header(
     py: Python<'_>,
-    filename: PathBuf,
+    #[pyo3(from_py_with = file_name)] filename: PathBuf,
     ext: Key,
     lenient: bool,
     remote: Option<RemoteArgument>,
@@ -109,7 +109,7 @@ pub(crate) fn read_header(
 #[pyo3(signature = (filename, data, *, mode="w+", extname=None, header=None))]
 pub(crate) fn write(
     py: Python<'_>,
-    filename: PathBuf,
+    #[pyo3(from_py_with = file_name)] filename: PathBuf,
     data: &Bound<'_, PyAny>,
     mode: &str,
     extname: Option<String>,

@@ -2,14 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use rustfits::{ColumnValues, FitsReader, FitsWriter, HduInfo, HduKind, ImageData, Op, PixelValues};
 
-use crate::array::Pixels;
+use crate::array::{Pixels, as_array};
 use crate::compress::{compression_object, quantize_object};
 use crate::error::OrRaise;
 use crate::fits::Fits;
@@ -17,7 +16,7 @@ use crate::header::PyHeader;
 use crate::keys::SectionKey;
 use crate::pickle::{Reduced, reduce_file, reduce_item};
 use crate::pixels::{Extending, PixelArgument, StartArgument, extend, set_section, write_data};
-use crate::run::{await_op, wait};
+use crate::run::{Answer, await_op, wait};
 use crate::table::{AnyTable, AsciiTableHdu, CompressedTableHdu, TableHdu};
 
 /// One HDU of a file.
@@ -73,7 +72,7 @@ impl Hdu {
     where
         T: for<'a> IntoPyObject<'a> + Send + 'static,
     {
-        if self.awaited { await_op(py, op, |value| value) } else { wait(py, op)?.into_bound_py_any(py) }
+        if self.awaited { await_op(py, op, |value| value) } else { Answer(wait(py, op)?).into_pyobject(py) }
     }
 
     /// Whether an `extending()` is open.
@@ -281,6 +280,17 @@ impl ImageHdu {
     fn read(slf: PyRef<'_, Self>, section: Option<SectionKey>, scale: bool, mask_blank: bool) -> PyResult<Pixels> {
         let py = slf.py();
         wait(py, read_section(slf.as_super(), section, scale, mask_blank)).map(Pixels)
+    }
+
+    /// The whole image as an array, for functions of numpy that are given the HDU.
+    #[pyo3(signature = (dtype=None, copy=None))]
+    fn __array__<'py>(
+        slf: PyRef<'py, Self>,
+        dtype: Option<&Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, hdu) = (slf.py(), slf.as_super());
+        as_array(hdu.awaited, dtype, copy, || Pixels(wait(py, read_section(hdu, None, true, false))?).into_pyobject(py))
     }
 
     fn __getitem__(slf: PyRef<'_, Self>, section: SectionKey) -> PyResult<Pixels> {

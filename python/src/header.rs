@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use rustfits::{Header, LiveHeader, Value};
 
 use crate::error::OrRaise;
+use crate::pickle::Reduced;
 use crate::run::{await_op, awaitable, wait};
 
 /// The header of an HDU: a mapping from keyword to value, in card order, found in any letter case.
@@ -155,6 +156,10 @@ impl<'py> FromPyObject<'_, 'py> for CardArgument {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(pair) = object.cast::<PyTuple>() {
+            if pair.len() != 2 {
+                let message = format!("a tuple is a value and its comment, this one has {} entries", pair.len());
+                return Err(PyValueError::new_err(message));
+            }
             let (value, comment) = pair.extract::<(ValueArgument, Option<String>)>()?;
             return Ok(Self(value.0, comment));
         }
@@ -162,18 +167,66 @@ impl<'py> FromPyObject<'_, 'py> for CardArgument {
     }
 }
 
-fn assign(header: &mut Header, keyword: &str, card: CardArgument) -> rustfits::Result<()> {
-    match card {
+/// The cards that are assigned to a keyword: of commentary a list is one for each of its texts, as it is read.
+fn cards_of(keyword: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<CardArgument>> {
+    let cards = match value.cast::<PyList>() {
+        Ok(texts) if is_commentary(keyword) => texts.iter().map(|text| text.extract()).collect(),
+        _ => value.extract().map(|card| vec![card]),
+    };
+    cards.map_err(|error: PyErr| {
+        let py = value.py();
+        PyErr::from_type(error.get_type(py), format!("keyword '{}': {}", keyword.trim(), error.value(py)))
+    })
+}
+
+fn assign(header: &mut Header, keyword: &str, cards: Vec<CardArgument>) -> rustfits::Result<()> {
+    cards.into_iter().try_for_each(|card| match card {
         CardArgument(value, Some(comment)) => header.set_with_comment(keyword, value, &comment),
         CardArgument(value, None) => header.set(keyword, value),
+    })
+}
+
+/// Where cards are taken from.
+enum Updates {
+    Header(Header),
+    Mapping(Vec<(String, Vec<CardArgument>)>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Updates {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        if let Ok(header) = object.cast::<PyHeader>() {
+            return Ok(Self::Header(header.get().read(py, Header::clone)));
+        }
+        if object.hasattr("cards")? && object.hasattr("tostring")? {
+            return cards_of_astropy(&object).map(Self::Header);
+        }
+        if !object.hasattr("keys")? {
+            let kind = object.get_type().name()?;
+            let message = format!("cards are taken from a Header, a dict or a header of astropy, not from a {kind}");
+            return Err(PyTypeError::new_err(message));
+        }
+        let keywords = object.call_method0("keys")?;
+        let cards = keywords.try_iter()?.map(|keyword| {
+            let keyword = keyword?;
+            let value = object.get_item(&keyword)?;
+            let keyword = keyword.extract::<String>()?;
+            let cards = cards_of(&keyword, &value)?;
+            Ok((keyword, cards))
+        });
+        cards.collect::<PyResult<_>>().map(Self::Mapping)
     }
 }
 
-/// Where `update` takes cards from.
-#[derive(FromPyObject)]
-pub(crate) enum Updates<'py> {
-    Header(Bound<'py, PyHeader>),
-    Mapping(Bound<'py, PyDict>),
+/// The cards of an `astropy.io.fits.Header`, with their comments, as they stand.
+fn cards_of_astropy(header: &Bound<'_, PyAny>) -> PyResult<Header> {
+    let how = PyDict::new(header.py());
+    how.set_item("endcard", false)?;
+    how.set_item("padding", false)?;
+    let cards: String = header.call_method("tostring", (), Some(&how))?.extract()?;
+    Ok(Header::parse(cards.as_bytes()))
 }
 
 /// The cards that a new HDU is given: of a header as they are, of a dict none with a protected keyword.
@@ -183,12 +236,12 @@ impl<'py> FromPyObject<'_, 'py> for CardsArgument {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        match object.extract::<Updates<'py>>()? {
-            Updates::Header(header) => Ok(Self(header.get().read(object.py(), Header::clone))),
+        match object.extract::<Updates>()? {
+            Updates::Header(header) => Ok(Self(header)),
             Updates::Mapping(values) => {
                 let mut header = Header::new();
-                for (keyword, value) in values.iter() {
-                    assign(&mut header, &keyword.extract::<String>()?, value.extract()?).or_raise()?;
+                for (keyword, cards) in values {
+                    assign(&mut header, &keyword, cards).or_raise()?;
                 }
                 Ok(Self(header))
             }
@@ -197,30 +250,45 @@ impl<'py> FromPyObject<'_, 'py> for CardsArgument {
 }
 
 /// What is done to a header.
-pub(crate) type Edit = Box<dyn FnOnce(&mut Header) -> rustfits::Result<()> + Send>;
+type Edit = Box<dyn FnOnce(&mut Header) -> rustfits::Result<()> + Send>;
 
-impl Updates<'_> {
+impl Updates {
     /// What takes the cards over: all or nothing.
-    pub(crate) fn edit(self, py: Python<'_>, copy_commentary: bool) -> PyResult<Edit> {
-        let values = match self {
-            Self::Header(other) => {
-                let other = other.get().read(py, Header::clone);
-                return Ok(Box::new(move |header| {
-                    header.update(&other, copy_commentary);
-                    Ok(())
-                }));
-            }
-            Self::Mapping(values) => values,
-        };
-        let values = values.iter().map(|(keyword, value)| Ok((keyword.extract::<String>()?, value.extract()?)));
-        let values = values.collect::<PyResult<Vec<(String, CardArgument)>>>()?;
-        Ok(Box::new(move |header| {
-            let mut edited = header.clone();
-            values.into_iter().try_for_each(|(keyword, value)| assign(&mut edited, &keyword, value))?;
-            *header = edited;
-            Ok(())
-        }))
+    fn edit(self, copy_commentary: bool) -> Edit {
+        match self {
+            Self::Header(other) => Box::new(move |header| {
+                header.update(&other, copy_commentary);
+                Ok(())
+            }),
+            Self::Mapping(values) => Box::new(move |header| {
+                let mut edited = header.clone();
+                values.into_iter().try_for_each(|(keyword, cards)| assign(&mut edited, &keyword, cards))?;
+                *header = edited;
+                Ok(())
+            }),
+        }
     }
+}
+
+/// What `pop` gives where the keyword is missing; None is a default, too.
+enum Fallback<'py> {
+    None,
+    Given(Bound<'py, PyAny>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Fallback<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Self::Given(object.to_owned()))
+    }
+}
+
+/// The header that was pickled, of no file.
+#[pyfunction]
+#[pyo3(name = "_header_of")]
+pub(crate) fn header_of(cards: &[u8], lenient: bool) -> PyHeader {
+    PyHeader::copy(&if lenient { Header::parse_lenient(cards) } else { Header::parse(cards) })
 }
 
 #[pymethods]
@@ -230,7 +298,8 @@ impl PyHeader {
     /// Parameters
     /// ----------
     /// cards : Header or dict, optional
-    ///     The first cards. The values of a dict can be tuples of value and comment.
+    ///     The first cards, also of another mapping or of a header of astropy. The values of a dict can be tuples of value and comment, those
+    ///     of COMMENT, HISTORY and the blank keyword lists of texts.
     #[new]
     #[pyo3(signature = (cards=None))]
     fn py_new(cards: Option<CardsArgument>) -> Self {
@@ -241,6 +310,26 @@ impl PyHeader {
     #[pyo3(name = "copy")]
     fn copied(&self, py: Python<'_>) -> Self {
         Self(Cards::Copy(Mutex::new(self.read(py, Header::clone))))
+    }
+
+    fn __copy__(&self, py: Python<'_>) -> Self {
+        self.copied(py)
+    }
+
+    fn __deepcopy__(&self, py: Python<'_>, _memo: &Bound<'_, PyAny>) -> Self {
+        self.copied(py)
+    }
+
+    /// The cards go to another process, not the file that they are of.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let (cards, lenient) = self.read(py, |header| (header.to_bytes(), header.is_lenient()));
+        let made = py.import("rustfits._rustfits")?.getattr("_header_of")?;
+        Ok((made, (PyBytes::new(py, &cards), lenient).into_pyobject(py)?))
+    }
+
+    /// Whether both have the same cards in the same order.
+    fn __eq__(&self, py: Python<'_>, other: PyRef<'_, Self>) -> bool {
+        self.read(py, Header::to_bytes) == other.read(py, Header::to_bytes)
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, keyword: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -254,8 +343,9 @@ impl PyHeader {
         value_of(py, self.look_up(py, keyword, |header| header.value(keyword)).or_raise()?)
     }
 
-    fn __setitem__(&self, py: Python<'_>, keyword: String, value: CardArgument) -> PyResult<()> {
-        self.change(py, move |header| assign(header, &keyword, value))
+    fn __setitem__(&self, py: Python<'_>, keyword: String, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let cards = cards_of(&keyword, value)?;
+        self.change(py, move |header| assign(header, &keyword, cards))
     }
 
     fn __delitem__(&self, py: Python<'_>, keyword: String) -> PyResult<()> {
@@ -311,6 +401,33 @@ impl PyHeader {
         if there { self.__getitem__(py, keyword).map(Some) } else { Ok(default) }
     }
 
+    /// Takes a keyword out and gives its value; `default`, if given, where it is missing.
+    #[pyo3(signature = (keyword, default=Fallback::None))]
+    fn pop<'py>(&self, py: Python<'py>, keyword: String, default: Fallback<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let there = self.look_up(py, &keyword, |header| header.contains(&keyword));
+        if let (false, Fallback::Given(default)) = (there, default) {
+            return Ok(default);
+        }
+        let value = self.__getitem__(py, &keyword)?;
+        self.__delitem__(py, keyword)?;
+        Ok(value)
+    }
+
+    /// The value of a keyword, which is set to `default` first where it is missing.
+    #[pyo3(signature = (keyword, default=None))]
+    fn setdefault<'py>(
+        &self,
+        py: Python<'py>,
+        keyword: String,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if !self.look_up(py, &keyword, |header| header.contains(&keyword)) {
+            let default = default.unwrap_or_else(|| py.None().into_bound(py));
+            self.__setitem__(py, keyword.clone(), &default)?;
+        }
+        self.__getitem__(py, &keyword)
+    }
+
     /// The comment of a keyword's card; KeyError where the keyword is missing.
     fn comment_of(&self, py: Python<'_>, keyword: &str) -> PyResult<String> {
         self.look_up(py, keyword, |header| header.comment(keyword)).or_raise()
@@ -342,13 +459,13 @@ impl PyHeader {
     /// Parameters
     /// ----------
     /// other : Header or dict
-    ///     Of a header the protected keywords are left out; a dict with one of them is a ValueError. The values of a dict can be tuples of
-    ///     value and comment.
+    ///     Also another mapping, or a header of astropy. Of a header the protected keywords are left out; a dict with one of them is a
+    ///     ValueError. The values of a dict can be tuples of value and comment, those of commentary lists of texts.
     /// copy_commentary : bool
     ///     Also add a header's COMMENT, HISTORY and blank cards.
     #[pyo3(signature = (other, *, copy_commentary=false))]
-    fn update(&self, py: Python<'_>, other: Updates<'_>, copy_commentary: bool) -> PyResult<()> {
-        self.change(py, other.edit(py, copy_commentary)?)
+    fn update(&self, py: Python<'_>, other: Updates, copy_commentary: bool) -> PyResult<()> {
+        self.change(py, other.edit(copy_commentary))
     }
 
     /// A context for several edits: `with header.edit() as copy: ...` (`async with` for a file of `rustfits.aio`). What was done to the

@@ -1,5 +1,7 @@
 //! Reads what users put in brackets: HDU keys and sections.
 
+use std::path::PathBuf;
+
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -104,7 +106,8 @@ pub(crate) fn slice_parts(slice: &Bound<'_, PySlice>) -> PyResult<(Option<i64>, 
     Ok((part("start")?, part("stop")?, part("step")?.unwrap_or(1)))
 }
 
-const ACCEPTED: &str = "a key is made of integers, slices, '...' and lists of integers";
+const ACCEPTED: &str =
+    "a key is made of integers, slices, '...' and lists of integers; of a mask take np.flatnonzero(mask)";
 
 /// A list, tuple or one-dimensional array of integers.
 pub(crate) fn integers(values: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
@@ -145,6 +148,41 @@ fn copied(values: &Bound<'_, PyAny>, unsigned: bool) -> PyResult<Vec<i64>> {
     }
     let wide = array.call_method1("astype", ("int64",))?;
     PyBuffer::<i64>::get(&wide)?.to_vec(py)
+}
+
+/// The lengths of the axes of a new array: an int or several.
+pub(crate) fn lengths(dims: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+    let accepted = || {
+        let name = dims.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+        PyTypeError::new_err(format!("the lengths of axes are an int or a tuple of ints, not a {name} of other things"))
+    };
+    let one = |entry: &Bound<'_, PyAny>| {
+        let length = integer(entry).ok_or_else(accepted)??;
+        usize::try_from(length).map_err(|_| PyValueError::new_err(format!("an axis can't have the length {length}")))
+    };
+    if integer(dims).is_some() {
+        return Ok(vec![one(dims)?]);
+    }
+    dims.try_iter().map_err(|_| accepted())?.map(|entry| one(&entry?)).collect()
+}
+
+/// A number of rows.
+pub(crate) fn row_count(count: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let count = integer(count).ok_or_else(|| PyTypeError::new_err("a number of rows is an int"))??;
+    u64::try_from(count).map_err(|_| PyValueError::new_err(format!("a table can't have {count} rows")))
+}
+
+/// The name of a file that is opened: a str or an os.PathLike.
+pub(crate) fn file_name(name: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    name.extract().map_err(|_| {
+        let kind = name.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+        let remedy = if name.hasattr("read").unwrap_or(false) {
+            "of an open file take FITS.from_bytes(file.read()), or rustfits.stream(file)"
+        } else {
+            "bytes are opened by FITS.from_bytes"
+        };
+        PyTypeError::new_err(format!("a file is opened by its name, a str or os.PathLike, not by a {kind}: {remedy}"))
+    })
 }
 
 /// The text of a str or bytes.

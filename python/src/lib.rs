@@ -60,7 +60,7 @@ mod _rustfits {
     #[pymodule_export]
     use super::hdu::{CompressedImageHdu, Hdu, ImageHdu};
     #[pymodule_export]
-    use super::header::{HeaderEdit, PyHeader};
+    use super::header::{HeaderEdit, PyHeader, header_of};
     #[pymodule_export]
     use super::options::{PyRemote, PyTimeout};
     #[pymodule_export]

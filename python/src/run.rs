@@ -1,12 +1,13 @@
 //! The two ways from an operation to Python: waited for with the GIL released and Ctrl-C working, or as a coroutine.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -194,6 +195,23 @@ impl Start {
     }
 }
 
+/// What an operation gives Python: nothing is None, of which pyo3 would make an empty tuple.
+pub(crate) struct Answer<T>(pub(crate) T);
+
+impl<'py, T: IntoPyObject<'py> + 'static> IntoPyObject<'py> for Answer<T> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        if TypeId::of::<T>() == TypeId::of::<()>() {
+            Ok(py.None().into_bound(py))
+        } else {
+            self.0.into_bound_py_any(py)
+        }
+    }
+}
+
 /// A coroutine for a Rust future, which begins when it is awaited; cancelling it drops the future, which stops its transfer.
 pub(crate) fn awaitable<'py, T>(
     py: Python<'py>,
@@ -206,7 +224,7 @@ where
         // Raises where no thread can be started: the future would wait for ever.
         rustfits::spawn(std::future::ready(())).map_err(exception)?;
         finish_at_exit(py)?;
-        Ok(future_into_py::<EngineRuntime, _, _>(py, future)?.unbind())
+        Ok(future_into_py::<EngineRuntime, _, _>(py, async move { future.await.map(Answer) })?.unbind())
     });
     OPERATION.import(py, "rustfits._await", "operation")?.call1((Start(Mutex::new(Some(start))),))
 }

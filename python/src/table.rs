@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PySlice, PyTuple};
 use rustfits::{ColumnKey, FitsReader, HduId, HduInfo, Op, Records, Rows, TableSelector};
 
+use crate::array::as_array;
 use crate::arrow;
 use crate::error::OrRaise;
 use crate::hdu::Hdu;
@@ -167,6 +168,9 @@ impl<'py> FromPyObject<'_, 'py> for TableKey {
         }
         if let Some(index) = integer(&key) {
             return Ok(Self::Row(index?));
+        }
+        if key.is(key.py().Ellipsis()) {
+            return Ok(Self::Rows(Rows::default()));
         }
         if let Ok(slice) = key.cast::<PySlice>() {
             let (start, stop, step) = slice_parts(&slice)?;
@@ -335,6 +339,18 @@ impl AnyTable {
         let key = column_argument(name)?;
         let table = selector(&hdu.reader, hdu.info.id(), rows, None, scale, mask_null);
         wait(py, column_op(table, key, as_bytes)).map(Single)
+    }
+
+    /// The whole table as a structured array, for functions of numpy that are given the HDU.
+    #[pyo3(signature = (dtype=None, copy=None))]
+    fn __array__<'py>(
+        slf: PyRef<'py, Self>,
+        dtype: Option<&Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, hdu) = (slf.py(), slf.as_super());
+        let table = hdu.reader.table(hdu.info.id());
+        as_array(hdu.awaited, dtype, copy, || Structured(wait(py, table.read_records())?).into_pyobject(py))
     }
 
     fn __getitem__<'py>(slf: PyRef<'py, Self>, key: TableKey) -> PyResult<Bound<'py, PyAny>> {
@@ -555,6 +571,17 @@ impl ColumnSubset {
     #[pyo3(signature = (*, rows=None))]
     fn read<'py>(&self, py: Python<'py>, rows: Option<RowsArgument>) -> PyResult<Bound<'py, PyAny>> {
         self.rows(py, rows.unwrap_or_default().0)
+    }
+
+    /// All rows as an array, for functions of numpy that are given the columns.
+    #[pyo3(signature = (dtype=None, copy=None))]
+    fn __array__<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: Option<&Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        as_array(false, dtype, copy, || self.rows(py, Rows::default()))
     }
 
     /// These columns as a stream of Arrow record batches, as for the table.

@@ -205,7 +205,14 @@ pub(crate) fn memory_of(array: &Bound<'_, PyAny>) -> PyResult<Shared> {
     let array = numpy.call_method1("ascontiguousarray", (array,))?.call_method1("reshape", (-1,))?;
     // Bytes, as not every dtype has a buffer of its own.
     let bytes = array.call_method1("view", ("u1",));
-    let bytes = bytes.map_err(|error| PyTypeError::new_err(format!("an array that can't be written: {error}")))?;
+    let bytes = bytes.map_err(|error| {
+        let dtype = array.getattr("dtype").map_or_else(|_| "another".to_owned(), |dtype| dtype.to_string());
+        let message =
+            format!("the values make an array of dtype {dtype}, which can't be written: convert it with astype()");
+        let refused = PyTypeError::new_err(message);
+        refused.set_cause(array.py(), Some(error));
+        refused
+    })?;
     Ok(Arc::new(Lent::of(&bytes)?))
 }
 

@@ -422,3 +422,30 @@ async def test_chunks_of_a_table_that_has_grown(tmp_path):
         await table.append({"a": np.arange(5, 12)})
         chunks = [chunk["a"].tolist() async for chunk in table.iter(chunksize=4)]
     assert chunks == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+async def test_loops_of_python_end_at_once(write, content):
+    """Nothing is looked up before it is awaited, so that there would be no end to fits[0], fits[1], ..."""
+    async with aio.FITS(write(content)) as file:
+        for thing in (file, file["SCI"], await file["SCI"], await file["RICE"], await file["CAT"]):
+            with pytest.raises(TypeError, match="async for|await"):
+                iter(thing)
+        with pytest.raises(TypeError, match="await fits.contains"):
+            "SCI" in file  # noqa: B015
+
+
+async def test_what_gives_nothing_gives_none():
+    file = await aio.open("mem://", "w+")
+    hdu = await file.write_image(IMAGE)
+    table = await file.write_table({"a": [1, 2]})
+    answers = [hdu.add_checksum(), hdu.set(0, 1), hdu.extend(IMAGE), table.append({"a": [3]}), file[0].set(0, 2)]
+    answers += [file.sync(), file.delete(1), file.close(), file.close()]
+    assert [await answer for answer in answers] == [None] * len(answers)
+
+
+async def test_a_closed_file_is_not_entered(write, content):
+    file = await aio.open(write(content))
+    await file.close()
+    with pytest.raises(OSError, match="the file is closed"):
+        async with file:
+            pass

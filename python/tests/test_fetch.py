@@ -552,3 +552,14 @@ def test_results_stay_open(loopback, image):
     # What the others read does not depend on one that was closed.
     (again,) = blocking([loopback.http + "/a.fits"])
     same(again.fits["SCI"].read(), image)
+
+
+@pytest.mark.parametrize("module", [rustfits, aio])
+def test_a_single_name_is_no_list(module, tmp_path):
+    """Its characters are no names."""
+    for name in ("https://archive.example/a.fits", b"a.fits"):
+        with pytest.raises(TypeError, match="put the one in a list"):
+            module.fetch_many(name)
+        with pytest.raises(TypeError, match="put the one in a list"):
+            module.download_many(name, tmp_path)
+    assert list(tmp_path.iterdir()) == []

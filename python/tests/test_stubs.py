@@ -16,7 +16,7 @@ MODULES = {"_rustfits.pyi": rustfits._rustfits, "aio.pyi": rustfits._rustfits.ai
 # Not for users: the memory under arrays, and the iterators behind `async for`.
 UNNAMED = {"Memory", "HduStream", "ChunkStream", "BandStream", "RowChunkStream"}
 # Of the stubs alone: what arguments have to look like.
-PROTOCOLS = {"BinaryReader", "AsyncReader"}
+PROTOCOLS = {"AstropyHeader", "BinaryReader", "AsyncReader"}
 
 
 def stubs(name: str) -> list[ast.stmt]:

@@ -44,6 +44,26 @@ impl Header {
         Self::with_rules(bytes, false)
     }
 
+    /// As [`Header::parse`], under the rules of [`OpenOptions::lenient`](crate::OpenOptions::lenient).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::Header;
+    ///
+    /// let header = Header::parse_lenient(format!("{:<80}", "SEEING  = INF").as_bytes());
+    /// assert_eq!(header.get::<f64>("SEEING")?, f64::INFINITY);
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn parse_lenient(bytes: &[u8]) -> Self {
+        Self::with_rules(bytes, true)
+    }
+
+    /// Whether values that break the rules are read where they can be.
+    pub fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
     pub(crate) fn with_rules(bytes: &[u8], lenient: bool) -> Self {
         let mut records = Vec::with_capacity(bytes.len() / CARD_BYTES);
         let mut start = 0;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use rustfits::{FitsReader, FitsWriter, HduKey, Op};
@@ -16,7 +16,7 @@ use crate::error::{OrRaise, exception};
 use crate::fits::{Dims, Handle, Mode, Opening, copy_of, image_options, open_bytes, warn};
 use crate::hdu::Hdu;
 use crate::header::CardsArgument;
-use crate::keys::{HduArgument, Key};
+use crate::keys::{HduArgument, Key, file_name, row_count};
 use crate::options::RemoteArgument;
 use crate::pixels::PixelArgument;
 use crate::run::{await_op, awaitable};
@@ -86,7 +86,7 @@ impl AioFits {
 #[pyo3(signature = (filename, mode="r", *, lenient=false, remote=None, atomic=false, allow_in_place=false))]
 pub(crate) fn open<'py>(
     py: Python<'py>,
-    filename: PathBuf,
+    #[pyo3(from_py_with = file_name)] filename: PathBuf,
     mode: &str,
     lenient: bool,
     remote: Option<RemoteArgument>,
@@ -103,7 +103,7 @@ impl AioFits {
     #[new]
     #[pyo3(signature = (filename, mode="r", *, lenient=false, remote=None, atomic=false, allow_in_place=false))]
     fn py_new(
-        filename: PathBuf,
+        #[pyo3(from_py_with = file_name)] filename: PathBuf,
         mode: &str,
         lenient: bool,
         remote: Option<RemoteArgument>,
@@ -134,6 +134,10 @@ impl AioFits {
         let opening = this.opening.clone();
         let handle = Arc::clone(&this.handle);
         awaitable(slf.py(), async move {
+            if let Some(handle) = handle.get().filter(|handle| handle.reader().is_closed()) {
+                // For its error.
+                handle.reader().count().await.map_err(exception)?;
+            }
             if let (None, Some(opening)) = (handle.get(), opening) {
                 let _ = handle.set(opened(opening.open()).await?);
             }
@@ -187,6 +191,15 @@ impl AioFits {
     /// Selects an HDU by number, EXTNAME or (EXTNAME, EXTVER). No I/O: what the selector reads is awaitable, and so is it.
     fn __getitem__(&self, key: Key) -> PyResult<Selector> {
         Ok(Selector { reader: self.opened()?.reader().clone(), key: key.0 })
+    }
+
+    // Without these Python would ask for fits[0], fits[1], ... without end, as no selector is looked up.
+    fn __iter__(&self) -> PyResult<Py<PyAny>> {
+        Err(PyTypeError::new_err("a loop over the HDUs would block the event loop: use `async for hdu in fits`"))
+    }
+
+    fn __contains__(&self, _key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Err(PyTypeError::new_err("`in` would block the event loop: use `await fits.contains(key)`"))
     }
 
     /// How many HDUs the file has.
@@ -310,7 +323,7 @@ impl AioFits {
         &self,
         py: Python<'py>,
         dtype: &Bound<'py, PyAny>,
-        nrows: u64,
+        #[pyo3(from_py_with = row_count)] nrows: u64,
         extname: Option<String>,
         extver: Option<i64>,
         units: Option<UnitsArgument<'py>>,
@@ -347,7 +360,7 @@ impl AioFits {
         &self,
         py: Python<'py>,
         dtype: &Bound<'py, PyAny>,
-        nrows: u64,
+        #[pyo3(from_py_with = row_count)] nrows: u64,
         extname: Option<String>,
         extver: Option<i64>,
         units: Option<UnitsArgument<'py>>,

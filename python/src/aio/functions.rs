@@ -11,7 +11,7 @@ use crate::error::exception;
 use crate::fits::warn;
 use crate::functions::{Loaded, chosen, writing};
 use crate::header::{CardsArgument, PyHeader};
-use crate::keys::Key;
+use crate::keys::{Key, file_name};
 use crate::options::{RemoteArgument, open_options};
 use crate::run::{await_op, awaitable};
 
@@ -27,7 +27,7 @@ async fn opened(filename: PathBuf, lenient: bool, remote: Option<RemoteArgument>
 #[pyo3(signature = (filename, ext=None, *, header=false, lenient=false, remote=None))]
 pub(crate) fn read<'py>(
     py: Python<'py>,
-    filename: PathBuf,
+    #[pyo3(from_py_with = file_name)] filename: PathBuf,
     ext: Option<Key>,
     header: bool,
     lenient: bool,
@@ -46,7 +46,7 @@ pub(crate) fn read<'py>(
 #[pyo3(signature = (filename, ext=Key(HduKey::Index(0)), *, lenient=false, remote=None))]
 pub(crate) fn read_header<'py>(
     py: Python<'py>,
-    filename: PathBuf,
+    #[pyo3(from_py_with = file_name)] filename: PathBuf,
     ext: Key,
     lenient: bool,
     remote: Option<RemoteArgument>,
@@ -63,7 +63,7 @@ pub(crate) fn read_header<'py>(
 #[pyo3(signature = (filename, data, *, mode="w+", extname=None, header=None))]
 pub(crate) fn write<'py>(
     py: Python<'py>,
-    filename: PathBuf,
+    #[pyo3(from_py_with = file_name)] filename: PathBuf,
     data: &Bound<'_, PyAny>,
     mode: &str,
     extname: Option<String>,

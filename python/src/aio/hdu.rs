@@ -1,5 +1,6 @@
 //! HDUs whose reads are awaitable. Everything that needs no I/O they inherit from the blocking classes.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use rustfits::{FitsReader, HduInfo, HduKind, Rows};
 
@@ -76,6 +77,11 @@ macro_rules! awaitable_image {
             fn __getitem__<'py>(slf: PyRef<'py, Self>, section: SectionKey) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 await_op(py, read_section(slf$(.$up())+, Some(section), true, false), Pixels)
+            }
+
+            // Without it Python would ask for hdu[0], hdu[1], ... without end, as nothing is read before it is awaited.
+            fn __iter__(&self) -> PyResult<Py<PyAny>> {
+                Err(PyTypeError::new_err("a loop over the image would block the event loop: use `await hdu.read()`"))
             }
 
             /// What `hdu[key] = value` is in the blocking class; an awaitable.

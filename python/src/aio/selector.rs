@@ -212,6 +212,11 @@ impl Selector {
         })
     }
 
+    // Without it Python would ask for [0], [1], ... without end, as nothing is read before it is awaited.
+    fn __iter__(&self) -> PyResult<Py<PyAny>> {
+        Err(PyTypeError::new_err("the HDU was not looked up yet: `hdu = await fits[key]`, then `async for row in hdu`"))
+    }
+
     /// Looks the HDU up: `hdu = await fits[key]`.
     fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (reader, key) = (self.reader.clone(), self.key.clone());
