@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::compression::{HeapFormat, TableCompression};
 use crate::directory::HduKey;
 use crate::edit::{append_rows, delete_column, heap_columns, insert_column, repack_heap, write_arrays, write_rows};
-use crate::engine::{Op, Watch};
+use crate::engine::{Op, Watch, every};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::{HduKind, Header};
 use crate::image::empty_primary;
@@ -232,6 +232,7 @@ impl TableOptions {
             ascii,
             heap_format: self.heap_format,
             cards: self.header.as_ref(),
+            every: &every,
         }
     }
 }
@@ -327,7 +328,7 @@ impl TableSelector {
                     return Ok(false);
                 }
                 let rows = request.rows.resolve(table.rows)?;
-                carry_out(write_rows(table, rows, &given, request.unscaled, source)?)?;
+                carry_out(write_rows(table, rows, &given, request.unscaled, source, &every)?)?;
                 Ok(true)
             });
             if written.wait()? {
@@ -392,7 +393,7 @@ impl TableSelector {
             for rows in &given {
                 (table, header) = with_null_texts(table, rows, header)?;
             }
-            append_rows(old, (&table, header), &given, source)?.map_or(Ok(()), carry_out)
+            append_rows(old, (&table, header), &given, source, &every)?.map_or(Ok(()), carry_out)
         })
     }
 

@@ -445,3 +445,52 @@ def test_asyncio(tmp_path):
                 pass
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("columns", [["c"], ["a", "d"], ["b", "c"], ["d", "c", "b", "a"]])
+def test_columns_of_many_rows_change_and_what_lies_between_stays(tmp_path, columns) -> None:
+    """Several megabytes, so that threads write pieces that begin and end within rows."""
+    rows = 160_001
+    random = np.random.default_rng(3)
+    table = np.zeros(rows, [("a", "i4"), ("b", "U7"), ("c", "f8", (2,)), ("d", "?")])
+    table["a"], table["d"] = random.integers(-(2**31), 2**31, rows), random.integers(0, 2, rows)
+    table["b"] = random.integers(0, 10**7, rows).astype("U7")
+    table["c"] = random.normal(size=(rows, 2))
+    path = tmp_path / "table.fits"
+    with rustfits.FITS(path, "w+") as fits:
+        fits.write_table(table)
+    new = table[::-1].copy()
+    with rustfits.FITS(path, "r+") as fits:
+        fits[1][columns][1:-1] = new[columns][1:-1]
+    expected = table.copy()
+    for name in columns:
+        expected[name][1:-1] = new[name][1:-1]
+    np.testing.assert_array_equal(rustfits.read(path, 1), expected)
+
+
+def test_many_rows_of_an_ascii_table_change_and_what_lies_between_fields_stays(tmp_path) -> None:
+    rows = 120_000
+    table = np.zeros(rows, [("i", "i4"), ("x", "f4"), ("s", "S9")])
+    table["i"], table["x"] = np.arange(rows) * 7 - 5, np.linspace(-1e9, 1e9, rows)
+    table["s"] = np.arange(rows).astype("S9")
+    path = tmp_path / "table.fits"
+    with rustfits.FITS(path, "w+") as fits:
+        hdu = fits.create_ascii_table_hdu(table.dtype, rows)
+        hdu[...] = table
+    data = path.read_bytes()
+    width = rustfits.read_header(path, 1)["NAXIS1"]
+    start = len(data) - -(-rows * width // 2880) * 2880
+    between = start + 20 + width * np.arange(rows)
+    changed = bytearray(data)
+    # The blank behind the first field, where this table has nothing.
+    np.frombuffer(changed, "u1")[between] = ord("|")
+    path.write_bytes(changed)
+    table["i"] += 1
+    with rustfits.FITS(path, "r+") as fits:
+        fits[1][...] = table
+    assert (np.frombuffer(path.read_bytes(), "u1")[between] == ord("|")).all()
+    with rustfits.FITS(path) as fits:
+        got = fits[1].read()
+    for name in ["i", "x"]:
+        np.testing.assert_array_equal(got[name].astype(table[name].dtype), table[name])
+    np.testing.assert_array_equal(got["s"].astype("S9"), table["s"])

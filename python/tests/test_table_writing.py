@@ -298,3 +298,35 @@ def test_a_read_only_file_is_refused(tmp_path):
         ]:
             with pytest.raises(OSError, match="read-only"):
                 write()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_first_text_that_does_not_fit_a_large_table_is_named(order: str) -> None:
+    rows = 50_000
+    table = np.zeros(rows, [("id", f"{order}i4"), ("name", f"{order}U5"), ("code", "S3")])
+    table["name"] = "Vega"
+    table["name"][[41_000, 20_003, 47_000]] = "Véga"
+    with rustfits.FITS("mem://", "w+") as fits:
+        with pytest.raises(ValueError, match="column 'name', row 20003: the text 'Véga' is not ASCII"):
+            fits.write_table(table)
+        assert len(fits) == 0
+        table["name"] = "Vega"
+        hdu = fits.write_table(table)
+        table["name"][30_000:] = ["Deneb"]
+        longer = table.astype([("id", "i4"), ("name", f"{order}U8"), ("code", "S3")])
+        hdu[...] = longer
+        np.testing.assert_array_equal(hdu.read()["name"], table["name"])
+        longer["name"][[49_000, 45_001]] = "Deneb x"
+        with pytest.raises(ValueError, match="column 'name', row 45001: the text 'Deneb x' has 7 characters"):
+            hdu[...] = longer
+        np.testing.assert_array_equal(hdu.read()["name"], table["name"])
+
+
+def test_numbers_of_a_large_table_are_checked_before_any_is_written() -> None:
+    with rustfits.FITS("mem://", "w+") as fits:
+        hdu = fits.write_table({"a": np.arange(40_000, dtype="i4")})
+        values = np.zeros(40_000, "i8")
+        values[[39_999, 33_333]] = 2**40
+        with pytest.raises(ValueError, match="column 'a', row 33333: the value 1099511627776 does not fit"):
+            hdu["a"] = values
+        np.testing.assert_array_equal(hdu["a"].read(), np.arange(40_000))

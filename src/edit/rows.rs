@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::Header;
 use crate::image::Axis;
 use crate::source::{Content, EditPlan, ReadAt, Step, past_the_end, resize};
-use crate::table::{GivenColumn, RowEncoder, TableLayout, row_bytes};
+use crate::table::{Every, GivenColumn, RowEncoder, TableLayout, row_bytes};
 
 /// How many bytes of rows that follow each other are written at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -22,6 +22,7 @@ pub(crate) fn write_rows<'p>(
     given: &[GivenColumn<'p>],
     as_stored: bool,
     source: &'p dyn ReadAt,
+    every: &Every,
 ) -> Result<EditPlan<'p>> {
     let (row_len, data_start) = (table.row_len, table.data_start);
     let row_start = move |row: u64| data_start.saturating_add(row.saturating_mul(row_len as u64));
@@ -32,8 +33,20 @@ pub(crate) fn write_rows<'p>(
         }
     }
     let encoder = RowEncoder::new(table, given, rows.count(), as_stored)?;
-    encoder.check()?;
+    encoder.check_on(every)?;
     let span = encoder.span();
+    let many_in_chunk = row_len <= CHUNK_BYTES / 2;
+    if rows.is_run() && rows.count() > 1 && many_in_chunk && !span.is_empty() {
+        let (at, len) = (row_start(rows.position(0)), encoder.rows_len());
+        let producer = move |piece: Range<u64>, output: &mut [u8]| {
+            if !encoder.fills_rows() {
+                source.read_at(at + piece.start, output)?;
+            }
+            encoder.encode_over(piece, output)
+        };
+        let content = Content::Derived { len, producer: Box::new(producer) };
+        return Ok(EditPlan::InPlace(vec![Step::Write { at, content }]));
+    }
     let pieces = move |write: &mut dyn FnMut(u64, &[u8]) -> Result<()>| {
         if span.is_empty() {
             return Ok(());
@@ -83,13 +96,14 @@ pub(crate) fn append_rows<'p>(
     (table, mut header): (&TableLayout, Header),
     groups: &[Vec<GivenColumn<'p>>],
     source: &'p dyn ReadAt,
+    every: &Every,
 ) -> Result<Option<Extended<'p>>> {
     let mut added = 0u64;
     let mut encoders = Vec::with_capacity(groups.len());
     for given in groups {
         let rows = given_rows(table, given)?;
         let encoder = RowEncoder::new(table, given, rows, false)?;
-        encoder.check()?;
+        encoder.check_on(every)?;
         added = added.saturating_add(rows);
         rows.checked_mul(table.row_len as u64).ok_or_else(too_large)?;
         encoders.push(encoder);

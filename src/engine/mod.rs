@@ -5,6 +5,7 @@ mod aside;
 mod buffer;
 mod drive;
 pub(crate) mod edit;
+mod every;
 mod op;
 mod ordered;
 mod remote;
@@ -17,6 +18,7 @@ pub(crate) use aside::aside;
 #[allow(unreachable_pub, reason = "named in the signature of a hidden method of a public trait")]
 pub use buffer::Buffer;
 pub(crate) use drive::run_plan;
+pub(crate) use every::every;
 pub use op::Op;
 pub(crate) use op::computed;
 pub(crate) use ordered::in_order;

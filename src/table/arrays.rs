@@ -393,6 +393,7 @@ mod tests {
             ascii: false,
             heap_format,
             cards: None,
+            every: &|count, test| (0..count).all(test),
         };
         let hdu = table(None).hdu().unwrap();
         let header = String::from_utf8(hdu.header).unwrap();

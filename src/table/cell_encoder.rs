@@ -6,12 +6,17 @@ use super::column::{Cell, Column};
 use super::conversion::{ComplexEncoding, Conversion};
 use super::field::FieldEncoding;
 use super::given::{GivenColumn, GivenType, Spread};
+use super::lanes::Lanes;
 use crate::error::{Error, Result};
 use crate::format::endian::swap_in_place;
 use crate::format::{DataType, Encoding, Misfit, ScalingKind, to_big_endian};
 
 /// How many rows are checked at a time.
 const CHECKED_ROWS: u64 = 1024;
+/// How many bytes come into the cache at a time; where it is more, some are asked for twice.
+const CACHE_LINE: usize = 64;
+/// The top bit of a number, in its first byte in the file.
+const TOP_BIT: u8 = 0x80;
 
 /// What writes the values of one column.
 #[derive(Debug)]
@@ -99,30 +104,84 @@ impl<'a> CellEncoder<'a> {
         self.given.mask.as_ref()?.get(at..at + elements)
     }
 
+    /// Where the cell of the first row lies, and how far it is from a row to the next.
+    pub(super) fn given_place(&self) -> (usize, usize) {
+        (self.given.bytes.as_ptr().addr().saturating_add(self.given.start), self.given.stride)
+    }
+
+    /// Has the memory between the cells of these rows brought into the cache, from its first byte to its last.
+    pub(super) fn bring(&self, rows: &Range<u64>) {
+        let at = |row: u64| self.given.start.saturating_add((row as usize).saturating_mul(self.given.stride));
+        let end = at(rows.end).min(self.given.bytes.len());
+        let memory = self.given.bytes.get(at(rows.start)..end).unwrap_or_default();
+        let looked_at = memory.iter().step_by(CACHE_LINE).fold(0, |all, byte| all ^ byte);
+        std::hint::black_box(looked_at);
+    }
+
     /// One row where all get the same.
     fn distinct(&self, rows: u64) -> u64 {
         if self.given.stride == 0 { rows.min(1) } else { rows }
     }
 
+    /// The error of the first value that can't be stored.
     pub(super) fn check(&self, rows: u64, scratch: &mut Scratch) -> Result<()> {
         let rows = self.distinct(rows);
         match &self.way {
-            Way::Move { .. } | Way::Logicals | Way::Bits => Ok(()),
             Way::Strings { stored } => (0..rows).try_for_each(|row| self.check_strings(row, *stored)),
-            Way::Convert(conversion) => {
-                let mut row = 0;
-                while row < rows {
-                    let end = (row + CHECKED_ROWS).min(rows);
-                    self.gather(row..end, scratch);
-                    let mask = self.given.mask.as_ref().map(|_| scratch.mask.as_slice());
-                    if let Some(misfit) = conversion.first_misfit(&scratch.values, mask) {
-                        return Err(self.misfit(&misfit, row, conversion));
-                    }
-                    row = end;
-                }
-                Ok(())
-            }
+            _ => self.first_misfit(0..rows, scratch).map_or(Ok(()), Err),
         }
+    }
+
+    /// Whether the values of these rows are certain to be such as can be stored: of those that aren't [`CellEncoder::check`] knows more.
+    pub(super) fn fits(&self, rows: Range<u64>, scratch: &mut Scratch) -> bool {
+        let distinct = self.distinct(rows.end);
+        let rows = rows.start.min(distinct)..distinct;
+        match &self.way {
+            Way::Strings { stored } => self.strings_fit(rows, *stored),
+            _ => self.first_misfit(rows, scratch).is_none(),
+        }
+    }
+
+    fn first_misfit(&self, rows: Range<u64>, scratch: &mut Scratch) -> Option<Error> {
+        let Way::Convert(conversion) = &self.way else { return None };
+        let mut row = rows.start;
+        while row < rows.end {
+            let end = (row + CHECKED_ROWS).min(rows.end);
+            self.gather(row..end, scratch);
+            let mask = self.given.mask.as_ref().map(|_| scratch.mask.as_slice());
+            if let Some(misfit) = conversion.first_misfit(&scratch.values, mask) {
+                return Some(self.misfit(&misfit, row, conversion));
+            }
+            row = end;
+        }
+        None
+    }
+
+    /// Whether bytes are taken as they are, and none is too many.
+    fn takes_any_bytes(&self, stored: usize) -> bool {
+        self.blank == 0 && matches!(self.element, GivenType::Bytes { width } if width <= stored)
+    }
+
+    /// Whether all texts are ASCII, and only blanks and NULs of them have no place.
+    fn strings_fit(&self, rows: Range<u64>, stored: usize) -> bool {
+        let Some(size) = self.element.size().filter(|&size| size > 0) else { return true };
+        if self.takes_any_bytes(stored) {
+            return true;
+        }
+        let characters = matches!(self.element, GivenType::Characters { .. });
+        let order = |point: u32| if self.swapped { point.swap_bytes() } else { point };
+        let (beyond_ascii, beyond_blank) = (order(!0x7f), order(!0x20));
+        let fits = |text: &[u8]| {
+            if characters {
+                let (kept, cut) = text.split_at(text.len().min(stored.saturating_mul(4)));
+                any_bits(kept) & beyond_ascii == 0 && any_bits(cut) & beyond_blank == 0
+            } else {
+                let (kept, cut) = text.split_at(text.len().min(stored));
+                (self.blank == 0 || kept.is_ascii()) && cut.iter().all(|byte| matches!(byte, 0 | b' '))
+            }
+        };
+        let mut cells = rows.map(|row| self.cell(row));
+        if self.size == size { cells.all(fits) } else { cells.all(|cell| cell.chunks_exact(size).all(fits)) }
     }
 
     /// The values of some rows, one behind the other in the machine's byte order, and their masks.
@@ -158,7 +217,7 @@ impl<'a> CellEncoder<'a> {
 
     fn check_strings(&self, row: u64, stored: usize) -> Result<()> {
         let Some(size) = self.element.size().filter(|&size| size > 0) else { return Ok(()) };
-        if self.blank == 0 && matches!(self.element, GivenType::Bytes { width } if width <= stored) {
+        if self.takes_any_bytes(stored) {
             return Ok(());
         }
         for (index, text) in self.cell(row).chunks_exact(size).enumerate() {
@@ -223,69 +282,72 @@ impl<'a> CellEncoder<'a> {
         start: usize,
         scratch: &mut Scratch,
     ) {
+        let lanes = self.lanes(&rows, output, row_len, start);
         match self.way {
-            Way::Move { unit: 1, swap: _, flip: false } => self.each(rows.clone(), output, row_len, start, copy),
-            Way::Move { unit, swap: false, flip } => self.each(rows.clone(), output, row_len, start, |given, place| {
-                copy(given, place);
+            Way::Move { unit, swap, flip: false } if unit == 1 || !swap => lanes.copy(),
+            Way::Move { unit, swap, flip } => lanes.numbers(unit, swap, flip, |given, place| {
+                if swap {
+                    return to_big_endian(unit, flip, given, place);
+                }
+                place.copy_from_slice(given);
                 if flip {
-                    place.iter_mut().step_by(unit).for_each(|top| *top ^= 0x80);
+                    place.iter_mut().step_by(unit).for_each(|top| *top ^= TOP_BIT);
                 }
             }),
-            Way::Move { unit, swap: true, flip } => match (unit, self.size) {
-                (2, 2) => self.each(rows.clone(), output, row_len, start, single::<2>(flip)),
-                (4, 4) => self.each(rows.clone(), output, row_len, start, single::<4>(flip)),
-                (8, 8) => self.each(rows.clone(), output, row_len, start, single::<8>(flip)),
-                _ => self
-                    .each(rows.clone(), output, row_len, start, |given, place| to_big_endian(unit, flip, given, place)),
-            },
             Way::Convert(ref conversion) => return self.convert(rows, output, row_len, start, conversion, scratch),
-            Way::Logicals if self.size == 1 => self.each(rows.clone(), output, row_len, start, |given, place| {
-                if let (Some(given), Some(place)) = (given.first(), place.first_mut()) {
-                    *place = if *given != 0 { b'T' } else { b'F' };
-                }
-            }),
-            Way::Logicals => self.each(rows.clone(), output, row_len, start, |given, place| {
-                given.iter().zip(place).for_each(|(given, place)| *place = if *given != 0 { b'T' } else { b'F' });
-            }),
-            Way::Bits => self.each(rows.clone(), output, row_len, start, |given, place| {
+            Way::Logicals => lanes.logicals(),
+            Way::Bits => lanes.each(|given, place| {
                 for (bits, byte) in given.chunks(8).zip(place) {
                     *byte =
                         bits.iter().enumerate().fold(0, |byte, (index, bit)| byte | u8::from(*bit != 0) << (7 - index));
                 }
             }),
-            Way::Strings { stored } => self.strings(rows.clone(), output, row_len, start, stored),
+            Way::Strings { stored } => self.strings(lanes, stored),
         }
         self.put_nulls(rows, output, row_len, start);
     }
 
-    fn strings(&self, rows: Range<u64>, output: &mut [u8], row_len: usize, start: usize, stored: usize) {
+    /// The column's cells of some rows, and their places in rows whose byte 0 is byte `start` of a row.
+    fn lanes<'o>(&self, rows: &Range<u64>, output: &'o mut [u8], row_len: usize, start: usize) -> Lanes<'_, 'o> {
+        let first = self.given.start + rows.start as usize * self.given.stride;
+        Lanes {
+            given: self.given.bytes.get(first..).unwrap_or_default(),
+            stride: self.given.stride,
+            size: self.size,
+            output: output.get_mut(self.place.start - start..).unwrap_or_default(),
+            row_len,
+            width: self.place.len(),
+            rows: rows.clone().count(),
+        }
+    }
+
+    fn strings(&self, mut lanes: Lanes<'_, '_>, stored: usize) {
         let size = self.element.size().unwrap_or(0);
         if size == 0 || stored == 0 {
-            return self.each(rows, output, row_len, start, |_, place| place.fill(self.blank));
+            return lanes.each(|_, place| place.fill(self.blank));
         }
-        if self.blank == 0 && self.element == (GivenType::Bytes { width: stored }) {
-            return self.each(rows, output, row_len, start, copy);
+        match self.element {
+            GivenType::Bytes { width } if width == stored => lanes.reborrow().copy(),
+            // All of them are ASCII.
+            GivenType::Characters { .. } => lanes.reborrow().characters(size, stored, self.low_byte()),
+            _ => lanes.reborrow().each(|given, place| {
+                for (text, place) in given.chunks_exact(size).zip(place.chunks_exact_mut(stored)) {
+                    let (filled, rest) = place.split_at_mut(size.min(stored));
+                    filled.copy_from_slice(text.get(..filled.len()).unwrap_or_default());
+                    rest.fill(0);
+                }
+            }),
         }
-        let characters = matches!(self.element, GivenType::Characters { .. });
-        // The byte of a character that is not 0, as all are ASCII.
-        let low = if cfg!(target_endian = "little") != self.swapped { 0 } else { 3 };
-        self.each(rows, output, row_len, start, |given, place| {
-            for (text, place) in given.chunks_exact(size).zip(place.chunks_exact_mut(stored)) {
-                let length = if characters { size / 4 } else { size }.min(stored);
-                let (filled, rest) = place.split_at_mut(length);
-                if characters {
-                    for (point, byte) in text.as_chunks::<4>().0.iter().zip(filled) {
-                        *byte = point.get(low).copied().unwrap_or(0);
-                    }
-                } else {
-                    copy(text.get(..length).unwrap_or_default(), filled);
-                }
-                rest.fill(0);
-                if self.blank != 0 {
-                    place.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = self.blank);
-                }
-            }
-        });
+        if self.blank != 0 {
+            lanes.each(|_, place| {
+                place.iter_mut().for_each(|byte| *byte = if *byte == 0 { self.blank } else { *byte });
+            });
+        }
+    }
+
+    /// In which of its four bytes an ASCII character is.
+    fn low_byte(&self) -> usize {
+        if cfg!(target_endian = "little") != self.swapped { 0 } else { 3 }
     }
 
     fn convert(
@@ -337,48 +399,11 @@ impl<'a> CellEncoder<'a> {
             places.filter(|(_, flag)| **flag != 0).for_each(|(place, _)| place.copy_from_slice(&null));
         }
     }
-
-    #[inline(always)]
-    fn each(
-        &self,
-        rows: Range<u64>,
-        output: &mut [u8],
-        row_len: usize,
-        start: usize,
-        mut encode: impl FnMut(&[u8], &mut [u8]),
-    ) {
-        let place = self.place.start - start..self.place.end - start;
-        let mut from = self.given.start + rows.start as usize * self.given.stride;
-        for (_, row) in rows.zip(output.chunks_mut(row_len)) {
-            let given = self.given.bytes.get(from..from + self.size);
-            if let (Some(given), Some(place)) = (given, row.get_mut(place.clone())) {
-                encode(given, place);
-            }
-            from += self.given.stride;
-        }
-    }
 }
 
-#[inline(always)]
-fn copy(given: &[u8], place: &mut [u8]) {
-    if given.len() == place.len() {
-        place.copy_from_slice(given);
-    }
-}
-
-/// Turns the bytes of a single number around.
-#[inline(always)]
-fn single<const N: usize>(flip: bool) -> impl Fn(&[u8], &mut [u8]) {
-    let top = if flip { 0x80 } else { 0 };
-    move |given, place| {
-        if let (Some(given), Some(place)) = (given.first_chunk::<N>(), place.first_chunk_mut::<N>()) {
-            *place = *given;
-            if cfg!(target_endian = "little") {
-                place.reverse();
-            }
-            place[0] ^= top;
-        }
-    }
+/// The bits that any of the characters has.
+fn any_bits(text: &[u8]) -> u32 {
+    text.as_chunks::<4>().0.iter().fold(0, |all, point| all | u32::from_ne_bytes(*point))
 }
 
 /// How many bytes of a string count: those before trailing blanks and NULs.

@@ -19,6 +19,12 @@ use crate::source::resize;
 /// How many bytes, of values and of rows, are encoded column by column: they stay in the processor's first cache.
 const ENCODE_BYTES: usize = 24 << 10;
 
+/// How many rows are checked at a time: few enough to stay in the cache while one column after the other is looked at.
+const CHECKED_ROWS: u64 = 4096;
+
+/// Asks for each number from 0 to before the first argument whether something is so, on as many threads as there are; whether it is so for all.
+pub(crate) type Every = dyn Fn(u64, &(dyn Fn(u64) -> bool + Sync)) -> bool;
+
 /// What writes values into rows.
 #[derive(Debug)]
 pub(crate) struct RowEncoder<'a> {
@@ -33,6 +39,9 @@ pub(crate) struct RowEncoder<'a> {
     span: Range<usize>,
     /// Whether the columns fill the span.
     fills: bool,
+    /// The column that is first in memory, where the values are records: short loops over the cells of one column after the other have the processor
+    /// wait for each, which one look over all of the records beforehand has not.
+    records: Option<usize>,
 }
 
 impl<'a> RowEncoder<'a> {
@@ -63,7 +72,8 @@ impl<'a> RowEncoder<'a> {
         let filled: usize = places().map(|place| place.len()).sum();
         let fills = filled == end - start;
         let (row_len, blank) = (table.row_len, table.blank());
-        Ok(Self { columns, arrays, rows, row_len, blank, span: start..end, fills })
+        let records = first_of_records(&columns);
+        Ok(Self { columns, arrays, rows, row_len, blank, span: start..end, fills, records })
     }
 
     /// Whether some of the columns are variable-length ones.
@@ -131,11 +141,25 @@ impl<'a> RowEncoder<'a> {
         self.fills
     }
 
-    /// Checks that all values can be stored.
+    /// Checks that all values can be stored, on the threads that `every` has.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Argument`] with the column and the row of the first that can't.
+    pub(crate) fn check_on(&self, every: &Every) -> Result<()> {
+        let fit = |part: u64| {
+            let start = part * CHECKED_ROWS;
+            let rows = start..(start + CHECKED_ROWS).min(self.rows);
+            let mut scratch = Scratch::default();
+            self.columns.iter().all(|column| column.fits(rows.clone(), &mut scratch))
+        };
+        if every(self.rows.div_ceil(CHECKED_ROWS), &fit) {
+            return self.arrays.iter().try_for_each(ArrayEncoder::check);
+        }
+        self.check()
+    }
+
+    /// As [`RowEncoder::check_on`], on this thread.
     pub(crate) fn check(&self) -> Result<()> {
         let mut scratch = Scratch::default();
         self.columns.iter().try_for_each(|column| column.check(self.rows, &mut scratch))?;
@@ -153,6 +177,9 @@ impl<'a> RowEncoder<'a> {
         let mut row = rows.start;
         for block in output.chunks_mut(block.saturating_mul(self.row_len)) {
             let end = (row + block.len().div_ceil(self.row_len) as u64).min(rows.end);
+            if let Some(column) = self.records.and_then(|number| self.columns.get(number)) {
+                column.bring(&(row..end));
+            }
             for column in &self.columns {
                 column.encode(row..end, block, self.row_len, start, &mut scratch);
             }
@@ -163,15 +190,25 @@ impl<'a> RowEncoder<'a> {
         }
     }
 
+    /// Whether the columns are all that there is in a row.
+    pub(crate) fn fills_rows(&self) -> bool {
+        self.fills && self.span.len() == self.row_len
+    }
+
     /// Writes the bytes from `span.start` to before `span.end` of all rows, one row behind the other.
     pub(crate) fn encode_bytes(&self, span: Range<u64>, output: &mut [u8]) -> Result<()> {
+        if !self.fills_rows() {
+            // What belongs to no column.
+            output.fill(self.blank);
+        }
+        self.encode_over(span, output)
+    }
+
+    /// As [`RowEncoder::encode_bytes`]; what belongs to no column stays.
+    pub(crate) fn encode_over(&self, span: Range<u64>, output: &mut [u8]) -> Result<()> {
         let row_len = self.row_len as u64;
         if row_len == 0 || span.is_empty() {
             return Ok(());
-        }
-        if !self.fills || self.span.len() < self.row_len {
-            // What belongs to no column.
-            output.fill(self.blank);
         }
         let mut cut = Vec::new();
         let mut at = span.start;
@@ -186,7 +223,9 @@ impl<'a> RowEncoder<'a> {
                 self.encode(row..row + whole as u64, 0, piece);
             } else {
                 resize(&mut cut, self.row_len)?;
-                cut.fill(self.blank);
+                if let Some(part) = cut.get_mut(offset..offset + taken) {
+                    part.copy_from_slice(piece);
+                }
                 self.encode(row..row + 1, 0, &mut cut);
                 piece.copy_from_slice(cut.get(offset..offset + taken).unwrap_or_default());
             }
@@ -195,6 +234,16 @@ impl<'a> RowEncoder<'a> {
         }
         Ok(())
     }
+}
+
+/// Which of the columns is first in memory, if the next one lies in the same records.
+fn first_of_records(columns: &[CellEncoder<'_>]) -> Option<usize> {
+    let mut places: Vec<_> = columns.iter().map(CellEncoder::given_place).zip(0..).collect();
+    places.sort_unstable();
+    let mut pairs = places.windows(2).filter_map(|pair| <[_; 2]>::try_from(pair).ok());
+    let together =
+        pairs.find(|[((first, stride), _), ((next, next_stride), _)]| stride == next_stride && next - first < *stride);
+    together.map(|[(_, number), _]| number)
 }
 
 /// The error for a column that a table has not.

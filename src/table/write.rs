@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::column::TableLayout;
 use super::declare::NewColumn;
-use super::encode::RowEncoder;
+use super::encode::{Every, RowEncoder};
 use super::fields::MOST_COLUMNS;
 use super::given::GivenColumn;
 use crate::compression::HeapFormat;
@@ -29,6 +29,8 @@ pub(crate) struct NewTable<'a> {
     pub(crate) heap_format: Option<HeapFormat>,
     /// More cards: those of protected keywords are left out.
     pub(crate) cards: Option<&'a Header>,
+    /// Has the values checked on all threads.
+    pub(crate) every: &'a Every,
 }
 
 impl<'a> NewTable<'a> {
@@ -58,7 +60,7 @@ impl<'a> NewTable<'a> {
         let header = self.header()?;
         let table = TableLayout::of_header(&header, &HduLayout::new(&header, 0)?)?;
         let mut encoder = RowEncoder::new(&table, values, self.rows, false)?;
-        encoder.check()?;
+        encoder.check_on(self.every)?;
         for (name, longest) in encoder.longest_arrays() {
             let arrays = self.columns.iter_mut().filter(|column| column.name == name);
             arrays.filter_map(|column| column.arrays.as_mut()).for_each(|arrays| arrays.longest = longest);
@@ -214,6 +216,7 @@ impl NewColumn {
             ascii: self.field.is_some(),
             heap_format: None,
             cards: None,
+            every: &|count, test| (0..count).all(test),
         };
         let header = table.header()?;
         TableLayout::of_header(&header, &HduLayout::new(&header, 0)?)
