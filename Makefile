@@ -75,7 +75,7 @@ SECONDS ?= 60
 FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none
 
 fuzz:
-	for target in open_read cards tiles table rice gzip plio hcompress quantize; do \
+	for target in open_read cards tiles table tiled_table rice gzip plio hcompress quantize; do \
 		mkdir -p fuzz/corpus/$$target && \
 		(cd fuzz && $(FUZZ) $$target -- -max_total_time=$(SECONDS) -rss_limit_mb=2048 -timeout=10 -max_len=65536) || exit 1; \
 	done

@@ -28,9 +28,10 @@ fn read_hdus(fits: &FitsReader) {
             let _ = hdu.header().comment(&key);
         }
         let _ = (hdu.name(), hdu.version(), hdu.has_data(), hdu.unit(), hdu.tile_shape(), hdu.units());
+        let _ = (fits.verify_datasum(index).wait(), fits.verify_checksum(index).wait());
         match hdu.kind() {
-            HduKind::AsciiTable | HduKind::BinaryTable if hdu.compression().is_err() => {
-                let _ = (hdu.fields(), hdu.formats());
+            HduKind::AsciiTable | HduKind::BinaryTable | HduKind::CompressedTable if hdu.compression().is_err() => {
+                let _ = (hdu.fields(), hdu.formats(), hdu.tiles(), hdu.column_compression());
                 let _ = fits.table(index).read().wait();
                 let _ = fits.table(index).masked().read_records().wait();
                 let _ = fits.table(index).unscaled().text_as_bytes().read_records().wait();
