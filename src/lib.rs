@@ -21,6 +21,7 @@
 #[cfg(feature = "arrow")]
 mod arrow;
 pub mod blocking;
+mod cell_survey;
 mod checksum_plan;
 mod checksums;
 mod codec;
@@ -64,6 +65,7 @@ mod writer;
 
 #[cfg(feature = "arrow")]
 pub use arrow::BatchReader;
+pub use cell_survey::{CellSurvey, CellsFor, CellsMake};
 pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize, TableCompression};
 pub use directory::{HduId, HduKey};
 pub use engine::Op;

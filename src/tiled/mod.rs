@@ -40,6 +40,6 @@ pub(crate) use packing::compression;
 pub(crate) use read::TiledPlan;
 pub(crate) use rows::{
     NewTiledTable, PackedRows, TileTable, TiledTable, append_rows as append_tiled_rows, locate as locate_tiled_table,
-    repack as repack_tiled_table, write_rows as write_tiled_rows,
+    repack as repack_tiled_table, truncate_rows as truncate_tiled_rows, write_rows as write_tiled_rows,
 };
 pub(crate) use write::{NewTiledImage, PackedTiles, TileRows};

@@ -2,8 +2,8 @@
 //!
 //! Such a table is stored in another one, with one row for each tile and a descriptor of packed bytes for each column. `layout` reads what the header says of
 //! it and finds the packed columns of a tile, `packing` unpacks one of them, `arrays` reads those of variable length, and `read` makes a plan of it all. The way
-//! back is in `choice`, of how a column is packed, and `write`, for the table; `edit`, `edited` and
-//! `repack` change one that is there.
+//! back is in `choice`, of how a column is packed, and `write`, for the table; `edit`, `edited`, `truncate`
+//! and `repack` change one that is there.
 
 mod arrays;
 mod choice;
@@ -13,10 +13,12 @@ mod layout;
 mod packing;
 mod read;
 mod repack;
+mod truncate;
 mod write;
 
 pub(crate) use edit::{append_rows, write_rows};
 pub(crate) use layout::TiledTable;
 pub(crate) use read::locate;
 pub(crate) use repack::repack;
+pub(crate) use truncate::truncate_rows;
 pub(crate) use write::{NewTiledTable, PackedRows, TileTable};
