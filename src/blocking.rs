@@ -187,6 +187,7 @@ impl TableSelector {
         waited fn append(rows: impl Into<TableValues>) -> ();
         waited fn repack() -> ();
         waited fn append_all(groups: Vec<Vec<ColumnValues>>) -> ();
+        waited fn truncate(rows: u64) -> ();
         waited fn insert_column(values: ColumnValues, options: ColumnOptions) -> ();
         waited fn delete_column(column: impl Into<ColumnKey>) -> ();
     }
@@ -363,6 +364,7 @@ impl FitsWriter {
         waited fn write_image_values(values: PixelValues, options: ImageOptions) -> usize;
         waited fn create_image(data_type: DataType, shape: Vec<usize>, options: ImageOptions) -> usize;
         waited fn delete_hdu(key: impl Into<HduKey>) -> ();
+        waited fn repack(key: impl Into<HduKey>) -> ();
         waited fn add_datasum(key: impl Into<HduKey>) -> ();
         waited fn add_checksum(key: impl Into<HduKey>) -> ();
         waited fn to_bytes() -> Vec<u8>;

@@ -22,6 +22,7 @@
 mod arrow;
 mod block_cache;
 pub mod blocking;
+mod cell_survey;
 mod checksum_plan;
 mod checksums;
 mod codec;
@@ -66,6 +67,7 @@ mod writer;
 #[cfg(feature = "arrow")]
 pub use arrow::BatchReader;
 pub use block_cache::BlockCache;
+pub use cell_survey::{CellSurvey, CellsFor, CellsMake};
 pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize, TableCompression};
 pub use directory::{HduId, HduKey};
 pub use engine::Op;

@@ -285,9 +285,9 @@ fn column_data(column: &Column, rows: usize, buffer: Buffer) -> Result<ColumnDat
     })
 }
 
-/// Text of variable length is a string a row, whatever its length.
+/// Text of variable length is a string a row, whatever its length, unless a row has several.
 fn variable_data(column: VariableColumn) -> Result<ColumnData> {
-    if !column.is_text() {
+    if !column.is_text() || column.text_width().is_some() {
         return Ok(ColumnData::Variable(column));
     }
     let texts = (0..column.rows()).map(|row| Ok(String::from_utf8_lossy(column.text(row)?).into_owned()));
@@ -301,11 +301,11 @@ fn variable_column(
     values: Buffer,
     mask: Option<Vec<u8>>,
 ) -> VariableColumn {
-    let (code, shape) = match &column.variable {
-        Some(variable) => (element_code(variable.cell, form), variable.shape.clone()),
-        None => ("u1", Vec::new()),
+    let (code, shape, text_width) = match &column.variable {
+        Some(variable) => (element_code(variable.cell, form), variable.shape.clone(), variable.text_width),
+        None => ("u1", Vec::new(), None),
     };
-    VariableColumn { code, shape, offsets, values, mask }
+    VariableColumn { code, shape, text_width, offsets, values, mask }
 }
 
 fn array<T>(shape: &[usize], values: Vec<T>) -> Result<ArrayD<T>> {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::compression::{HeapFormat, TableCompression};
 use crate::directory::HduKey;
-use crate::edit::{append_rows, delete_column, heap_columns, insert_column, repack_heap, write_arrays, write_rows};
+use crate::edit::{
+    append_rows, delete_column, heap_columns, insert_column, repack_heap, truncate_rows, write_arrays, write_rows,
+};
 use crate::engine::{Op, Watch, every};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::{HduKind, Header};
@@ -16,7 +18,8 @@ use crate::table::{
 use crate::table_data::{Field, TableSelector};
 use crate::table_values::{ColumnValues, TableValues, given_type};
 use crate::tiled::{
-    NewTiledTable, append_tiled_rows, delete_tiled_column, insert_tiled_column, repack_tiled_table, write_tiled_rows,
+    NewTiledTable, append_tiled_rows, delete_tiled_column, insert_tiled_column, repack_tiled_table, truncate_tiled_rows,
+    write_tiled_rows,
 };
 use crate::writer::FitsWriter;
 
@@ -179,6 +182,36 @@ impl FitsWriter {
                 writer.add_table(options.table(columns, rows, None, ascii), &options, watch)
             })();
             created.in_file(writer.reader().name())
+        })
+    }
+
+    /// Takes out of an HDU what changes have left in it: of a table what no descriptor names in its heap, of a compressed image the tiles that were replaced.
+    ///
+    /// # Errors
+    ///
+    /// As [`TableSelector::repack`]; also where the HDU is an image that is not compressed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{ColumnValues, FitsWriter, TableOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// let arrays = ColumnValues::from_cells("flux", &[vec![1.5f32, 2.5], vec![3.5]]);
+    /// fits.write_table(vec![arrays], TableOptions::named("CAT")).wait()?;
+    /// fits.reader().table("CAT").truncate(1).wait()?;
+    /// fits.repack("CAT").wait()?;
+    /// assert_eq!(fits.reader().header("CAT").wait()?.get::<i64>("PCOUNT")?, 8);
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn repack(&self, key: impl Into<HduKey>) -> Op<()> {
+        let (reader, key) = (self.reader().clone(), key.into());
+        Op::edit(move || {
+            let hdu = reader.hdu(key).wait()?;
+            match hdu.kind() {
+                HduKind::CompressedImage => reader.image(hdu.id()).repack().wait(),
+                _ => reader.table(hdu.id()).repack().wait(),
+            }
         })
     }
 
@@ -394,6 +427,40 @@ impl TableSelector {
                 (table, header) = with_null_texts(table, rows, header)?;
             }
             append_rows(old, (&table, header), &given, source, &every)?.map_or(Ok(()), carry_out)
+        })
+    }
+
+    /// Leaves the table its first rows, so many of them. Behind the last HDU the file ends earlier; else what follows moves, as when a header outgrows its
+    /// blocks. The heap ends where the last array does that one of these rows names.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Index`] where the table has fewer rows, [`ErrorKind::ReadOnly`] where the file was opened to be read only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::arr1;
+    /// use rustfits::{ColumnValues, FitsWriter, TableOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// fits.write_table(vec![ColumnValues::from_array("a", &arr1(&[1i16, 2, 3]))], TableOptions::named("CAT")).wait()?;
+    /// let table = fits.reader().table("CAT");
+    /// table.truncate(2).wait()?;
+    /// assert_eq!(table.read().wait()?.array::<i16>("a")?.as_slice(), Some(&[1, 2][..]));
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn truncate(&self, rows: u64) -> Op<()> {
+        let changer = match self.reader.changer() {
+            Ok(changer) => changer,
+            Err(error) => return Op::failed(error),
+        };
+        changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
+            let truncated = match old.hdu.layout.kind {
+                HduKind::CompressedTable => truncate_tiled_rows(old, rows, source)?,
+                _ => truncate_rows(old, rows, source)?,
+            };
+            truncated.map_or(Ok(()), carry_out)
         })
     }
 

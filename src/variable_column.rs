@@ -30,6 +30,8 @@ use crate::table::significant;
 pub struct VariableColumn {
     pub(crate) code: &'static str,
     pub(crate) shape: Vec<usize>,
+    /// Of text that has several strings in a cell, how many characters each takes.
+    pub(crate) text_width: Option<usize>,
     pub(crate) offsets: Vec<usize>,
     pub(crate) values: Buffer,
     /// One byte an element: 1 where it is null.
@@ -89,16 +91,17 @@ impl VariableColumn {
         !self.shape.is_empty()
     }
 
-    /// The shape of a row's array, slowest axis first: that of TDIM where it has as many elements, else one axis.
+    /// The shape of a row's array, slowest axis first: that of TDIM where it has as many elements, else one axis. Of text with several strings in a cell
+    /// ([`VariableColumn::text_width`]) it is that of the strings.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Index`] for a row that was not read.
     pub fn shape(&self, row: usize) -> Result<Cow<'_, [usize]>> {
         let (start, end) = self.ends(row)?;
-        let fits =
-            self.shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length)) == Some(end - start);
-        Ok(if fits && !self.shape.is_empty() { Cow::from(&self.shape) } else { Cow::from(vec![end - start]) })
+        let count = self.text_width.map_or(end - start, |width| (end - start).div_ceil(width));
+        let fits = self.shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length)) == Some(count);
+        Ok(if fits && !self.shape.is_empty() { Cow::from(&self.shape) } else { Cow::from(vec![count]) })
     }
 
     /// The array of a row, as it lies.
@@ -132,7 +135,25 @@ impl VariableColumn {
         Ok(significant(self.bytes().get(start..end).unwrap_or_default()))
     }
 
-    /// Whether the column holds text: a string a row.
+    /// The strings of a row of a column that has several in each ([`VariableColumn::text_width`]), in the order in which they lie, each without trailing
+    /// blanks, and without what follows a NUL. What is left at the end is a shorter one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Index`] for a row that was not read, [`ErrorKind::Type`] where the column has no such cells.
+    pub fn texts(&self, row: usize) -> Result<impl ExactSizeIterator<Item = &[u8]>> {
+        let (start, end) = self.ends(row)?;
+        let width = self.text_width.ok_or_else(|| Error::new(ErrorKind::Type, "a cell is no array of strings"))?;
+        Ok(self.bytes().get(start..end).unwrap_or_default().chunks(width).map(significant))
+    }
+
+    /// How many characters each string takes at most in a column of text that has several in a cell: TDIM says so with its first length, or TFORM as in
+    /// `1PA8(40)` and `1PA(40):SSTR8`. `None` for other columns.
+    pub fn text_width(&self) -> Option<usize> {
+        self.text_width
+    }
+
+    /// Whether the column holds text: a string a row, or several ([`VariableColumn::text_width`]).
     pub fn is_text(&self) -> bool {
         self.code == "S1"
     }
@@ -147,8 +168,9 @@ impl VariableColumn {
 
 impl Clone for VariableColumn {
     fn clone(&self) -> Self {
-        let Self { code, shape, offsets, values, mask } = self;
-        Self { code, shape: shape.clone(), offsets: offsets.clone(), values: values.copy(), mask: mask.clone() }
+        let Self { code, shape, text_width, offsets, values, mask } = self;
+        let (shape, offsets) = (shape.clone(), offsets.clone());
+        Self { code, shape, text_width: *text_width, offsets, values: values.copy(), mask: mask.clone() }
     }
 }
 

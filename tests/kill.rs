@@ -105,6 +105,13 @@ fn worker() {
                 let first = writer.reader().hdu("ROWS").wait().unwrap().rows().unwrap() as usize;
                 table.append(rows(first..first + 1 + number as usize * 37 % 400)).wait().unwrap();
             }
+            "rows taken back" => {
+                let table = with_table(&writer);
+                let first = writer.reader().hdu("ROWS").wait().unwrap().rows().unwrap() as usize;
+                table.append(rows(first..first + 1 + number as usize * 37 % 400)).wait().unwrap();
+                table.truncate(number as u64 * 53 % 90).wait().unwrap();
+                table.append(rows(number as usize * 53 % 90..100)).wait().unwrap();
+            }
             "columns" => {
                 let table = with_table(&writer);
                 let columns = writer.reader().hdu("ROWS").wait().unwrap().fields().unwrap().len();
@@ -367,6 +374,11 @@ fn rows_that_are_appended() {
         assert!(count >= most.get(), "{count:?} rows, there were {:?}", most.get());
         most.set(count);
     });
+}
+
+#[test]
+fn rows_that_are_taken_back() {
+    killed("rows taken back", "a.fits", |fits| assert!(whole_rows(fits).is_none_or(|rows| rows < 600)));
 }
 
 #[test]

@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 10] = [
     &["engine"],
     &[
         "arrow",
+        "cell_survey",
         "file",
         "open",
         "target",

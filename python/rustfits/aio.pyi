@@ -200,8 +200,10 @@ class TableHDU(rustfits.TableHDU):
         inner_dtype: npt.DTypeLike | None = None,
         heap_format: str | None = None,
         bit_packed: bool = False,
+        format: str | None = None,
     ) -> Coroutine[Any, Any, None]: ...
     def delete_column(self, name: Column) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def truncate(self, nrows: Integer) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def repack(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
@@ -251,8 +253,10 @@ class CompressedTableHDU(rustfits.CompressedTableHDU):
         inner_dtype: npt.DTypeLike | None = None,
         heap_format: str | None = None,
         bit_packed: bool = False,
+        format: str | None = None,
     ) -> Coroutine[Any, Any, None]: ...
     def delete_column(self, name: Column) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def truncate(self, nrows: Integer) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def repack(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
@@ -303,8 +307,10 @@ class AsciiTableHDU(rustfits.AsciiTableHDU):
         inner_dtype: npt.DTypeLike | None = None,
         heap_format: str | None = None,
         bit_packed: bool = False,
+        format: str | None = None,
     ) -> Coroutine[Any, Any, None]: ...
     def delete_column(self, name: Column) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
+    def truncate(self, nrows: Integer) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def repack(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_datasum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]
     def add_checksum(self) -> Coroutine[Any, Any, None]: ...  # type: ignore[override]

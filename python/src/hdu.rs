@@ -39,6 +39,17 @@ const MOST_COLLECTED: usize = 64 << 20;
 pub(crate) struct Collected {
     pub(crate) extensions: Vec<Extension>,
     bytes: usize,
+    /// How many rows the table had at the beginning.
+    pub(crate) rows_before: u64,
+    /// Whether some of the rows are written.
+    pub(crate) begun: bool,
+}
+
+impl Collected {
+    /// Nothing yet, for a table of so many rows.
+    pub(crate) fn of(rows_before: u64) -> Self {
+        Self { rows_before, ..Self::default() }
+    }
 }
 
 /// What becomes of rows.
@@ -89,7 +100,7 @@ impl Hdu {
                 if collected.bytes <= MOST_COLLECTED {
                     return Collection::Kept;
                 }
-                collected.bytes = 0;
+                (collected.bytes, collected.begun) = (0, true);
                 Collection::Full(std::mem::take(&mut collected.extensions))
             }
             None => Collection::Closed(rows),

@@ -4,12 +4,14 @@ use std::sync::PoisonError;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use rustfits::{HduKind, Op, PixelValues};
+use rustfits::{HduInfo, HduKind, Op, PixelValues};
 
 use crate::array::{Lent, Numbers};
+use crate::error::OrRaise;
 use crate::hdu::{Collected, Collection, Extension, Hdu};
 use crate::keys::{SectionKey, integer, integers};
 use crate::run::{await_op, awaitable, wait};
+use crate::table_write::truncate;
 
 /// A scalar or an array that pixels get.
 pub(crate) struct PixelArgument(pub(crate) PixelValues);
@@ -100,12 +102,14 @@ pub(crate) fn write_collected(hdu: &Hdu, collected: Vec<Extension>) -> Op<()> {
             Extension::Rows(values) => rows.push(values),
         }
     }
-    match hdu.info.kind() {
-        HduKind::BinaryTable | HduKind::CompressedTable | HduKind::AsciiTable => {
-            hdu.reader.table(hdu.info.id()).append_all(rows)
-        }
-        _ => hdu.reader.image(hdu.info.id()).extend_values(pixels),
+    match is_table(hdu) {
+        true => hdu.reader.table(hdu.info.id()).append_all(rows),
+        false => hdu.reader.image(hdu.info.id()).extend_values(pixels),
     }
+}
+
+fn is_table(hdu: &Hdu) -> bool {
+    matches!(hdu.info.kind(), HduKind::BinaryTable | HduKind::CompressedTable | HduKind::AsciiTable)
 }
 
 /// The context that `hdu.extending()` and `hdu.appending()` give.
@@ -117,19 +121,23 @@ pub(crate) struct Extending {
 impl Extending {
     fn begin(&self, py: Python<'_>) -> PyResult<Py<Hdu>> {
         let hdu = self.hdu.get();
+        let rows_before = if is_table(hdu) { hdu.described(py, HduInfo::rows).or_raise()? } else { 0 };
         let mut collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner);
         if collected.is_some() {
             return Err(PyRuntimeError::new_err("the rows of this HDU are collected already"));
         }
-        *collected = Some(Collected::default());
+        *collected = Some(Collected::of(rows_before));
         Ok(self.hdu.clone_ref(py))
     }
 
-    /// What writes the rows, unless an exception has ended the context.
-    fn end(&self, kind: &Bound<'_, PyAny>) -> Op<()> {
+    /// What writes the rows; after an exception what takes those back that are written, or nothing.
+    fn end(&self, kind: &Bound<'_, PyAny>) -> Option<Op<()>> {
         let hdu = self.hdu.get();
-        let collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner).take();
-        write_collected(hdu, collected.filter(|_| kind.is_none()).unwrap_or_default().extensions)
+        let collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        match kind.is_none() {
+            true => Some(write_collected(hdu, collected.extensions)),
+            false => collected.begun.then(|| truncate(hdu, collected.rows_before)),
+        }
     }
 }
 
@@ -144,8 +152,7 @@ impl Extending {
 
     #[pyo3(signature = (kind, *_error))]
     fn __exit__(&self, py: Python<'_>, kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
-        let ended = self.end(kind);
-        if kind.is_none() { wait(py, ended) } else { Ok(()) }
+        self.end(kind).map_or(Ok(()), |ended| wait(py, ended))
     }
 
     fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -160,7 +167,9 @@ impl Extending {
         kind: &Bound<'py, PyAny>,
         _error: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let ended = self.end(kind);
-        if kind.is_none() { await_op(py, ended, |()| ()) } else { awaitable(py, async { Ok(()) }) }
+        match self.end(kind) {
+            Some(ended) => await_op(py, ended, |()| ()),
+            None => awaitable(py, async { Ok(()) }),
+        }
     }
 }

@@ -169,15 +169,33 @@ fn copied<'py>(
 
 /// A variable-length column as an array of objects: for each row an array, or its text.
 fn objects<'py>(py: Python<'py>, column: VariableColumn, as_bytes: bool) -> PyResult<Bound<'py, PyAny>> {
-    let cells = if column.is_text() { texts(py, &column, as_bytes)? } else { arrays(py, column)? };
+    let cells = match column.is_text() {
+        true if column.text_width().is_some() => string_arrays(py, &column, as_bytes)?,
+        true => texts(py, &column, as_bytes)?,
+        false => arrays(py, column)?,
+    };
     let numpy = py.import("numpy")?;
     numpy.call_method1("fromiter", (&cells, "O", cells.len()))
 }
 
 fn texts<'py>(py: Python<'py>, column: &VariableColumn, as_bytes: bool) -> PyResult<Bound<'py, PyList>> {
+    let cells = (0..column.rows()).map(|row| text_object(py, column.text(row).or_raise()?, as_bytes));
+    PyList::new(py, cells.collect::<PyResult<Vec<_>>>()?)
+}
+
+fn text_object<'py>(py: Python<'py>, text: &[u8], as_bytes: bool) -> PyResult<Bound<'py, PyAny>> {
+    Ok(if as_bytes { PyBytes::new(py, text).into_any() } else { PyString::from_bytes(py, text)?.into_any() })
+}
+
+/// For each row an array of strings.
+fn string_arrays<'py>(py: Python<'py>, column: &VariableColumn, as_bytes: bool) -> PyResult<Bound<'py, PyList>> {
+    // Each array is as wide as its longest string, and not as the header says.
+    let (numpy, letter) = (py.import("numpy")?, if as_bytes { "S" } else { "U" });
     let cells = (0..column.rows()).map(|row| {
-        let text = column.text(row).or_raise()?;
-        Ok(if as_bytes { PyBytes::new(py, text).into_any() } else { PyString::from_bytes(py, text)?.into_any() })
+        let texts = column.texts(row).or_raise()?;
+        let texts = texts.map(|text| text_object(py, text, as_bytes)).collect::<PyResult<Vec<_>>>()?;
+        let array = numpy.call_method1("array", (PyList::new(py, texts)?, letter))?;
+        array.call_method1("reshape", (PyTuple::new(py, column.shape(row).or_raise()?.iter())?,))
     });
     PyList::new(py, cells.collect::<PyResult<Vec<_>>>()?)
 }

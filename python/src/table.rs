@@ -17,7 +17,7 @@ use crate::run::wait;
 use crate::table_iteration::{ChunkIterator, RowIterator};
 use crate::table_write::{
     HeapFormatArgument, Insertion, append, assign, assign_columns, delete_column, insert_column, repack, subset_rows,
-    write_columns,
+    truncate, write_columns,
 };
 
 const ACCEPTED: &str = "a table key is an int, a slice, a list of ints, a column name or a list of names";
@@ -116,6 +116,18 @@ impl<'py> FromPyObject<'_, 'py> for ChunkSize {
         u64::try_from(size)
             .map(Self)
             .map_err(|_| PyValueError::new_err(format!("chunksize is {size}: it is at least 1")))
+    }
+}
+
+/// How many rows a table keeps.
+pub(crate) struct RowCount(pub(crate) u64);
+
+impl<'py> FromPyObject<'_, 'py> for RowCount {
+    type Error = PyErr;
+
+    fn extract(count: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let count = integer(&count).ok_or_else(|| unsupported(&count, "nrows is a number of rows"))??;
+        u64::try_from(count).map(Self).map_err(|_| PyValueError::new_err(format!("nrows is {count}: it is at least 0")))
     }
 }
 
@@ -409,8 +421,8 @@ impl AnyTable {
         Self::append(slf, data, names)
     }
 
-    /// A context in which `append` collects rows, which are written at its end in one change; an exception writes none of them. Whenever more than 64 MiB are collected
-    /// they are written at once, so that memory stays bounded. The context is the table itself: `with hdu.appending() as rows: rows.append(...)`.
+    /// A context in which `append` collects rows, which are written at its end in one change. Whenever more than 64 MiB are collected they are written at once, so that
+    /// memory stays bounded. After an exception the table has the rows again that it had before; a process that is killed leaves those that were written. The context is the table itself: `with hdu.appending() as rows: rows.append(...)`.
     /// `async with` for a file of `rustfits.aio`.
     fn appending(slf: Bound<'_, Self>) -> Extending {
         Extending { hdu: slf.into_super().unbind() }
@@ -441,7 +453,9 @@ impl AnyTable {
     ///     Make a variable-length column of arrays of this dtype ("S" or "U" for text). Objects that are arrays, and lists of different lengths, make one in any case.
     /// heap_format : 'P' or 'Q', optional
     ///     The descriptors of a variable-length column: of 32 bits, or of 64; P unless the heap needs Q.
-    #[pyo3(signature = (name, data, *, position=None, after=None, before=None, unit=None, inner_dtype=None, heap_format=None, bit_packed=false))]
+    /// format : str, optional
+    ///     The format of a column of an ASCII table, such as 'F12.4'; as for `create_ascii_table_hdu` unless given.
+    #[pyo3(signature = (name, data, *, position=None, after=None, before=None, unit=None, inner_dtype=None, heap_format=None, bit_packed=false, format=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn insert_column(
         slf: PyRef<'_, Self>,
@@ -454,9 +468,10 @@ impl AnyTable {
         inner_dtype: Option<&Bound<'_, PyAny>>,
         heap_format: Option<HeapFormatArgument>,
         bit_packed: bool,
+        format: Option<String>,
     ) -> PyResult<()> {
         let py = slf.py();
-        let insertion = Insertion { position, after, before, unit, bits: bit_packed, inner_dtype, heap_format };
+        let insertion = Insertion { position, after, before, unit, bits: bit_packed, inner_dtype, heap_format, format };
         wait(py, insert_column(slf.as_super(), name, data, insertion)?)
     }
 
@@ -464,6 +479,12 @@ impl AnyTable {
     fn delete_column(slf: PyRef<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         wait(py, delete_column(slf.as_super(), name)?)
+    }
+
+    /// Leaves the table its first rows, `nrows` of them. The arrays of the others go out of the end of the heap; `repack()` takes out what is left.
+    fn truncate(slf: PyRef<'_, Self>, nrows: RowCount) -> PyResult<()> {
+        let py = slf.py();
+        wait(py, truncate(slf.as_super(), nrows.0))
     }
 
     /// Rewrites the heap without what no row names any more: arrays that were replaced, and those of columns that were deleted. All values stay as they are.

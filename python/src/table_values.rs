@@ -5,11 +5,11 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use rustfits::{ColumnValues, Field, TableValues};
+use rustfits::{CellsFor, ColumnValues, Field, TableValues};
 
 use crate::array::Lent;
 use crate::arrow::{offered, offers};
-use crate::cells::{ColumnKind, object_values, ragged};
+use crate::cells::{object_values, ragged};
 use crate::error::OrRaise;
 use crate::pixels::mask_of;
 
@@ -21,14 +21,14 @@ type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// The columns that data of a table consist of.
 pub(crate) fn table_values(data: &Bound<'_, PyAny>, names: Option<&[String]>) -> PyResult<TableValues> {
-    declared_values(data, names, &|_| ColumnKind::There)
+    declared_values(data, names, &|_| CellsFor::Present)
 }
 
 /// As [`table_values`], of columns that may be new ones.
 pub(crate) fn declared_values(
     data: &Bound<'_, PyAny>,
     names: Option<&[String]>,
-    kind: &dyn Fn(&str) -> ColumnKind,
+    kind: &dyn Fn(&str) -> CellsFor,
 ) -> PyResult<TableValues> {
     if let Some(batches) = offered(data)? {
         return Ok(chosen(batches, names));
@@ -52,14 +52,10 @@ pub(crate) fn declared_values(
 
 /// Arrays that are columns by their order.
 pub(crate) fn named_values(names: &[String], arrays: &Bound<'_, PyAny>) -> PyResult<TableValues> {
-    named_arrays(names, arrays, &|_| ColumnKind::There)
+    named_arrays(names, arrays, &|_| CellsFor::Present)
 }
 
-fn named_arrays(
-    names: &[String],
-    arrays: &Bound<'_, PyAny>,
-    kind: &dyn Fn(&str) -> ColumnKind,
-) -> PyResult<TableValues> {
+fn named_arrays(names: &[String], arrays: &Bound<'_, PyAny>, kind: &dyn Fn(&str) -> CellsFor) -> PyResult<TableValues> {
     let arrays = arrays.try_iter()?.collect::<PyResult<Vec<_>>>()?;
     if arrays.len() != names.len() {
         let message = format!("there are {} columns and values for {}: {names:?}", names.len(), arrays.len());
@@ -96,7 +92,7 @@ pub(crate) fn has_fields(data: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// The fields of a structured array, or of one record.
-fn structured_values(data: &Bound<'_, PyAny>, kind: &dyn Fn(&str) -> ColumnKind) -> PyResult<Vec<ColumnValues>> {
+fn structured_values(data: &Bound<'_, PyAny>, kind: &dyn Fn(&str) -> CellsFor) -> PyResult<Vec<ColumnValues>> {
     let py = data.py();
     let numpy = py.import("numpy")?;
     let array = numpy.call_method1("asarray", (data,))?;
@@ -159,11 +155,11 @@ fn element_and_shape(dtype: &Bound<'_, PyAny>) -> PyResult<(String, Vec<usize>)>
 
 /// One column: an array, a list, or a single value.
 pub(crate) fn column_values(name: &str, data: &Bound<'_, PyAny>) -> PyResult<ColumnValues> {
-    declared_column(name, data, ColumnKind::There)
+    declared_column(name, data, CellsFor::Present)
 }
 
 /// As [`column_values`], of a column that may be a new one.
-pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, kind: ColumnKind) -> PyResult<ColumnValues> {
+pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, kind: CellsFor) -> PyResult<ColumnValues> {
     let numpy = data.py().import("numpy")?;
     let mut array = match numpy.call_method1("asarray", (data,)) {
         Ok(array) => array,

@@ -6,11 +6,10 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use rustfits::{
-    ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, HeapFormat, Op, Rows, TableCompression, TableOptions,
-    TableSelector, TableValues,
+    CellsFor, ColumnOptions, ColumnPlace, ColumnValues, FitsWriter, HduKey, HeapFormat, Op, Rows, TableCompression,
+    TableOptions, TableSelector, TableValues,
 };
 
-use crate::cells::ColumnKind;
 use crate::error::OrRaise;
 use crate::hdu::{Collection, Extension, Hdu};
 use crate::header::CardsArgument;
@@ -52,8 +51,8 @@ impl NewTable<'_> {
     ) -> PyResult<Op<usize>> {
         let types = self.array_types()?;
         let kind = |name: &str| match types.iter().any(|(column, _)| is_called(name, column)) {
-            true => ColumnKind::Variable,
-            false => ColumnKind::New,
+            true => CellsFor::Variable,
+            false => CellsFor::New,
         };
         let columns = declared_values(data, names.as_deref(), &kind)?;
         let options = self.options(columns.names().iter().map(String::as_str))?;
@@ -82,7 +81,7 @@ impl NewTable<'_> {
 
     /// What `rustfits.write(filename, data)` does.
     pub(crate) fn write_file(self, name: PathBuf, append: bool, data: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
-        let columns = declared_values(data, None, &|_| ColumnKind::New)?;
+        let columns = declared_values(data, None, &|_| CellsFor::New)?;
         let options = self.options(columns.names().iter().map(String::as_str))?;
         Ok(FitsWriter::write_table_file(name, append, columns, options))
     }
@@ -249,6 +248,7 @@ pub(crate) struct Insertion<'a, 'py> {
     pub(crate) bits: bool,
     pub(crate) inner_dtype: Option<&'a Bound<'py, PyAny>>,
     pub(crate) heap_format: Option<HeapFormatArgument>,
+    pub(crate) format: Option<String>,
 }
 
 /// What `hdu.insert_column(name, data, ...)` does.
@@ -266,7 +266,7 @@ pub(crate) fn insert_column(
         _ => return Err(PyTypeError::new_err("a column has one place: give position=, after= or before=")),
     };
     let array_type = insertion.inner_dtype.map(inner_code).transpose()?;
-    let kind = if array_type.is_some() { ColumnKind::Variable } else { ColumnKind::New };
+    let kind = if array_type.is_some() { CellsFor::Variable } else { CellsFor::New };
     let values = declared_column(name, data, kind)?;
     let options = ColumnOptions {
         place,
@@ -274,7 +274,7 @@ pub(crate) fn insert_column(
         bits: insertion.bits,
         array_type,
         heap_format: insertion.heap_format.map(|format| format.0),
-        format: None,
+        format: insertion.format,
     };
     Ok(whole(hdu).insert_column(values, options))
 }
@@ -282,6 +282,11 @@ pub(crate) fn insert_column(
 /// What `hdu.delete_column(name)` does.
 pub(crate) fn delete_column(hdu: &Hdu, name: &Bound<'_, PyAny>) -> PyResult<Op<()>> {
     Ok(whole(hdu).delete_column(column_argument(name)?))
+}
+
+/// What `hdu.truncate(nrows)` does.
+pub(crate) fn truncate(hdu: &Hdu, rows: u64) -> Op<()> {
+    whole(hdu).truncate(rows)
 }
 
 /// What `hdu.repack()` does.

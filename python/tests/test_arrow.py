@@ -334,3 +334,51 @@ def test_a_remote_table(loopback, path):
     url = loopback.http + loopback.put(path.read_bytes())
     with rustfits.FITS(url, remote="ranged") as fits:
         assert pa.table(fits["CAT"]["f4"])["f4"].to_numpy().tolist() == mixed()["f4"].tolist()
+
+
+def test_duckdb_asks_tables_and_columns():
+    import duckdb
+
+    cells = np.empty(4, object)
+    cells[:] = [np.arange(n, dtype="f4") for n in range(4)]
+    counts = np.ma.array([1, 2, 3, 4], mask=[0, 1, 0, 0])
+    with rustfits.FITS("mem://", "w+") as fits:
+        data = {"ra": [1.5, 2.5, 3.5, 4.5], "n": counts, "s": ["a", "bb", "", "d"], "v": cells}
+        cat = fits.write_table(data, extname="CAT")
+        pairs = fits["CAT"][["ra", "s"]]
+        with duckdb.connect() as connection:
+            rows = connection.sql("SELECT ra, n, s, v FROM cat WHERE ra > 2 ORDER BY ra").fetchall()
+            assert rows == [(2.5, None, "bb", [0.0]), (3.5, 3, "", [0.0, 1.0]), (4.5, 4, "d", [0.0, 1.0, 2.0])]
+            assert connection.sql("SELECT sum(ra), max(s) FROM pairs").fetchall() == [(12.0, "d")]
+            connection.register("again", cat)
+            for _ in range(2):
+                assert connection.sql("SELECT count(*) FROM again").fetchall() == [(4,)]
+            back = fits.write_table(connection.sql("SELECT s, n FROM cat ORDER BY ra DESC"), extname="BACK")
+        assert back.read(mask_null=True).tolist() == [("d", 4), ("", 3), ("bb", None), ("a", 1)]
+        assert pairs.read().tolist() == cat.read(columns=["ra", "s"]).tolist()
+
+
+def test_what_is_written_may_read_a_stream_of_ours_without_the_gil():
+    """On this thread, before it gives its own: pyarrow releases the GIL while it asks for batches, DuckDB too."""
+    import duckdb
+
+    class Copied:
+        def __init__(self, hdu: Any) -> None:
+            self.hdu = hdu
+
+        def __arrow_c_stream__(self, schema: object = None) -> object:
+            return pa.RecordBatchReader.from_stream(self.hdu).read_all().__arrow_c_stream__(schema)
+
+    class Failing:
+        def __arrow_c_stream__(self, schema: object = None) -> object:
+            raise KeyError("no stream")
+
+    with rustfits.FITS("mem://", "w+") as fits:
+        cat = fits.write_table({"a": [1, 2, 3]}, extname="CAT")
+        assert fits.write_table(Copied(cat))["a"][:].tolist() == [1, 2, 3]
+        with pytest.raises(KeyError, match="no stream"):
+            fits.write_table(Failing())
+        for _ in range(20):
+            with duckdb.connect() as connection:
+                assert fits.write_table(connection.sql("SELECT a FROM cat ORDER BY a")).nrows == 3
+        assert len(cat.read()) == 3

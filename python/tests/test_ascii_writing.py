@@ -383,6 +383,55 @@ def test_tables_of_astropy_and_fitsio_are_edited(writer, tmp_path):
     assert {name: back[name].tolist() for name in back.dtype.names} == {n: v for n, v in wanted.items() if n != "s"}
 
 
+NEW_COLUMNS = [
+    ("F12.4", np.array([1.25, -3.5, 0, 12345.6789, 1e-3, 7]), [1.25, -3.5, 0, 12345.6789, 0.001, 7]),
+    ("f8.3", np.arange(6), [0, 1, 2, 3, 4, 5]),
+    ("E10.2", np.array([1.234, -1e20, 0, 5, 6, 7]), [1.23, -1e20, 0, 5, 6, 7]),
+    ("D12.4", np.array([1.0, 2, 3, 4, 5, 1e200]), [1.0, 2, 3, 4, 5, 1e200]),
+    ("I4", np.arange(-3, 3), [-3, -2, -1, 0, 1, 2]),
+    ("I7", np.array([True, False] * 3).astype("u1"), [1, 0, 1, 0, 1, 0]),
+    ("A9", np.array(["a", "bc", "", "d", "e", "ninechars"]), ["a", "bc", "", "d", "e", "ninechars"]),
+]
+
+
+@pytest.mark.parametrize(("form", "values", "wanted"), NEW_COLUMNS)
+@pytest.mark.parametrize("position", [0, 2, None])
+def test_a_new_column_has_the_format_that_is_asked_for(tmp_path, form, values, wanted, position):
+    path = tmp_path / "a.fits"
+    with rustfits.FITS(path, "w+") as fits:
+        hdu = filled(fits, example())
+        hdu.insert_column("new", values, position=position, format=form)
+        assert hdu.formats["new"] == form.upper()
+        assert hdu["new"][:].tolist() == pytest.approx(wanted)
+        same_others = hdu.read(columns=[name for name in hdu.colnames if name != "new"])
+        assert same_others.tolist() == filled(fits, example()).read().tolist()
+    with astropy_fits.open(path) as theirs:
+        theirs.verify("exception")
+        table = theirs[1]
+        assert table.columns["new"].format == form.upper()
+        column = table.data["new"]
+        assert (np.char.rstrip(column) if form[0] == "A" else column).tolist() == pytest.approx(wanted)
+    if form[0] != "A":
+        assert numbers_by_fitsio(path)["new"].tolist() == pytest.approx(wanted)
+
+
+def test_formats_that_are_not_for_a_new_column():
+    with rustfits.FITS("mem://", "w+") as fits:
+        hdu = filled(fits, example())
+        for form, values, said in [
+            ("I4", np.arange(6.0), "I4"),
+            ("A4", np.arange(6), "A4"),
+            ("I2", np.arange(95, 101), "row 5"),
+            ("X", np.arange(6), "X"),
+        ]:
+            with pytest.raises(ValueError, match=said):
+                hdu.insert_column("new", values, format=form)
+        assert "new" not in hdu.colnames
+        binary = fits.write_table({"a": [1, 2]})
+        with pytest.raises(ValueError, match="ASCII"):
+            binary.insert_column("new", [1, 2], format="I4")
+
+
 def test_exponents_of_d_are_written_as_d():
     with rustfits.FITS("mem://", "w+") as fits:
         filled(fits, np.array([(1e200,)], [("d", "f8")]))
@@ -401,14 +450,14 @@ def test_asyncio(tmp_path):
             await hdu.append(example(2))
             async with hdu.appending() as rows:
                 await rows.append(example(1))
-            await hdu.insert_column("x", 1.5)
+            await hdu.insert_column("x", 1.5, format="F8.2")
             await hdu.delete_column("b")
             await hdu.set("i", np.ma.array(np.arange(9), mask=np.arange(9) == 4))
             model = np.r_[example(), example(2), example(1)]
             model[0] = model[5]
             back = await hdu.read()
             assert back["d"].tolist() == model["d"].tolist() and back["x"].tolist() == [1.5] * 9
-            assert hdu.formats["s"] == "A9"
+            assert hdu.formats["s"] == "A9" and hdu.formats["x"] == "F8.2"
 
     asyncio.run(run())
 

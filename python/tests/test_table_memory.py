@@ -64,6 +64,66 @@ def test_a_scan_takes_less_than_64_mib(tmp_path, way):
     assert int(grown) < 64 * MIB, f"{int(grown) / MIB:.1f} MiB"
 
 
+EDIT = """
+import sys
+import numpy as np
+import rustfits
+
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) << 10
+
+path, way = sys.argv[1:]
+fits = rustfits.FITS(path, "r+")
+hdu = fits[1]
+rows = hdu.nrows
+before = peak()
+if way == "insert":
+    hdu.insert_column("new", 1.5, position=1)
+elif way == "delete":
+    hdu.delete_column("b")
+elif way == "append":
+    hdu.append(hdu[:1])
+elif way == "truncate":
+    hdu.truncate(rows - 1)
+else:
+    with hdu.appending() as more:
+        group = hdu[:100_000]
+        for _ in range(20):
+            more.append(group)
+grown = peak() - before
+fits.close()
+with rustfits.FITS(path) as fits:
+    hdu = fits[1]
+    wanted = {"append": rows + 1, "truncate": rows - 1, "many": rows + 2_000_000}.get(way, rows)
+    names = {"insert": ("a", "new", "b", "s", "m"), "delete": ("a", "s", "m")}.get(way, ("a", "b", "s", "m"))
+    assert hdu.nrows == wanted and hdu.colnames == names
+    assert hdu[0]["s"] == "first" and hdu[rows - 2]["s"] == "last"
+    assert way != "insert" or hdu[rows - 1]["new"] == 1.5
+    assert len(fits) == 2 or (fits[2].read() == np.arange(7)).all()
+print(grown)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+@pytest.mark.parametrize("followed", [False, True])
+@pytest.mark.parametrize(
+    ("way", "most"), [("insert", 64), ("delete", 64), ("append", 64), ("truncate", 64), ("many", 256)]
+)
+def test_a_large_table_is_changed_in_little_memory(tmp_path, way, most, followed):
+    """200 MB of rows; of those that are appended at most 64 MiB wait, beside what their text takes as characters."""
+    path = tmp_path / "large.fits"
+    with rustfits.FITS(path, "w+") as fits:
+        hdu = fits.create_table_hdu(DTYPE, ROWS)
+        hdu["s"][[0, ROWS - 2]] = ["first", "last"]
+        if followed:
+            fits.write_image(np.arange(7))
+    grown = subprocess.run(
+        [sys.executable, "-c", EDIT, path, way], check=True, timeout=120, stdout=subprocess.PIPE
+    ).stdout
+    assert int(grown) < most * MIB, f"{int(grown) / MIB:.1f} MiB"
+
+
 def test_chunks_count_the_heap_of_their_rows(tmp_path):
     """Rows of 16 bytes whose arrays take 400 kB each are no chunk of 8 MiB of rows."""
     from astropy.io import fits as astropy_fits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 import struct
 
 import fitsio
@@ -349,3 +350,105 @@ def test_repr():
 def test_the_length_in_tform_is_a_hint():
     hdu = raw_variable("1PI(0)", [(3, 0), (1, 4)], b"\0\1\0\2\0\3")
     assert [cell.tolist() for cell in hdu.read_column("c")] == [[1, 2, 3], [3]]
+
+
+SUBSTRINGS = [b"abcdefghij", b"abc  fg\0xy", b"abcdefghijklmno", b"", b"abcdefg"]
+STRINGS = [["abcde", "fghij"], ["abc", "fg"], ["abcde", "fghij", "klmno"], [], ["abcde", "fg"]]
+
+
+def text_file(form: str, *cards: str, texts: list[bytes] = SUBSTRINGS) -> bytes:
+    """A table of one variable-length column of these bytes."""
+    rows = b""
+    for number, text in enumerate(texts):
+        rows += struct.pack(">ii", len(text), sum(map(len, texts[:number])))
+    heap = b"".join(texts)
+    table = ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 8", f"NAXIS2  = {len(texts)}"]
+    table += [f"PCOUNT  = {len(heap)}", "GCOUNT  = 1", "TFIELDS = 1", "TTYPE1  = 'c'", f"TFORM1  = '{form}'", *cards]
+    primary = raw_file("SIMPLE  =                    T", "BITPIX  = 8", "NAXIS   = 0")
+    return primary + raw_file(*table, data=rows + heap)
+
+
+@pytest.mark.parametrize(
+    ("form", "cards"),
+    [
+        ("1PA(15)", ["TDIM1   = '(5,2)'"]),
+        ("1PA5(15)", []),
+        ("1Pa(15):SSTR5", []),
+        ("1PA(15):SSTR5/032", []),
+    ],
+)
+def test_cells_of_several_strings(form, cards):
+    """TDIM names the length of the strings first (7.3.2); older conventions name it in TFORM."""
+    with rustfits.FITS.from_bytes(text_file(form, *cards)) as fits:
+        hdu = fits[1]
+        cells = hdu["c"][:]
+        assert [cell.tolist() for cell in cells] == STRINGS
+        assert all(cell.dtype.kind == "U" for cell in cells)
+        as_bytes = hdu.read_column("c", as_bytes=True)
+        assert [cell.tolist() for cell in as_bytes] == [[text.encode() for text in cell] for cell in STRINGS]
+        assert hdu[2]["c"].tolist() == STRINGS[2]
+        assert [cell.tolist() for cell in hdu.read(rows=[4, 0], mask_null=True)["c"]] == [STRINGS[4], STRINGS[0]]
+
+
+def test_strings_have_the_shape_of_tdim_where_there_are_as_many():
+    texts = [b"aabbccddeeff", b"aabb", b""]
+    with rustfits.FITS.from_bytes(text_file("1PA(12)", "TDIM1   = '(2,3,2)'", texts=texts)) as fits:
+        first, second, third = fits[1]["c"][:]
+        assert first.tolist() == [["aa", "bb", "cc"], ["dd", "ee", "ff"]]
+        assert second.tolist() == ["aa", "bb"] and third.shape == (0,)
+
+
+@pytest.mark.parametrize("dimensions", ["(15)", "(0,2)", "(x)", "", "(5,-2)"])
+def test_a_tdim_that_names_no_strings_leaves_a_string_a_cell(dimensions):
+    with rustfits.FITS.from_bytes(text_file("1PA(15)", f"TDIM1   = '{dimensions}'")) as fits:
+        assert fits[1]["c"][:].tolist() == ["abcdefghij", "abc  fg", "abcdefghijklmno", "", "abcdefg"]
+
+
+def test_a_length_of_strings_past_the_cells_takes_no_memory():
+    with rustfits.FITS.from_bytes(text_file("1PA(15)", "TDIM1   = '(9000000000000,2)'")) as fits:
+        assert [cell.tolist() for cell in fits[1]["c"][:]][2:] == [["abcdefghijklmno"], [], ["abcdefg"]]
+
+
+def test_cells_of_several_strings_by_arrow():
+    import pyarrow
+
+    with rustfits.FITS.from_bytes(text_file("1PA(15)", "TDIM1   = '(5,2)'")) as fits:
+        column = pyarrow.table(fits[1])["c"]
+        assert column.type == pyarrow.list_(pyarrow.string())
+        assert column.to_pylist() == STRINGS
+
+
+def test_cells_of_several_strings_in_other_edits():
+    """They stay as they are where rows and columns beside them change; a cell that is given a text has its bytes."""
+    with rustfits.FITS.from_bytes(text_file("1PA(15)", "TDIM1   = '(5,2)'"), "r+") as fits:
+        hdu = fits[1]
+        hdu.insert_column("n", np.arange(5), position=0)
+        assert hdu.header["TDIM2"] == "(5,2)"
+        hdu["c"][1] = "vwxyzuvw"
+        hdu.repack()
+        assert [cell.tolist() for cell in hdu["c"][:]] == [STRINGS[0], ["vwxyz", "uvw"], *STRINGS[2:]]
+
+
+def test_rows_may_share_an_array():
+    """Pointer aliasing is permitted (7.3.6): rows with the same array may name the same bytes, or parts of them."""
+    rows = b"".join(struct.pack(">ii", *descriptor) for descriptor in [(4, 0), (4, 0), (2, 8), (1, 4)])
+    table = ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 8", "NAXIS2  = 4", "PCOUNT  = 16"]
+    table += ["GCOUNT  = 1", "TFIELDS = 1", "TTYPE1  = 'v'", "TFORM1  = '1PJ(4)'"]
+    heap = np.arange(4, dtype=">i4").tobytes()
+    primary = raw_file("SIMPLE  =                    T", "BITPIX  = 8", "NAXIS   = 0")
+    data = primary + raw_file(*table, data=rows + heap)
+    wanted = [[0, 1, 2, 3], [0, 1, 2, 3], [2, 3], [1]]
+    with astropy_fits.open(io.BytesIO(data)) as theirs:
+        assert [cell.tolist() for cell in theirs[1].data["v"]] == wanted
+    with rustfits.FITS.from_bytes(data, "r+") as fits:
+        hdu = fits[1]
+        assert [cell.tolist() for cell in hdu["v"][:]] == wanted
+        hdu.repack()
+        assert hdu.header["PCOUNT"] == 16
+        # A cell that changes gets bytes of its own.
+        hdu["v"][0] = [np.array([7, 8], "i4")]
+        assert [cell.tolist() for cell in hdu["v"][:]] == [[7, 8], *wanted[1:]]
+        hdu.truncate(2)
+        hdu.repack()
+        assert [cell.tolist() for cell in hdu["v"][:]] == [[7, 8], [0, 1, 2, 3]]
+        assert hdu.header["PCOUNT"] == 24

@@ -18,7 +18,7 @@ use crate::engine::{Buffer, Watch, in_order};
 use crate::error::{Error, Result, ResultExt};
 use crate::format::DataType;
 use crate::memory;
-use crate::table::{Cell, Column, TablePlan, significant};
+use crate::table::{Cell, Column, TablePlan, Variable, significant};
 
 /// Below this many bytes, starting threads costs more than it gains.
 const SMALL: usize = 256 << 10;
@@ -86,7 +86,7 @@ impl Decoded {
         let Self { values, mask, offsets } = self;
         let nulls = null_buffer(mask);
         match (&column.variable, offsets) {
-            (Some(variable), Some(offsets)) => lists_of(variable.cell, data_type, &offsets, values, nulls, lenient),
+            (Some(variable), Some(offsets)) => lists_of(variable, data_type, &offsets, values, nulls, lenient),
             _ => fixed_column(column, data_type, rows, values, nulls, lenient),
         }
     }
@@ -119,17 +119,24 @@ fn fixed_column(
 }
 
 fn lists_of(
-    cell: Cell,
+    variable: &Variable,
     data_type: &ArrowType,
     offsets: &[usize],
     values: Buffer,
     nulls: Option<NullBuffer>,
     lenient: bool,
 ) -> Result<ArrayRef> {
-    match (cell, data_type) {
-        (Cell::Text { .. }, ArrowType::LargeUtf8) => heap_texts::<i64>(offsets, values.bytes(), lenient),
-        (Cell::Text { .. }, _) => heap_texts::<i32>(offsets, values.bytes(), lenient),
-        (cell, data_type) => {
+    match (variable.cell, variable.text_width, data_type) {
+        (Cell::Text { .. }, None, ArrowType::LargeUtf8) => heap_texts::<i64>(offsets, values.bytes(), lenient),
+        (Cell::Text { .. }, None, _) => heap_texts::<i32>(offsets, values.bytes(), lenient),
+        (Cell::Text { .. }, Some(width), data_type) => {
+            let (counts, starts) = strings_of(offsets, width);
+            match data_type {
+                ArrowType::LargeList(_) => lists::<i64>(&counts, heap_texts::<i64>(&starts, values.bytes(), lenient)?),
+                _ => lists::<i32>(&counts, heap_texts::<i32>(&starts, values.bytes(), lenient)?),
+            }
+        }
+        (cell, _, data_type) => {
             let count = offsets.last().copied().unwrap_or(0);
             let values = elements(cell, count, values, nulls)?;
             match data_type {
@@ -138,6 +145,18 @@ fn lists_of(
             }
         }
     }
+}
+
+/// Cells of strings of `width` characters: how many strings the cells before have, and where each string begins.
+fn strings_of(offsets: &[usize], width: usize) -> (Vec<usize>, Vec<usize>) {
+    let (mut counts, mut starts) = (vec![0], Vec::new());
+    for ends in offsets.windows(2) {
+        let [start, end] = ends else { continue };
+        starts.extend((*start..*end).step_by(width));
+        counts.push(starts.len());
+    }
+    starts.extend(offsets.last());
+    (counts, starts)
 }
 
 /// An array of elements that are no text.

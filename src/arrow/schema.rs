@@ -49,9 +49,13 @@ fn column_type(column: &Column, extent: Extent) -> Result<ArrowType> {
     if let Some(variable) = &column.variable {
         let most = most_elements(variable.cell, extent.heap);
         return Ok(match variable.cell {
-            Cell::Text { .. } => text_type(most),
+            Cell::Text { .. } if variable.text_width.is_none() => text_type(most),
             cell => {
-                let item = item(element_type(cell, extent.form)?);
+                let element = match cell {
+                    Cell::Text { .. } => text_type(most),
+                    cell => element_type(cell, extent.form)?,
+                };
+                let item = item(element);
                 if is_large(most) { ArrowType::LargeList(item) } else { ArrowType::List(item) }
             }
         });

@@ -16,7 +16,7 @@ use crate::format::{HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, ReadAt, Step, past_the_end};
 use crate::table::heap;
 pub(crate) use cells::Cells;
-pub(crate) use repack::{HeapColumn, Kept, repack_heap, used_heap};
+pub(crate) use repack::{HeapColumn, Kept, heap_of_rows, repack_heap, used_heap};
 
 /// Where the HDU has to move for its heap to grow, the heap gets room for this part of what it has, so that the next arrays need no move.
 const SPARE_PART: u64 = 8;
@@ -220,7 +220,7 @@ fn zeros(len: u64) -> Content<'static> {
     filled(len, 0)
 }
 
-fn filled(len: u64, byte: u8) -> Content<'static> {
+pub(super) fn filled(len: u64, byte: u8) -> Content<'static> {
     let fill = move |_: Range<u64>, output: &mut [u8]| {
         output.fill(byte);
         Ok(())

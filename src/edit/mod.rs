@@ -11,6 +11,7 @@ mod insert;
 mod pixel_runs;
 mod pixels;
 mod rows;
+mod truncate;
 
 pub(crate) use arrays::{heap_columns, write_arrays};
 pub(crate) use columns::{
@@ -20,9 +21,10 @@ pub(crate) use copied::as_extension;
 pub(crate) use extend::{Extended, OldHdu, count_rows, extend_image, set_count};
 pub(crate) use header::{HeaderChange, header_change, with_headers};
 pub(crate) use heap::{
-    Cells, HeapChange, HeapColumn, Kept, LARGEST_P, change_heap, rebuild_heap, repack_heap, used_heap,
+    Cells, HeapChange, HeapColumn, Kept, LARGEST_P, change_heap, heap_of_rows, rebuild_heap, repack_heap, used_heap,
 };
 pub(crate) use insert::{Demoted, NewHdu, append_hdus, delete_hdu, insert_hdus};
 pub(crate) use pixel_runs::value_strides;
 pub(crate) use pixels::{Meaning, PixelPlace, Pixels, write_pixels};
 pub(crate) use rows::{append_rows, given_rows, write_rows};
+pub(crate) use truncate::{Kept, check_fewer, shortened, truncate_rows};

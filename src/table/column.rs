@@ -34,8 +34,10 @@ pub(crate) struct Variable {
     pub(crate) wide: bool,
     /// What an element is.
     pub(crate) cell: Cell,
-    /// TDIM, slowest axis first: the shape of those arrays that have as many elements. Empty where there is none.
+    /// TDIM, slowest axis first: the shape of those arrays that have as many elements, of text as many strings. Empty where there is none.
     pub(crate) shape: Vec<usize>,
+    /// Of text: how many characters each of the strings has that are in a cell; `None` where a cell is one string.
+    pub(crate) text_width: Option<usize>,
 }
 
 impl Variable {
@@ -190,8 +192,9 @@ fn column(header: &Header, field: RowField) -> Result<Column> {
     let (cell, shape) = match form.element {
         FormType::Character => strings(&form, repeat, dimensions.and_then(|text| dimensions_of(&text, repeat))),
         FormType::Descriptor { wide } => {
-            let shape = dimensions.and_then(|text| lengths(&text)).unwrap_or_default();
-            variable = Some(Variable { wide, cell: cell(element, scale, zero, null()), shape });
+            let mut shape = dimensions.and_then(|text| lengths(&text)).unwrap_or_default();
+            let text_width = if element == FormType::Character { variable_text(&form, &mut shape) } else { None };
+            variable = Some(Variable { wide, cell: cell(element, scale, zero, null()), shape, text_width });
             (Cell::Variable, Vec::new())
         }
         element => {
@@ -228,7 +231,7 @@ fn dimensions_of(text: &str, repeat: usize) -> Option<Vec<usize>> {
     (product == repeat && repeat > 0).then_some(shape)
 }
 
-/// The strings of a cell: one of all bytes, or substrings by TDIM (its fastest axis is the length) or by the `rAw` convention.
+/// The strings of a cell: one of all bytes, or substrings by TDIM (its fastest axis is the length) or by a convention.
 fn strings(form: &Form, repeat: usize, dimensions: Option<Vec<usize>>) -> (Cell, Vec<usize>) {
     if let Some(mut shape) = dimensions
         && shape.len() > 1
@@ -236,12 +239,21 @@ fn strings(form: &Form, repeat: usize, dimensions: Option<Vec<usize>>) -> (Cell,
         let width = shape.pop().unwrap_or(repeat);
         return (Cell::Text { width }, shape);
     }
-    match form.rest.parse::<usize>() {
-        Ok(width) if width > 0 && width < repeat && repeat.is_multiple_of(width) => {
-            (Cell::Text { width }, vec![repeat / width])
-        }
+    match form.substring_width() {
+        Some(width) if width < repeat && repeat.is_multiple_of(width) => (Cell::Text { width }, vec![repeat / width]),
         _ => (Cell::Text { width: repeat }, Vec::new()),
     }
+}
+
+/// How long the strings in a variable-length cell are, where it holds several: by TDIM, whose fastest axis is taken out of the shape, or by a convention.
+fn variable_text(form: &Form, shape: &mut Vec<usize>) -> Option<usize> {
+    let by_shape = if shape.len() > 1 { shape.pop() } else { None };
+    let width = by_shape.or_else(|| form.substring_width()).filter(|&width| width > 0);
+    if by_shape.is_none() || width.is_none() {
+        // A single length is that of the characters, which are one string.
+        shape.clear();
+    }
+    width
 }
 
 /// TSCAL and TZERO, which are for numbers only (§7.3.2).

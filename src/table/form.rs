@@ -2,6 +2,9 @@
 
 use crate::error::{Error, Result};
 
+/// What stands in front of the length of substrings (the substring array convention).
+const SUBSTRINGS: &str = ":SSTR";
+
 /// The type of a column's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FormType {
@@ -72,6 +75,18 @@ impl Form {
                 self.rest
             ))),
         }
+    }
+
+    /// How long the strings are of which a cell of text holds several: `20A5`, `1PA5(20)`, or as in `20A:SSTR5` and `1PA(20):SSTR5`, by conventions that are
+    /// older than TDIM.
+    pub(crate) fn substring_width(&self) -> Option<usize> {
+        let text = match self.element {
+            FormType::Descriptor { .. } => self.rest.get(1..)?,
+            _ => &self.rest,
+        };
+        let (_, named) = text.split_once(SUBSTRINGS).unwrap_or(("", text));
+        let digits = named.bytes().take_while(u8::is_ascii_digit).count();
+        named.get(..digits)?.parse().ok().filter(|&width| width > 0)
     }
 
     /// How many bytes the column takes in a row; `None` past 2^64.

@@ -13,11 +13,11 @@ use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_dat
 use crate::records::{Row, Single, Structured};
 use crate::run::{await_op, awaitable};
 use crate::table::{
-    AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, CompressedTableHdu, RowsArgument, TableHdu, TableKey,
-    column_argument, column_op, selector,
+    AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, CompressedTableHdu, RowCount, RowsArgument, TableHdu,
+    TableKey, column_argument, column_op, selector,
 };
 use crate::table_write::{
-    HeapFormatArgument, Insertion, append, assign, delete_column, insert_column, repack, write_columns,
+    HeapFormatArgument, Insertion, append, assign, delete_column, insert_column, repack, truncate, write_columns,
 };
 
 /// An HDU with awaitable reads, of the class that fits its kind.
@@ -240,7 +240,7 @@ macro_rules! awaitable_table {
             }
 
             /// Puts a column into the table; an awaitable. Parameters as in the blocking class.
-            #[pyo3(signature = (name, data, *, position=None, after=None, before=None, unit=None, inner_dtype=None, heap_format=None, bit_packed=false))]
+            #[pyo3(signature = (name, data, *, position=None, after=None, before=None, unit=None, inner_dtype=None, heap_format=None, bit_packed=false, format=None))]
             #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
             fn insert_column<'py>(
                 slf: PyRef<'py, Self>,
@@ -253,9 +253,11 @@ macro_rules! awaitable_table {
                 inner_dtype: Option<&Bound<'py, PyAny>>,
                 heap_format: Option<HeapFormatArgument>,
                 bit_packed: bool,
+                format: Option<String>,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                let insertion = Insertion { position, after, before, unit, bits: bit_packed, inner_dtype, heap_format };
+                let insertion =
+                    Insertion { position, after, before, unit, bits: bit_packed, inner_dtype, heap_format, format };
                 await_op(py, insert_column(slf$(.$up())+, name, data, insertion)?, |()| ())
             }
 
@@ -263,6 +265,12 @@ macro_rules! awaitable_table {
             fn delete_column<'py>(slf: PyRef<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 await_op(py, delete_column(slf$(.$up())+, name)?, |()| ())
+            }
+
+            /// Leaves the table its first rows; an awaitable. As in the blocking class.
+            fn truncate<'py>(slf: PyRef<'py, Self>, nrows: RowCount) -> PyResult<Bound<'py, PyAny>> {
+                let py = slf.py();
+                await_op(py, truncate(slf$(.$up())+, nrows.0), |()| ())
             }
 
             /// Rewrites the heap without what no row names any more; an awaitable. As in the blocking class.

@@ -201,15 +201,7 @@ impl Selector {
 
     /// Rewrites the heap of a table, or of a compressed image, without what changes have left in it.
     fn repack<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (reader, key) = (self.reader.clone(), self.key.clone());
-        awaitable(py, async move {
-            let info = reader.hdu(key).await.map_err(exception)?;
-            let repacked = match info.kind() {
-                HduKind::CompressedImage => reader.image(info.id()).repack(),
-                _ => reader.table(info.id()).repack(),
-            };
-            repacked.await.map_err(exception)
-        })
+        await_op(py, self.reader.writer().or_raise()?.repack(self.key.clone()), |()| ())
     }
 
     // Without it Python would ask for [0], [1], ... without end, as nothing is read before it is awaited.

@@ -52,8 +52,16 @@ impl HeapColumn {
 
 /// Where the heap of a table ends that is in use: where the last array does that a descriptor names.
 pub(crate) fn used_heap(old: &OldHdu<'_>, columns: &[HeapColumn], source: &dyn ReadAt) -> Result<u64> {
+    heap_of_rows(old, columns, u64::MAX, source)
+}
+
+/// As [`used_heap`], for the first rows alone.
+pub(crate) fn heap_of_rows(old: &OldHdu<'_>, columns: &[HeapColumn], rows: u64, source: &dyn ReadAt) -> Result<u64> {
+    let mut parts = parts_of(old)?;
+    let row_len = old.hdu.layout.axes.first().copied().unwrap_or(0);
+    parts.rows_end = parts.rows_end.min(parts.data_start.saturating_add(rows.saturating_mul(row_len)));
     let mut end = 0;
-    visit_arrays(old, &parts_of(old)?, columns, source, &mut |array| {
+    visit_arrays(old, &parts, columns, source, &mut |array| {
         end = end.max(array.end);
         Ok(())
     })?;
