@@ -126,7 +126,7 @@ fn columns_go_in_and_out() {
         let read = table.read().wait().unwrap();
         assert_eq!(read.names().collect::<Vec<_>>(), ["id", "one", "arrays", "name"]);
         assert_eq!(read.array::<f32>("one").unwrap().as_slice().unwrap(), [0.5; 300]);
-        let ColumnData::Variable(found) = read.column("arrays").unwrap() else { panic!("no arrays") };
+        let ColumnData::Variable(found) = read.get("arrays").unwrap() else { panic!("no arrays") };
         assert_eq!(found.cell::<i32>(204).unwrap().as_slice().unwrap(), [204; 4]);
         assert_eq!(fits.reader().verify_checksum("CAT").wait().unwrap(), Some(true));
         table

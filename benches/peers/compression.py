@@ -179,7 +179,7 @@ def tables(data: Data) -> Iterator[Work]:
     def by_fpack() -> None:
         packed["fpack"].unlink(missing_ok=True)
         command = ["fpack", "-table", "-O", packed["fpack"], plain]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, capture_output=True)
 
     def by_funpack() -> np.ndarray:
         unpacked.unlink(missing_ok=True)
