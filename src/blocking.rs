@@ -101,7 +101,7 @@ impl FitsReader {
 }
 
 /// An image, or a section of one, that can be read; see [`crate::ImageSelector`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ImageSelector(crate::ImageSelector);
 
 impl ImageSelector {
@@ -145,7 +145,7 @@ impl ImageSelector {
 }
 
 /// A table, or some of its columns and rows, that can be read; see [`crate::TableSelector`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TableSelector(crate::TableSelector);
 
 impl TableSelector {

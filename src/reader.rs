@@ -253,7 +253,7 @@ impl std::fmt::Debug for FitsReader {
 }
 
 /// An image, or a section of one, that can be read and, in a file that can be changed, written.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ImageSelector {
     pub(crate) reader: FitsReader,
     pub(crate) key: HduKey,

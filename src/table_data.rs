@@ -18,7 +18,7 @@ use crate::table_plan::locate_table;
 use crate::variable_column::VariableColumn;
 
 /// A table of a file, or some of its columns and rows, that can be read.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TableSelector {
     pub(crate) reader: FitsReader,
     pub(crate) key: HduKey,

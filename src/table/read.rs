@@ -1,6 +1,6 @@
 //! Reading rows and columns of a table: bands of rows, decoded column by column while they are in the cache.
 
-use std::ops::Range;
+use std::ops::{Range, RangeFrom, RangeFull, RangeTo};
 
 use super::cell::{CellError, CellForm, Stride, TextForm};
 use super::column::{Column, TableLayout};
@@ -24,6 +24,18 @@ const MOST_EMPTY_BYTES: u64 = 16 << 20;
 const MOST_OF_NOTHING: u64 = 64;
 
 /// Which rows are read.
+///
+/// # Examples
+///
+/// ```
+/// use rustfits::Rows;
+///
+/// assert_eq!(Rows::from(2..5), Rows::Slice { start: Some(2), stop: Some(5), step: 1 });
+/// assert_eq!(Rows::from(-3..), Rows::Slice { start: Some(-3), stop: None, step: 1 });
+/// assert_eq!(Rows::from(..10), Rows::Slice { start: None, stop: Some(10), step: 1 });
+/// assert_eq!(Rows::from(..), Rows::All);
+/// assert_eq!(Rows::from([5, 2, 5]), Rows::List(vec![5, 2, 5]));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Rows {
     /// All of them.
@@ -48,9 +60,33 @@ impl From<Range<i64>> for Rows {
     }
 }
 
+impl From<RangeFrom<i64>> for Rows {
+    fn from(range: RangeFrom<i64>) -> Self {
+        Self::Slice { start: Some(range.start), stop: None, step: 1 }
+    }
+}
+
+impl From<RangeTo<i64>> for Rows {
+    fn from(range: RangeTo<i64>) -> Self {
+        Self::Slice { start: None, stop: Some(range.end), step: 1 }
+    }
+}
+
+impl From<RangeFull> for Rows {
+    fn from(_: RangeFull) -> Self {
+        Self::All
+    }
+}
+
 impl From<Vec<i64>> for Rows {
     fn from(rows: Vec<i64>) -> Self {
         Self::List(rows)
+    }
+}
+
+impl<const N: usize> From<[i64; N]> for Rows {
+    fn from(rows: [i64; N]) -> Self {
+        Self::List(rows.to_vec())
     }
 }
 
