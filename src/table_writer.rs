@@ -18,8 +18,8 @@ use crate::table::{
 use crate::table_data::{Field, TableSelector};
 use crate::table_values::{ColumnValues, TableValues, given_type};
 use crate::tiled::{
-    NewTiledTable, append_tiled_rows, delete_tiled_column, insert_tiled_column, repack_tiled_table, truncate_tiled_rows,
-    write_tiled_rows,
+    NewTiledTable, append_tiled_rows, delete_tiled_column, insert_tiled_column, repack_tiled_table,
+    truncate_tiled_rows, write_tiled_rows,
 };
 use crate::writer::FitsWriter;
 

@@ -27,4 +27,4 @@ pub(crate) use insert::{Demoted, NewHdu, append_hdus, delete_hdu, insert_hdus};
 pub(crate) use pixel_runs::value_strides;
 pub(crate) use pixels::{Meaning, PixelPlace, Pixels, write_pixels};
 pub(crate) use rows::{append_rows, given_rows, write_rows};
-pub(crate) use truncate::{Kept, check_fewer, shortened, truncate_rows};
+pub(crate) use truncate::{Staying, check_fewer, shortened, truncate_rows};

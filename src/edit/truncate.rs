@@ -7,10 +7,10 @@ use super::heap_columns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, ReadAt, Step, past_the_end};
-use crate::table::{changeable, heap};
+use crate::table::{TableLayout, heap};
 
 /// What stays of a table in the file.
-pub(crate) struct Kept {
+pub(crate) struct Staying {
     /// The header, with all that changes in it but NAXIS2, PCOUNT and THEAP.
     pub(crate) header: Header,
     /// How many rows stay as they are.
@@ -25,7 +25,7 @@ pub(crate) struct Kept {
 
 /// Plans to leave the table so many rows. `None` where it has no more.
 pub(crate) fn truncate_rows<'p>(old: &OldHdu<'_>, rows: u64, source: &'p dyn ReadAt) -> Result<Option<Extended<'p>>> {
-    let table = changeable(old.hdu)?;
+    let table = TableLayout::of(old.hdu)?;
     if rows == table.rows {
         return Ok(None);
     }
@@ -35,7 +35,7 @@ pub(crate) fn truncate_rows<'p>(old: &OldHdu<'_>, rows: u64, source: &'p dyn Rea
     let all = heap.end - heap.start;
     // What no column describes stays, and so does what damaged descriptors may name.
     let used = if columns.is_empty() { all } else { heap_of_rows(old, &columns, rows, source).unwrap_or(all) };
-    let kept = Kept { header: old.header.clone(), rows, last_row: None, heap: used, arrays: Vec::new() };
+    let kept = Staying { header: old.header.clone(), rows, last_row: None, heap: used, arrays: Vec::new() };
     shortened(old, kept).map(Some)
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn check_fewer(rows: u64, of: u64) -> Result<()> {
 }
 
 /// The HDU with what is kept of it. Behind the last HDU and without a heap in place: the header first, then the end of the file.
-pub(crate) fn shortened<'p>(old: &OldHdu<'_>, kept: Kept) -> Result<Extended<'p>> {
-    let Kept { mut header, rows, last_row, heap: heap_len, arrays } = kept;
+pub(crate) fn shortened<'p>(old: &OldHdu<'_>, kept: Staying) -> Result<Extended<'p>> {
+    let Staying { mut header, rows, last_row, heap: heap_len, arrays } = kept;
     let before = &old.hdu.layout;
     let data_end = before.data_start.saturating_add(before.data_len);
     if data_end > old.file_len {

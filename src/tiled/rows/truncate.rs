@@ -2,7 +2,7 @@
 
 use super::edited::Edited;
 use super::write::Arrays;
-use crate::edit::{Extended, Kept, OldHdu, check_fewer, heap_of_rows, set_count, shortened};
+use crate::edit::{Extended, OldHdu, Staying, check_fewer, heap_of_rows, set_count, shortened};
 use crate::error::{Error, Result};
 use crate::source::ReadAt;
 
@@ -26,14 +26,14 @@ pub(crate) fn truncate_rows<'p>(
     }
     let heap = tiles.heap_len;
     let mut header = old.header.clone();
-    let mut kept = Kept { header: header.clone(), rows: tile, last_row: None, heap, arrays: Vec::new() };
+    let mut kept = Staying { header: header.clone(), rows: tile, last_row: None, heap, arrays: Vec::new() };
     if held > 0 {
-        let all: Vec<usize> = (0..edited.layout.columns.len()).filter(|&number| edited.has_bytes(number)).collect();
+        let all: Vec<usize> = (0..edited.layout.columns.len()).filter(|&number| table.has_bytes(number)).collect();
         let mut unpacked = edited.unpack(tile, &all)?;
         unpacked.rows.truncate(held * edited.layout.row_len);
-        unpacked.kept.iter_mut().for_each(|places| places.truncate(held));
+        unpacked.arrays.iter_mut().for_each(|places| places.truncate(held));
         let nothing_new = |_, _: &mut [u8]| Err(Error::corrupt("an array of the table is not where its row says"));
-        let arrays = Arrays { base: edited.base, kept: &unpacked.kept, bytes: &nothing_new };
+        let arrays = Arrays { base: edited.base, kept: &unpacked.arrays, bytes: &nothing_new };
         let packed = edited.pack(tile, &unpacked.rows, |_| true, &arrays)?;
         kept.arrays = tiles.add(packed, edited.wide)?;
         kept.last_row = Some(std::mem::take(&mut tiles.rows));
