@@ -5,9 +5,9 @@
 mod common;
 
 use common::*;
-use ndarray::{Array3, s};
+use ndarray::{Array2, Array3, ArrayD, s};
 use proptest::prelude::*;
-use rustfits::{AxisSection, Error, ErrorKind, FitsReader, ImageOptions, OpenOptions, Remote};
+use rustfits::{AxisSection, Error, ErrorKind, FitsReader, FitsWriter, ImageOptions, OpenOptions, Remote};
 use rustfits_loopback::HttpServer;
 
 const KIB: u64 = 1 << 10;
@@ -353,6 +353,43 @@ fn many_sections_at_once() {
     for (number, row) in rows.into_iter().enumerate() {
         assert_eq!(row.unwrap(), ramp(ROWS, 1000).slice(s![number * 50, ..]).into_dyn());
     }
+}
+
+#[test]
+fn the_rows_of_tiles_are_fetched_once_for_all_cutouts() {
+    // A row of the table for each row of the image: 160 KB, of which the opening request brings the first.
+    let image = Array2::from_shape_fn((20_000, 50), |(row, column)| {
+        (row as i32 * 31 + column as i32).wrapping_mul(0x9e37_79b9_u32 as i32)
+    });
+    let writer = FitsWriter::create("mem://").wait().unwrap();
+    let options = ImageOptions { compress: Some("RICE_1".parse().unwrap()), ..ImageOptions::default() };
+    writer.write_image(&image, options).wait().unwrap();
+    let server = serving(writer.to_bytes().wait().unwrap());
+    let cut = |fits: &FitsReader, row: usize| fits.image(1).section(s![row..row + 10, 5..15]).read::<i32>();
+    let right = |row: usize, read: rustfits::Result<ArrayD<i32>>| {
+        assert_eq!(read.unwrap(), image.slice(s![row..row + 10, 5..15]).into_dyn());
+    };
+    let rows = || (0..20).map(|number| 3000 + 800 * number);
+    for at_once in [false, true] {
+        let fits = open(&server, "").unwrap();
+        server.clear_log();
+        // Its row came with the first bytes.
+        right(100, cut(&fits, 100).wait());
+        assert_eq!(server.requests().len(), 1);
+        if at_once {
+            let read = block_on(futures_util::future::join_all(rows().map(|row| cut(&fits, row))));
+            rows().zip(read).for_each(|(row, read)| right(row, read));
+        } else {
+            rows().for_each(|row| right(row, cut(&fits, row).wait()));
+        }
+        // Two requests for rows of the table, one for the tiles of each cutout.
+        assert_eq!(server.requests().len(), 1 + 2 + 20, "{:?}", asked(&server));
+    }
+    // What is not kept is not fetched for later.
+    let fits = open_with(&server, |remote| remote.cache_bytes = 0);
+    server.clear_log();
+    right(9000, cut(&fits, 9000).wait());
+    assert_eq!(asked(&server).first().map(|range| range.1 - range.0), Some(80));
 }
 
 proptest! {

@@ -180,10 +180,18 @@ fn cards_of(keyword: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<CardArgumen
 }
 
 fn assign(header: &mut Header, keyword: &str, cards: Vec<CardArgument>) -> rustfits::Result<()> {
-    cards.into_iter().try_for_each(|card| match card {
+    let set = |header: &mut Header, card| match card {
         CardArgument(value, Some(comment)) => header.set_with_comment(keyword, value, &comment),
         CardArgument(value, None) => header.set(keyword, value),
-    })
+    };
+    if cards.len() < 2 {
+        return cards.into_iter().try_for_each(|card| set(header, card));
+    }
+    // All of them or none.
+    let mut edited = header.clone();
+    cards.into_iter().try_for_each(|card| set(&mut edited, card))?;
+    *header = edited;
+    Ok(())
 }
 
 /// Where cards are taken from.

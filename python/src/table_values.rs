@@ -161,6 +161,8 @@ pub(crate) fn column_values(name: &str, data: &Bound<'_, PyAny>) -> PyResult<Col
 /// As [`column_values`], of a column that may be a new one.
 pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, kind: CellsFor) -> PyResult<ColumnValues> {
     let numpy = data.py().import("numpy")?;
+    let with_masks = masked_together(data)?;
+    let data = with_masks.as_ref().unwrap_or(data);
     let mut array = match numpy.call_method1("asarray", (data,)) {
         Ok(array) => array,
         // numpy makes no array of lists of different lengths.
@@ -185,6 +187,19 @@ pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, kind: CellsFo
         Some(mask) => values.masked(mask.as_ref().to_vec()).or_raise(),
         None => Ok(values),
     }
+}
+
+/// A list with masked arrays in it as one masked array, where they are of one shape: numpy's `asarray` loses their masks.
+fn masked_together<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let Ok(cells) = data.cast::<PyList>() else { return Ok(None) };
+    let ma = data.py().import("numpy.ma")?;
+    let masked = ma.getattr("MaskedArray")?;
+    for cell in cells {
+        if cell.is_instance(&masked)? {
+            return Ok(ma.call_method1("array", (data,)).ok());
+        }
+    }
+    Ok(None)
 }
 
 /// The data where they are an array, else the array that was made of them.

@@ -123,3 +123,14 @@ def test_refusals_name_the_keyword(header):
         header.update([("A", 1)])
     with pytest.raises(TypeError, match="not from a str"), rustfits.FITS("mem://", "w+") as fits:
         fits.write_image(np.zeros(3), header="EXPTIME = 3")
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_list_of_which_one_is_refused_adds_nothing(live):
+    with rustfits.FITS("mem://", "w+") as file:
+        file.write_image(np.zeros(3, "i2"))
+        header = file[0].header if live else rustfits.Header()
+        with pytest.raises(ValueError, match="HISTORY"):
+            header["HISTORY"] = ["fine", "caf\u00e9"]
+        header["HISTORY"] = ["one", "two"]
+        assert header["HISTORY"] == ["one", "two"]

@@ -169,6 +169,17 @@ def test_masks():
     same(rustfits.FITS.from_bytes(saved({"c": whole}))[1].read()["c"], [[], [0, 1, 2, 3]])
 
 
+def test_a_list_of_masked_arrays_of_one_length_keeps_its_masks():
+    cells = [np.ma.array([True, False], mask=[1, 0]), np.ma.array([True, True])]
+    with rustfits.FITS.from_bytes(saved({"c": objects([np.array([True])] * 2)}), "r+") as file:
+        file[1]["c"] = cells
+        read = file[1].read_column("c", mask_null=True)
+    assert [cell.tolist() for cell in read] == [[None, False], [True, True]]
+    with rustfits.FITS.from_bytes(saved({"c": [np.ma.array([1, 2], "i2", mask=[0, 1]), np.arange(2, dtype="i2")]})) as file:
+        read = file[1].read_column("c", mask_null=True)
+    assert read.tolist() == [[1, None], [0, 1]]
+
+
 @pytest.mark.parametrize(
     ("values", "keywords", "says"),
     [

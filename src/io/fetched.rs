@@ -1,17 +1,19 @@
 //! A remote file of which only some ranges are here: what is asked for and missing is noted, then fetched by the engine.
+//!
+//! Operations at the same time share what they fetch: who needs what another one has asked for waits for that.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::http::{HttpClient, RangedFile};
 use super::partial::{Partial, not_here};
 use super::segments::{Segments, coalesce};
 use crate::block_cache::BlockCache;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::BLOCK_BYTES;
 use crate::options::Remote;
 use crate::source::ReadAt;
@@ -22,6 +24,8 @@ const GAP_BYTES: u64 = 64 << 10;
 const HEADER_BYTES: u64 = 4 * BLOCK_BYTES;
 /// The most that is asked for ahead of headers that follow each other closely.
 const MOST_AHEAD: u64 = 1 << 20;
+/// An index that is read here and there is fetched in blocks of this size: the next read of the file needs another part of it.
+const INDEX_BYTES: u64 = 128 << 10;
 /// How many ranges are asked for at once.
 const CONCURRENT: usize = 8;
 
@@ -34,7 +38,11 @@ pub(crate) struct RangedSource {
     key: Arc<str>,
     block_bytes: Option<u64>,
     ahead: Mutex<Ahead>,
+    under_way: Mutex<Vec<(Range<u64>, WeakShared<Coming>)>>,
 }
+
+/// Bytes on their way. They come as long as somebody waits for them.
+type Coming = BoxFuture<'static, Result<Bytes>>;
 
 /// What was asked for last because of a header, and how much is asked for at the next one that is near.
 #[derive(Debug)]
@@ -52,7 +60,8 @@ impl RangedSource {
         };
         cache.insert(&key, 0, first);
         let ahead = Ahead { last: 0..first.len() as u64, bytes: HEADER_BYTES };
-        Self { file, cache, key, block_bytes: remote.block_bytes, ahead: Mutex::new(ahead) }
+        let (block_bytes, under_way) = (remote.block_bytes, Mutex::default());
+        Self { file, cache, key, block_bytes, ahead: Mutex::new(ahead), under_way }
     }
 
     /// What to ask for where a header is needed. A walk over headers that follow each other closely asks for more each time; one that passes over
@@ -79,6 +88,28 @@ impl RangedSource {
         });
         coalesce(rounded.collect(), GAP_BYTES)
     }
+
+    /// Fetches a range, for the cache and for whoever waits.
+    fn fetch(self: &Arc<Self>, range: Range<u64>, client: &'static HttpClient) -> Shared<Coming> {
+        let source = Arc::clone(self);
+        let coming = async move {
+            let bytes = source.file.fetch(client, range.clone()).await?;
+            source.cache.insert(&source.key, range.start, &bytes);
+            Ok(bytes)
+        };
+        coming.boxed().shared()
+    }
+}
+
+/// The blocks of an index that hold these ranges of it.
+fn blocks(needed: &[Range<u64>], index: &Range<u64>) -> Vec<Range<u64>> {
+    let at = |blocks: u64| index.start.saturating_add(blocks.saturating_mul(INDEX_BYTES));
+    let block = |range: &Range<u64>| {
+        let first = range.start.saturating_sub(index.start) / INDEX_BYTES;
+        let end = range.end.saturating_sub(index.start).div_ceil(INDEX_BYTES);
+        at(first)..at(end).min(index.end).max(range.end)
+    };
+    coalesce(needed.iter().map(block).collect(), 0)
 }
 
 /// What one operation has of a remote file. What it holds stays, however small the cache is.
@@ -99,6 +130,26 @@ impl Fetched {
         let fetched = Self::new(source);
         lock(&fetched.held).insert(0, first);
         fetched
+    }
+
+    /// What brings these ranges here, each with where it starts: what others fetch already, and fetches of the rest.
+    fn coming(&self, missing: &[Range<u64>], client: &'static HttpClient) -> Vec<(u64, Shared<Coming>)> {
+        let mut under_way = lock(&self.source.under_way);
+        // Looked at before the cache: what is no longer on its way by now is there.
+        let shared: Vec<_> =
+            under_way.iter().filter_map(|(range, coming)| Some((range.clone(), coming.upgrade()?))).collect();
+        under_way.retain(|(_, coming)| coming.upgrade().is_some());
+        let find = |wanted: Range<u64>| {
+            let found = shared.iter().find(|(range, _)| range.start <= wanted.start && wanted.end <= range.end);
+            if let Some((range, coming)) = found {
+                return (range.start, coming.clone());
+            }
+            let coming = self.source.fetch(wanted.clone(), client);
+            let start = wanted.start;
+            under_way.extend(coming.downgrade().map(|coming| (wanted, coming)));
+            (start, coming)
+        };
+        self.source.requests(self.absent(missing)).into_iter().map(find).collect()
     }
 }
 
@@ -124,17 +175,12 @@ impl Partial for Fetched {
     }
 
     /// Several at once.
-    fn fill<'a>(&'a self, missing: Vec<Range<u64>>, client: &'a HttpClient) -> BoxFuture<'a, Result<()>> {
-        let RangedSource { file, cache, key, .. } = &*self.source;
-        stream::iter(self.source.requests(missing))
-            .map(move |range| async move {
-                let start = range.start;
-                Ok::<_, Error>((start, file.fetch(client, range).await?))
-            })
+    fn fill(&self, missing: Vec<Range<u64>>, client: &'static HttpClient) -> BoxFuture<'_, Result<()>> {
+        stream::iter(self.coming(&missing, client))
+            .map(|(start, coming)| async move { Ok((start, coming.await?)) })
             .buffer_unordered(CONCURRENT)
-            .try_for_each(move |(start, bytes)| {
+            .try_for_each(|(start, bytes)| {
                 lock(&self.held).insert(start, &bytes);
-                cache.insert(key, start, &bytes);
                 std::future::ready(Ok(()))
             })
             .boxed()
@@ -157,6 +203,12 @@ impl ReadAt for Fetched {
 
     fn ahead_of(&self, needed: Range<u64>) -> Range<u64> {
         self.source.ahead_of(needed)
+    }
+
+    fn around(&self, needed: &[Range<u64>], index: &Range<u64>) -> Vec<Range<u64>> {
+        // What is not kept is of no use to the next read.
+        let absent = if self.source.cache.max_bytes() < INDEX_BYTES { Vec::new() } else { self.absent(needed) };
+        needed.iter().cloned().chain(blocks(&absent, index)).collect()
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
@@ -185,4 +237,58 @@ impl ReadAt for Fetched {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+mod tests {
+    use super::*;
+    use crate::engine::engine;
+    use crate::io::traffic::FREE;
+    use futures_util::poll;
+    use rustfits_loopback::HttpServer;
+
+    #[tokio::test]
+    async fn what_another_operation_fetches_is_waited_for_and_outlives_it() {
+        let server = HttpServer::start();
+        let bytes: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
+        server.put("/a", bytes.clone());
+        let (client, url) = (engine().unwrap().http(), server.url("/a").parse().unwrap());
+        let remote = Remote::ranged();
+        let (file, first) = RangedFile::open(client, &url, &remote, &FREE, 10).await.unwrap();
+        let source = Arc::new(RangedSource::new(file, &first, &remote));
+        server.clear_log();
+        let views = [(); 3].map(|()| Fetched::new(Arc::clone(&source)));
+        let range = 100_000..150_000;
+        let mut first = views[0].fill(vec![range.clone()], client);
+        assert!(poll!(&mut first).is_pending());
+        // Part of what is under way; and what is not in it.
+        let second = views[1].fill(vec![120_000..130_000], client);
+        let third = views[2].fill(vec![140_000..160_000], client);
+        drop(first);
+        futures_util::future::try_join(second, third).await.unwrap();
+        let mut part = vec![0; 10_000];
+        views[1].read_at(120_000, &mut part).unwrap();
+        assert_eq!(part, bytes[120_000..130_000]);
+        let mut asked: Vec<_> = server.requests().into_iter().filter_map(|request| request.range).collect();
+        asked.sort();
+        assert_eq!(asked, ["bytes=100000-149999", "bytes=140000-159999"]);
+        // It is in the cache by now.
+        assert!(Fetched::new(source).absent(&[range]).is_empty());
+    }
+
+    #[test]
+    fn blocks_are_those_of_the_index_and_end_with_it() {
+        let index = 1000..1000 + 3 * INDEX_BYTES + 5;
+        let second = 1000 + INDEX_BYTES;
+        assert_eq!(blocks(&[1000..1001, 2000..2001], &index), [1000..second; 1]);
+        assert_eq!(blocks(&[second - 1..second + 1], &index), [1000..second + INDEX_BYTES; 1]);
+        assert_eq!(
+            blocks(&[second..second + 1, index.end - 1..index.end], &index),
+            [second..second + INDEX_BYTES, 1000 + 3 * INDEX_BYTES..index.end]
+        );
+        assert!(blocks(&[], &index).is_empty());
+        // Lengths are the server's word.
+        assert_eq!(blocks(&[u64::MAX - 9..u64::MAX], &(5..u64::MAX)).len(), 1);
+    }
 }

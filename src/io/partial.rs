@@ -18,7 +18,7 @@ pub(crate) trait Partial: ReadAt + 'static {
     fn absent(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>>;
 
     /// Brings these ranges here, as far as the file has them.
-    fn fill<'a>(&'a self, missing: Vec<Range<u64>>, client: &'a HttpClient) -> BoxFuture<'a, Result<()>>;
+    fn fill(&self, missing: Vec<Range<u64>>, client: &'static HttpClient) -> BoxFuture<'_, Result<()>>;
 
     /// Lets go of everything but these ranges, where the operation holds it.
     fn keep_only(&self, _ranges: Vec<Range<u64>>) {}

@@ -25,6 +25,12 @@ pub(crate) trait ReadAt: Send + Sync {
         needed
     }
 
+    /// What to ask for where these ranges of an index are needed, which is read here and there: more than them where they are not here and asking
+    /// costs more than the bytes do.
+    fn around(&self, needed: &[Range<u64>], _index: &Range<u64>) -> Vec<Range<u64>> {
+        needed.to_vec()
+    }
+
     /// All bytes at once, where they lie in memory.
     fn bytes(&self) -> Option<&[u8]> {
         None

@@ -120,7 +120,9 @@ impl TileTable {
             )));
         }
         let runs = self.runs(grid, source.len())?;
-        source.require(&runs)?;
+        let index =
+            self.start..self.start.saturating_add(self.rows.saturating_mul(self.row_len as u64)).min(source.len());
+        source.require(&source.around(&runs, &index))?;
         let mut tiles = Vec::new();
         reserve(&mut tiles, grid.len())?;
         let mut touched = TouchedTile::default();
