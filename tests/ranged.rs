@@ -389,7 +389,8 @@ fn the_rows_of_tiles_are_fetched_once_for_all_cutouts() {
     let fits = open_with(&server, |remote| remote.cache_bytes = 0);
     server.clear_log();
     right(9000, cut(&fits, 9000).wait());
-    assert_eq!(asked(&server).first().map(|range| range.1 - range.0), Some(80));
+    let lens: Vec<u64> = asked(&server).iter().map(|range| range.1 - range.0).collect();
+    assert!(lens.contains(&80) && lens.iter().all(|&len| len < 64 * KIB), "{lens:?}");
 }
 
 proptest! {

@@ -175,7 +175,9 @@ def test_a_list_of_masked_arrays_of_one_length_keeps_its_masks():
         file[1]["c"] = cells
         read = file[1].read_column("c", mask_null=True)
     assert [cell.tolist() for cell in read] == [[None, False], [True, True]]
-    with rustfits.FITS.from_bytes(saved({"c": [np.ma.array([1, 2], "i2", mask=[0, 1]), np.arange(2, dtype="i2")]})) as file:
+    with rustfits.FITS.from_bytes(
+        saved({"c": [np.ma.array([1, 2], "i2", mask=[0, 1]), np.arange(2, dtype="i2")]})
+    ) as file:
         read = file[1].read_column("c", mask_null=True)
     assert read.tolist() == [[1, None], [0, 1]]
 
