@@ -241,6 +241,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#[allow(clippy::single_range_in_vec_init, reason = "one range that is needed")]
 mod tests {
     use super::*;
     use crate::engine::engine;
