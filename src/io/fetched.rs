@@ -244,7 +244,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[allow(clippy::single_range_in_vec_init, reason = "one range that is needed")]
 mod tests {
     use super::*;
-    use crate::engine::engine;
     use crate::io::traffic::FREE;
     use futures_util::poll;
     use rustfits_loopback::HttpServer;
@@ -254,7 +253,8 @@ mod tests {
         let server = HttpServer::start();
         let bytes: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
         server.put("/a", bytes.clone());
-        let (client, url) = (engine().unwrap().http(), server.url("/a").parse().unwrap());
+        let client: &HttpClient = Box::leak(Box::new(HttpClient::new()));
+        let url = server.url("/a").parse().unwrap();
         let remote = Remote::ranged();
         let (file, first) = RangedFile::open(client, &url, &remote, &FREE, 10).await.unwrap();
         let source = Arc::new(RangedSource::new(file, &first, &remote));
