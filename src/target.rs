@@ -176,7 +176,7 @@ impl Target {
         let path = file.path().ok_or_else(|| Error::argument("the file has no path"))?;
         match replaced(path, &file, pieces) {
             Ok(new) => {
-                file.is_replaced();
+                file.note_replaced();
                 self.place = Place::Disk(Arc::new(new));
                 Ok(())
             }

@@ -168,8 +168,9 @@ pub(crate) fn lengths(dims: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
 
 /// A number of rows.
 pub(crate) fn row_count(count: &Bound<'_, PyAny>) -> PyResult<u64> {
-    let count = integer(count).ok_or_else(|| PyTypeError::new_err("a number of rows is an int"))??;
-    u64::try_from(count).map_err(|_| PyValueError::new_err(format!("a table can't have {count} rows")))
+    let count = integer(count).ok_or_else(|| PyTypeError::new_err("nrows is a number of rows, an int"))??;
+    u64::try_from(count)
+        .map_err(|_| PyValueError::new_err(format!("nrows is {count}: a table can't have {count} rows")))
 }
 
 /// The name of a file that is opened: a str or an os.PathLike.

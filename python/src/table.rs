@@ -9,7 +9,7 @@ use crate::array::as_array;
 use crate::arrow;
 use crate::error::OrRaise;
 use crate::hdu::Hdu;
-use crate::keys::{integer, integer_array, integer_list, integers, slice_parts, text, unsupported};
+use crate::keys::{integer, integer_array, integer_list, integers, row_count, slice_parts, text, unsupported};
 use crate::pickle::{Reduced, reduce_item};
 use crate::pixels::Extending;
 use crate::records::{Row, Single, Structured, record_dtype};
@@ -116,18 +116,6 @@ impl<'py> FromPyObject<'_, 'py> for ChunkSize {
         u64::try_from(size)
             .map(Self)
             .map_err(|_| PyValueError::new_err(format!("chunksize is {size}: it is at least 1")))
-    }
-}
-
-/// How many rows a table keeps.
-pub(crate) struct RowCount(pub(crate) u64);
-
-impl<'py> FromPyObject<'_, 'py> for RowCount {
-    type Error = PyErr;
-
-    fn extract(count: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let count = integer(&count).ok_or_else(|| unsupported(&count, "nrows is a number of rows"))??;
-        u64::try_from(count).map(Self).map_err(|_| PyValueError::new_err(format!("nrows is {count}: it is at least 0")))
     }
 }
 
@@ -482,9 +470,9 @@ impl AnyTable {
     }
 
     /// Leaves the table its first rows, `nrows` of them. The arrays of the others go out of the end of the heap; `repack()` takes out what is left.
-    fn truncate(slf: PyRef<'_, Self>, nrows: RowCount) -> PyResult<()> {
+    fn truncate(slf: PyRef<'_, Self>, #[pyo3(from_py_with = row_count)] nrows: u64) -> PyResult<()> {
         let py = slf.py();
-        wait(py, truncate(slf.as_super(), nrows.0))
+        wait(py, truncate(slf.as_super(), nrows))
     }
 
     /// Rewrites the heap without what no row names any more: arrays that were replaced, and those of columns that were deleted. All values stay as they are.

@@ -189,13 +189,15 @@ pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, kind: CellsFo
     }
 }
 
-/// A list with masked arrays in it as one masked array, where they are of one shape: numpy's `asarray` loses their masks.
+/// A list or tuple with masked arrays in it as one masked array, where they are of one shape: numpy's `asarray` loses their masks.
 fn masked_together<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let Ok(cells) = data.cast::<PyList>() else { return Ok(None) };
+    if !data.is_instance_of::<PyList>() && !data.is_instance_of::<PyTuple>() {
+        return Ok(None);
+    }
     let ma = data.py().import("numpy.ma")?;
     let masked = ma.getattr("MaskedArray")?;
-    for cell in cells {
-        if cell.is_instance(&masked)? {
+    for cell in data.try_iter()? {
+        if cell?.is_instance(&masked)? {
             return Ok(ma.call_method1("array", (data,)).ok());
         }
     }

@@ -172,7 +172,7 @@ def test_masks():
 def test_a_list_of_masked_arrays_of_one_length_keeps_its_masks():
     cells = [np.ma.array([True, False], mask=[1, 0]), np.ma.array([True, True])]
     with rustfits.FITS.from_bytes(saved({"c": objects([np.array([True])] * 2)}), "r+") as file:
-        file[1]["c"] = cells
+        file[1]["c"] = tuple(cells)
         read = file[1].read_column("c", mask_null=True)
     assert [cell.tolist() for cell in read] == [[None, False], [True, True]]
     with rustfits.FITS.from_bytes(

@@ -73,7 +73,7 @@ impl DiskFile {
     }
 
     /// Notes that another file has taken its place: when its last reader lets go of it, its bytes are freed.
-    pub(crate) fn is_replaced(&self) {
+    pub(crate) fn note_replaced(&self) {
         self.replaced.store(true, Ordering::Release);
     }
 

@@ -8,13 +8,13 @@ use super::chunks::ChunkStream;
 use crate::array::Pixels;
 use crate::error::OrRaise;
 use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, read_section};
-use crate::keys::SectionKey;
+use crate::keys::{SectionKey, row_count};
 use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_data};
 use crate::records::{Row, Single, Structured};
 use crate::run::{await_op, awaitable};
 use crate::table::{
-    AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, CompressedTableHdu, RowCount, RowsArgument, TableHdu,
-    TableKey, column_argument, column_op, selector,
+    AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, CompressedTableHdu, RowsArgument, TableHdu, TableKey,
+    column_argument, column_op, selector,
 };
 use crate::table_write::{
     HeapFormatArgument, Insertion, append, assign, delete_column, insert_column, repack, truncate, write_columns,
@@ -268,9 +268,9 @@ macro_rules! awaitable_table {
             }
 
             /// Leaves the table its first rows; an awaitable. As in the blocking class.
-            fn truncate<'py>(slf: PyRef<'py, Self>, nrows: RowCount) -> PyResult<Bound<'py, PyAny>> {
+            fn truncate<'py>(slf: PyRef<'py, Self>, #[pyo3(from_py_with = row_count)] nrows: u64) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
-                await_op(py, truncate(slf$(.$up())+, nrows.0), |()| ())
+                await_op(py, truncate(slf$(.$up())+, nrows), |()| ())
             }
 
             /// Rewrites the heap without what no row names any more; an awaitable. As in the blocking class.
