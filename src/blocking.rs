@@ -18,8 +18,9 @@ use crate::options::OpenOptions;
 use crate::stream::StreamOptions;
 use crate::table::{ColumnKey, Rows};
 use crate::table_data::{Columns, Field, Records};
+use crate::table_editor::ColumnOptions;
 use crate::table_values::{ColumnValues, TableValues};
-use crate::table_writer::{ColumnOptions, TableOptions};
+use crate::table_writer::TableOptions;
 use crate::writer::{ImageOptions, WriteOptions};
 
 /// Methods that wait for the operation of the same name of the async type, and those that have nothing to wait for.

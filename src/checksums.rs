@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::changer::Changer;
 use crate::checksum_plan::{ChecksumPlan, Form, Scope};
 use crate::directory::{HduEntry, HduKey};
 use crate::engine::{Buffer, Op, Watch, run_plan};
@@ -11,7 +12,7 @@ use crate::format::Header;
 use crate::format::checksum::{Sum, UNSET};
 use crate::reader::FitsReader;
 use crate::source::ReadAt;
-use crate::writer::{Changer, FitsWriter};
+use crate::writer::FitsWriter;
 
 const SECONDS_A_DAY: u64 = 86_400;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::changer::Changer;
 use crate::directory::{Directory, HduKey};
 use crate::edit::{Demoted, NewHdu, append_hdus, as_extension, delete_hdu, insert_hdus};
 use crate::engine::Op;
@@ -10,7 +11,7 @@ use crate::format::{HduLayout, Header};
 use crate::image::empty_primary;
 use crate::source::ReadAt;
 use crate::target::Target;
-use crate::writer::{Changer, FitsWriter};
+use crate::writer::FitsWriter;
 
 impl FitsWriter {
     /// Deletes an HDU; those behind it move up. A primary HDU becomes an empty one: a file has to begin with one.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
+use crate::changer::Changer;
 use crate::directory::HduKey;
 use crate::engine::Op;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
@@ -17,7 +18,7 @@ use crate::live_header::LiveHeader;
 use crate::open;
 use crate::options::OpenOptions;
 use crate::table_data::TableSelector;
-use crate::writer::{Changer, FitsWriter};
+use crate::writer::FitsWriter;
 
 /// A FITS file open for reading. Cloning it is cheap, and many tasks may read one file at once.
 ///

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::changer::Changer;
 use crate::directory::{Directory, HduEntry, HduId, HduKey, placed};
 use crate::edit::{Extended, OldHdu, PixelPlace, Pixels, append_descriptors, change_heap, repack_heap};
 use crate::engine::{Op, Watch, in_order};
@@ -11,7 +12,6 @@ use crate::image_writer::PixelValues;
 use crate::source::{Content, ReadAt};
 use crate::target::Target;
 use crate::tiled::{EditedRows, EditedTiles, TiledEdit, tile_columns};
-use crate::writer::Changer;
 
 /// What is done to a compressed image.
 pub(crate) enum TileChange {

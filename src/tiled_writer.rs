@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::changer::Changer;
 use crate::directory::HduKey;
 use crate::edit::NewHdu;
 use crate::engine::{Watch, in_order};
@@ -11,7 +12,6 @@ use crate::io::Spool;
 use crate::source::{Content, EditPlan, ReadAt, Step};
 use crate::target::Target;
 use crate::tiled::{NewTiledImage, NewTiledTable, PackedRows, PackedTiles, TileRows, TileTable};
-use crate::writer::Changer;
 
 /// What is written tile by tile.
 pub(crate) trait NewTiles: Sync {

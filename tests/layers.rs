@@ -26,6 +26,7 @@ const LAYERS: [&[&str]; 10] = [
         "reader",
         "live_header",
         "writer",
+        "changer",
         "checksums",
         "copy",
         "files",
@@ -42,6 +43,7 @@ const LAYERS: [&[&str]; 10] = [
         "variable_column",
         "table_values",
         "table_writer",
+        "table_editor",
     ],
     &["blocking", "lib"],
 ];

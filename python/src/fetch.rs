@@ -13,7 +13,8 @@ use rustfits::{
 
 use crate::aio::AioFits;
 use crate::error::exception;
-use crate::fits::{Fits, warn};
+use crate::fits::Fits;
+use crate::opening::warn;
 use crate::options::{RemoteArgument, TimeoutArgument};
 use crate::run::{UnderWay, awaitable, finish_at_exit, watched};
 use crate::statistics::{FetchStatistics, cancel, statistics};

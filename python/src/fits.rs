@@ -1,21 +1,21 @@
 //! The class `FITS`: an open file.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMemoryView};
-use rustfits::{FitsReader, FitsWriter, HduId, HduInfo, HduKey, ImageOptions, Op, WriteOptions};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
+use rustfits::{FitsReader, FitsWriter, HduId, HduInfo, HduKey, Op};
 
 use crate::array::data_type_of;
 use crate::compress::{CompressArgument, QuantizeArgument, TableCompressArgument, table_compress};
 use crate::error::OrRaise;
 use crate::hdu::{Hdu, hdu_object};
 use crate::header::CardsArgument;
-use crate::keys::{HduArgument, Key, file_name, lengths, row_count};
-use crate::options::{RemoteArgument, open_options};
+use crate::keys::{HduArgument, Key, file_name, row_count};
+use crate::new_hdu::{Dims, copy_of, image_options};
+use crate::opening::{Handle, Mode, Opening, open_bytes, warn};
+use crate::options::RemoteArgument;
 use crate::pickle::{Reduced, reduce_file};
 use crate::pixels::PixelArgument;
 use crate::run::wait;
@@ -47,181 +47,6 @@ pub(crate) struct Fits {
     handle: Handle,
     mode: Mode,
     hdus: Mutex<HashMap<HduId, Py<PyAny>>>,
-}
-
-/// A file open for reading, or for writing.
-pub(crate) enum Handle {
-    Reader(FitsReader),
-    Writer(FitsWriter),
-}
-
-impl Handle {
-    pub(crate) fn reader(&self) -> &FitsReader {
-        match self {
-            Self::Reader(reader) => reader,
-            Self::Writer(writer) => writer.reader(),
-        }
-    }
-
-    /// All bytes of the file, uncompressed.
-    pub(crate) fn to_bytes(&self) -> Op<Vec<u8>> {
-        match self {
-            Self::Reader(reader) => reader.to_bytes(),
-            Self::Writer(writer) => writer.to_bytes(),
-        }
-    }
-}
-
-/// How a file is opened.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Read,
-    Change,
-    Create,
-}
-
-impl Mode {
-    /// The mode that a text names; anything else is a ValueError.
-    pub(crate) fn named(mode: &str) -> PyResult<Self> {
-        match mode {
-            "r" => Ok(Self::Read),
-            "r+" => Ok(Self::Change),
-            "w+" => Ok(Self::Create),
-            _ => Err(PyValueError::new_err(format!("mode '{mode}' is not one of 'r', 'r+', 'w+'"))),
-        }
-    }
-
-    /// As [`Mode::named`], for bytes, which are there already.
-    pub(crate) fn of_bytes(mode: &str) -> PyResult<Self> {
-        match Self::named(mode)? {
-            Self::Create => {
-                Err(PyValueError::new_err("from_bytes opens what is there, with mode 'r' or 'r+'; use mem:// for 'w+'"))
-            }
-            mode => Ok(mode),
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Read => "r",
-            Self::Change => "r+",
-            Self::Create => "w+",
-        }
-    }
-}
-
-/// What a file is opened with.
-#[derive(Clone)]
-pub(crate) struct Opening {
-    pub(crate) path: PathBuf,
-    pub(crate) mode: Mode,
-    lenient: bool,
-    remote: Option<RemoteArgument>,
-    atomic: bool,
-    allow_in_place: bool,
-}
-
-impl Opening {
-    pub(crate) fn new(
-        path: PathBuf,
-        mode: &str,
-        lenient: bool,
-        remote: Option<RemoteArgument>,
-        atomic: bool,
-        allow_in_place: bool,
-    ) -> PyResult<Self> {
-        let mode = Mode::named(mode)?;
-        if atomic && mode != Mode::Create {
-            return Err(PyValueError::new_err("atomic= is for mode 'w+'"));
-        }
-        if remote.is_some() && mode != Mode::Read {
-            return Err(PyValueError::new_err("remote= is for mode 'r': a remote file is read-only"));
-        }
-        if allow_in_place && mode != Mode::Change {
-            return Err(PyValueError::new_err("allow_in_place= is for mode 'r+'"));
-        }
-        Ok(Self { path, mode, lenient, remote, atomic, allow_in_place })
-    }
-
-    /// The operation that opens the file.
-    pub(crate) fn open(self) -> Op<Handle> {
-        let (path, lenient, allow_in_place) = (self.path, self.lenient, self.allow_in_place);
-        match self.mode {
-            Mode::Read => {
-                FitsReader::open_with(path, open_options(lenient, self.remote)).map(|reader| Ok(Handle::Reader(reader)))
-            }
-            Mode::Change => FitsWriter::open_with(path, WriteOptions { lenient, allow_in_place })
-                .map(|writer| Ok(Handle::Writer(writer))),
-            Mode::Create => {
-                let created = if self.atomic { FitsWriter::create_atomic(path) } else { FitsWriter::create(path) };
-                created.map(|writer| Ok(Handle::Writer(writer)))
-            }
-        }
-    }
-}
-
-/// The operation that opens bytes.
-pub(crate) fn open_bytes(data: &Bound<'_, PyAny>, mode: Mode, lenient: bool) -> PyResult<Op<Handle>> {
-    let bytes = PyMemoryView::from(data)?.call_method0("tobytes")?.extract::<Vec<u8>>()?;
-    Ok(match mode {
-        Mode::Read => {
-            FitsReader::from_bytes_with(bytes, open_options(lenient, None)).map(|reader| Ok(Handle::Reader(reader)))
-        }
-        _ => FitsWriter::from_bytes(bytes, WriteOptions { lenient, allow_in_place: false })
-            .map(|writer| Ok(Handle::Writer(writer))),
-    })
-}
-
-/// What a new image is made of, from the keywords of `write_image` and `create_image_hdu`.
-pub(crate) fn image_options(
-    extname: Option<String>,
-    extver: Option<i64>,
-    blank: Option<i128>,
-    header: Option<CardsArgument>,
-    before: Option<HduKey>,
-    (compress, quantize): (Option<CompressArgument>, Option<QuantizeArgument>),
-) -> ImageOptions {
-    ImageOptions {
-        name: extname,
-        version: extver,
-        blank,
-        header: header.map(|cards| cards.0),
-        before,
-        compress: compress.map(|compress| compress.0),
-        quantize: quantize.map(|quantize| quantize.0),
-    }
-}
-
-/// The lengths of axes: one number or several.
-pub(crate) struct Dims(Vec<usize>);
-
-impl<'py> FromPyObject<'_, 'py> for Dims {
-    type Error = PyErr;
-
-    fn extract(dims: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        lengths(&dims).map(Self)
-    }
-}
-
-impl Dims {
-    pub(crate) fn shape(self) -> Vec<usize> {
-        self.0
-    }
-}
-
-/// The operation that copies an HDU into a file.
-pub(crate) fn copy_of(writer: &FitsWriter, hdu: &Hdu, before: Option<HduKey>) -> Op<usize> {
-    match before {
-        Some(before) => writer.copy_hdu_before(&hdu.reader, hdu.info.id(), before),
-        None => writer.copy_hdu(&hdu.reader, hdu.info.id()),
-    }
-}
-
-/// Passes on what a user should know about a file that could be opened all the same.
-pub(crate) fn warn(py: Python<'_>, reader: &FitsReader) -> PyResult<()> {
-    let Some(warning) = reader.warning() else { return Ok(()) };
-    let text = std::ffi::CString::new(format!("{}: {warning}", reader.name()))?;
-    PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 1)
 }
 
 impl Fits {

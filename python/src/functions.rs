@@ -9,9 +9,10 @@ use pyo3::types::PyTuple;
 use rustfits::{FitsReader, FitsWriter, HduInfo, HduKey, Header, Op};
 
 use crate::aio::{Data, Read};
-use crate::fits::{Mode, image_options, warn};
 use crate::header::{CardsArgument, PyHeader};
 use crate::keys::{Key, file_name};
+use crate::new_hdu::image_options;
+use crate::opening::{Mode, warn};
 use crate::options::{RemoteArgument, open_options};
 use crate::pixels::PixelArgument;
 use crate::run::wait;

@@ -10,6 +10,7 @@ use rustfits::{ColumnValues, FitsReader, FitsWriter, HduInfo, HduKind, ImageData
 
 use crate::array::{Pixels, as_array};
 use crate::compress::{compression_object, quantize_object};
+use crate::compressed_table::CompressedTableHdu;
 use crate::error::OrRaise;
 use crate::fits::Fits;
 use crate::header::PyHeader;
@@ -17,7 +18,7 @@ use crate::keys::SectionKey;
 use crate::pickle::{Reduced, reduce_file, reduce_item};
 use crate::pixels::{Extending, PixelArgument, StartArgument, extend, set_section, write_data};
 use crate::run::{Answer, await_op, wait};
-use crate::table::{AnyTable, AsciiTableHdu, CompressedTableHdu, TableHdu};
+use crate::table::{AnyTable, AsciiTableHdu, TableHdu};
 
 /// One HDU of a file.
 #[pyclass(name = "HDU", subclass, frozen, module = "rustfits")]

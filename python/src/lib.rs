@@ -5,7 +5,9 @@ mod array;
 mod arrow;
 mod block_cache;
 mod cells;
+mod column_subset;
 mod compress;
+mod compressed_table;
 mod download;
 mod error;
 mod fetch;
@@ -14,6 +16,8 @@ mod functions;
 mod hdu;
 mod header;
 mod keys;
+mod new_hdu;
+mod opening;
 mod options;
 mod pickle;
 mod pixels;
@@ -24,6 +28,7 @@ mod statistics;
 mod streaming;
 mod table;
 mod table_iteration;
+mod table_keys;
 mod table_values;
 mod table_write;
 
@@ -50,6 +55,10 @@ mod _rustfits {
     #[pymodule_export]
     use super::block_cache::PyBlockCache;
     #[pymodule_export]
+    use super::column_subset::ColumnSubset;
+    #[pymodule_export]
+    use super::compressed_table::CompressedTableHdu;
+    #[pymodule_export]
     use super::download::{DownloadResult, PyDownload, PyDownloadQueue};
     #[pymodule_export]
     use super::fetch::{FetchResult, Queue};
@@ -70,7 +79,7 @@ mod _rustfits {
     #[pymodule_export]
     use super::streaming::{BandIterator, PyStream, PyStreamHdu, StreamChunkIterator, stream};
     #[pymodule_export]
-    use super::table::{AnyTable, AsciiTableHdu, ColumnSubset, CompressedTableHdu, TableHdu};
+    use super::table::{AnyTable, AsciiTableHdu, TableHdu};
     #[pymodule_export]
     use super::table_iteration::{ChunkIterator, RowIterator};
 

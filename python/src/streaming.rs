@@ -17,7 +17,7 @@ use crate::hdu::Hdu;
 use crate::options::RemoteArgument;
 use crate::records::{Structured, record_dtype};
 use crate::run::{UnderWay, finish_at_exit, wait};
-use crate::table::{ChunkSize, ColumnsArgument};
+use crate::table_keys::{ChunkSize, ColumnsArgument};
 
 const ACCEPTED: &str = "a stream is of a name, or of an object whose read() gives bytes";
 

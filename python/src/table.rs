@@ -1,26 +1,25 @@
-//! The table classes of the blocking API, and what users put in their brackets.
+//! The table classes of the blocking API.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PySlice, PyTuple};
+use pyo3::types::{PyCapsule, PyDict, PyTuple};
 use rustfits::{ColumnKey, FitsReader, HduId, HduInfo, Op, Records, Rows, TableSelector};
 
 use crate::array::as_array;
 use crate::arrow;
+use crate::column_subset::subset;
 use crate::error::OrRaise;
 use crate::hdu::Hdu;
-use crate::keys::{integer, integer_array, integer_list, integers, row_count, slice_parts, text, unsupported};
-use crate::pickle::{Reduced, reduce_item};
+use crate::keys::row_count;
 use crate::pixels::Extending;
 use crate::records::{Row, Single, Structured, record_dtype};
 use crate::run::wait;
 use crate::table_iteration::{ChunkIterator, RowIterator};
+use crate::table_keys::{ChunkSize, ColumnsArgument, RowsArgument, TableKey, column_argument};
 use crate::table_write::{
-    HeapFormatArgument, Insertion, append, assign, assign_columns, delete_column, insert_column, repack, subset_rows,
-    truncate, write_columns,
+    HeapFormatArgument, Insertion, append, assign, delete_column, insert_column, repack, truncate, write_columns,
 };
 
-const ACCEPTED: &str = "a table key is an int, a slice, a list of ints, a column name or a list of names";
 /// What binary and ASCII tables have in common.
 #[pyclass(name = "_Table", extends = Hdu, subclass, frozen, module = "rustfits")]
 pub(crate) struct AnyTable;
@@ -29,164 +28,9 @@ pub(crate) struct AnyTable;
 #[pyclass(name = "TableHDU", extends = AnyTable, subclass, frozen, module = "rustfits")]
 pub(crate) struct TableHdu;
 
-/// A table in compressed tiles.
-#[pyclass(name = "CompressedTableHDU", extends = TableHdu, subclass, frozen, module = "rustfits")]
-pub(crate) struct CompressedTableHdu;
-
-#[pymethods]
-impl CompressedTableHdu {
-    /// How each column is compressed, by name: 'GZIP_1', 'GZIP_2', 'RICE_1' or 'NOCOMPRESS'. Columns that have no bytes are not in it.
-    #[getter]
-    fn compression<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        let py = slf.py();
-        let names = slf.as_super().as_super().as_super().described(py, HduInfo::column_compression).or_raise()?;
-        let dict = PyDict::new(py);
-        for (name, algorithm) in names {
-            dict.set_item(name, algorithm)?;
-        }
-        Ok(dict)
-    }
-
-    /// How many rows a tile has; the last one can have fewer.
-    #[getter]
-    fn ztile_rows(slf: PyRef<'_, Self>) -> PyResult<u64> {
-        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::tile_rows).or_raise()
-    }
-
-    /// How many tiles there are.
-    #[getter]
-    fn n_tiles(slf: PyRef<'_, Self>) -> PyResult<u64> {
-        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::tiles).or_raise()
-    }
-
-    /// The most bytes of unpacked tiles that are kept for the next rows: 32 MiB unless it was set.
-    #[getter]
-    fn tile_cache_size(slf: PyRef<'_, Self>) -> u64 {
-        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::tile_cache_size)
-    }
-
-    /// How many bytes of unpacked tiles are kept. Reads of some rows of a tile keep the columns that they read; reads of all of them don't.
-    #[getter]
-    fn tile_cache_used(slf: PyRef<'_, Self>) -> u64 {
-        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::tile_cache_used)
-    }
-
-    /// Sets the most bytes of unpacked tiles that are kept, by all that read this HDU of the open file; 0 keeps none.
-    fn set_tile_cache_size(slf: PyRef<'_, Self>, size: u64) {
-        slf.as_super().as_super().as_super().described(slf.py(), |now| now.set_tile_cache_size(size));
-    }
-
-    /// Lets the unpacked tiles go.
-    fn clear_tile_cache(slf: PyRef<'_, Self>) {
-        slf.as_super().as_super().as_super().described(slf.py(), HduInfo::clear_tile_cache);
-    }
-}
-
 /// An ASCII table.
 #[pyclass(name = "AsciiTableHDU", extends = AnyTable, subclass, frozen, module = "rustfits")]
 pub(crate) struct AsciiTableHdu;
-
-/// Rows as users name them: None, a slice, or integers.
-#[derive(Clone, Default)]
-pub(crate) struct RowsArgument(pub(crate) Rows);
-
-impl<'py> FromPyObject<'_, 'py> for RowsArgument {
-    type Error = PyErr;
-
-    fn extract(rows: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(slice) = rows.cast::<PySlice>() {
-            let (start, stop, step) = slice_parts(&slice)?;
-            return Ok(Self(Rows::Slice { start, stop, step }));
-        }
-        if let Some(index) = integer(&rows) {
-            return Ok(Self(Rows::List(vec![index?])));
-        }
-        integers(&rows).map(|list| Self(Rows::List(list)))
-    }
-}
-
-/// How many rows a chunk has.
-pub(crate) struct ChunkSize(pub(crate) u64);
-
-impl<'py> FromPyObject<'_, 'py> for ChunkSize {
-    type Error = PyErr;
-
-    fn extract(size: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let size = integer(&size).ok_or_else(|| unsupported(&size, "chunksize= is a number of rows"))??;
-        u64::try_from(size)
-            .map(Self)
-            .map_err(|_| PyValueError::new_err(format!("chunksize is {size}: it is at least 1")))
-    }
-}
-
-/// Columns as users name them: one name or number, or a list of them.
-pub(crate) struct ColumnsArgument(pub(crate) Vec<ColumnKey>);
-
-impl<'py> FromPyObject<'_, 'py> for ColumnsArgument {
-    type Error = PyErr;
-
-    fn extract(columns: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if let Some(key) = column_key(&columns)? {
-            return Ok(Self(vec![key]));
-        }
-        let accepted = "columns= is a name, a number or a list of them";
-        let entries = columns.try_iter().map_err(|_| unsupported(&columns, accepted))?;
-        let keys = entries.map(|entry| {
-            let entry = entry?;
-            column_key(&entry)?.ok_or_else(|| unsupported(&entry, accepted))
-        });
-        Ok(Self(keys.collect::<PyResult<_>>()?))
-    }
-}
-
-/// One column as users name it.
-pub(crate) fn column_argument(name: &Bound<'_, PyAny>) -> PyResult<ColumnKey> {
-    column_key(name)?.ok_or_else(|| unsupported(name, "a column is a name or a number"))
-}
-
-fn column_key(key: &Bound<'_, PyAny>) -> PyResult<Option<ColumnKey>> {
-    if let Some(name) = text(key)? {
-        return Ok(Some(ColumnKey::Name(name)));
-    }
-    integer(key).map(|index| Ok(ColumnKey::Index(index?))).transpose()
-}
-
-/// What stands in the brackets of a table.
-pub(crate) enum TableKey {
-    Row(i64),
-    Rows(Rows),
-    Column(String),
-    Columns(Vec<String>),
-}
-
-impl<'py> FromPyObject<'_, 'py> for TableKey {
-    type Error = PyErr;
-
-    fn extract(key: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if let Some(name) = text(&key)? {
-            return Ok(Self::Column(name));
-        }
-        if let Some(index) = integer(&key) {
-            return Ok(Self::Row(index?));
-        }
-        if key.is(key.py().Ellipsis()) {
-            return Ok(Self::Rows(Rows::default()));
-        }
-        if let Ok(slice) = key.cast::<PySlice>() {
-            let (start, stop, step) = slice_parts(&slice)?;
-            return Ok(Self::Rows(Rows::Slice { start, stop, step }));
-        }
-        if let Some(rows) = integer_array(&key) {
-            return rows.map(|rows| Self::Rows(Rows::List(rows)));
-        }
-        let entries: Vec<_> = key.try_iter().map_err(|_| unsupported(&key, ACCEPTED))?.collect::<PyResult<_>>()?;
-        let names = entries.iter().map(text).collect::<PyResult<Option<Vec<String>>>>()?;
-        match names {
-            Some(names) if !names.is_empty() => Ok(Self::Columns(names)),
-            _ => integer_list(&entries).map(|rows| Self::Rows(Rows::List(rows))),
-        }
-    }
-}
 
 /// What is asked of a table, for every face.
 pub(crate) fn selector(
@@ -535,106 +379,6 @@ impl AnyTable {
         let hdu = slf.as_super();
         let chunks = Self::now(&slf, |now| now.row_chunks(chunksize.map(|size| size.0))).or_raise()?;
         Ok(ChunkIterator { table: selector(&hdu.reader, hdu.info.id(), None, columns, scale, false), chunks })
-    }
-}
-
-/// Some columns of a table, read when rows are asked of them.
-#[pyclass(frozen, module = "rustfits")]
-pub(crate) struct ColumnSubset {
-    table: TableSelector,
-    single: bool,
-    /// The table, and the key of it that gave the subset.
-    hdu: Py<PyAny>,
-    names: Vec<String>,
-}
-
-fn subset<'py>(
-    hdu: PyRef<'py, AnyTable>,
-    table: TableSelector,
-    names: Vec<String>,
-    single: bool,
-) -> PyResult<Bound<'py, PyAny>> {
-    let py = hdu.py();
-    let table = table.columns(names.clone());
-    let hdu = hdu.into_pyobject(py)?.into_any().unbind();
-    Ok(Bound::new(py, ColumnSubset { table, single, hdu, names })?.into_any())
-}
-
-impl ColumnSubset {
-    fn rows<'py>(&self, py: Python<'py>, rows: Rows) -> PyResult<Bound<'py, PyAny>> {
-        let records = wait(py, self.table.clone().rows(rows).read_records())?;
-        if self.single { Single(records).into_pyobject(py) } else { Structured(records).into_pyobject(py) }
-    }
-}
-
-#[pymethods]
-impl ColumnSubset {
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
-        match self.names.as_slice() {
-            [name] if self.single => reduce_item(py, &self.hdu, name),
-            names => reduce_item(py, &self.hdu, names),
-        }
-    }
-
-    /// Reads the rows, all of them unless given.
-    #[pyo3(signature = (*, rows=None))]
-    fn read<'py>(&self, py: Python<'py>, rows: Option<RowsArgument>) -> PyResult<Bound<'py, PyAny>> {
-        self.rows(py, rows.unwrap_or_default().0)
-    }
-
-    /// All rows as an array, for functions of numpy that are given the columns.
-    #[pyo3(signature = (dtype=None, copy=None))]
-    fn __array__<'py>(
-        &self,
-        py: Python<'py>,
-        dtype: Option<&Bound<'py, PyAny>>,
-        copy: Option<bool>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        as_array(false, dtype, copy, || self.rows(py, Rows::default()))
-    }
-
-    /// These columns as a stream of Arrow record batches, as for the table.
-    #[pyo3(signature = (requested_schema=None))]
-    fn __arrow_c_stream__<'py>(
-        &self,
-        py: Python<'py>,
-        requested_schema: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyCapsule>> {
-        let _ = requested_schema;
-        arrow::stream(py, &self.table)
-    }
-
-    /// The schema of `__arrow_c_stream__`.
-    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        arrow::schema(py, &self.table)
-    }
-
-    /// Writes into these columns.
-    ///
-    /// Parameters
-    /// ----------
-    /// data : array_like
-    ///     A value for each row, or a single one for all of them; for several columns as for `TableHDU.write`.
-    /// rows : slice, int or list of int, optional
-    ///     The rows, all of them unless given.
-    #[pyo3(signature = (data, *, rows=None))]
-    fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>, rows: Option<RowsArgument>) -> PyResult<()> {
-        let rows = rows.unwrap_or_default().0;
-        wait(py, assign_columns(&self.table, &self.names, self.single, rows, data, false)?)
-    }
-
-    fn __setitem__(&self, py: Python<'_>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (rows, one_row) = subset_rows(key)?;
-        wait(py, assign_columns(&self.table, &self.names, self.single, rows, value, one_row)?)
-    }
-
-    fn __getitem__<'py>(&self, py: Python<'py>, rows: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        if rows.is(py.Ellipsis()) {
-            return self.rows(py, Rows::All);
-        }
-        let single_row = integer(rows).is_some();
-        let read = self.rows(py, rows.extract::<RowsArgument>()?.0)?;
-        if single_row { read.get_item(0) } else { Ok(read) }
     }
 }
 

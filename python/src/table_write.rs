@@ -14,7 +14,7 @@ use crate::error::OrRaise;
 use crate::hdu::{Collection, Extension, Hdu};
 use crate::header::CardsArgument;
 use crate::pixels::write_collected;
-use crate::table::{RowsArgument, TableKey, column_argument};
+use crate::table_keys::{RowsArgument, TableKey, column_argument};
 use crate::table_values::{
     column_values, declared_column, declared_values, fields_of, has_fields, is_table, named_values, table_values,
 };

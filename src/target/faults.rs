@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use ndarray::{Array2, ArrayD, arr0, array, s};
 
 use super::{Place, Target};
+use crate::changer::Changer;
 use crate::engine::edit::PAGE_BYTES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::MemoryFile;
 use crate::open::opened;
 use crate::source::{ReadAt, Storage};
-use crate::writer::Changer;
 use crate::{DataType, FitsReader, FitsWriter, ImageOptions, OpenOptions};
 
 /// A disk that serves so many steps and then no more.

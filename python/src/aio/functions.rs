@@ -8,10 +8,10 @@ use rustfits::{FitsReader, HduKey};
 
 use super::selector::Read;
 use crate::error::exception;
-use crate::fits::warn;
 use crate::functions::{Loaded, chosen, writing};
 use crate::header::{CardsArgument, PyHeader};
 use crate::keys::{Key, file_name};
+use crate::opening::warn;
 use crate::options::{RemoteArgument, open_options};
 use crate::run::{await_op, awaitable};
 

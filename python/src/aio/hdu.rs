@@ -6,16 +6,15 @@ use rustfits::{FitsReader, HduInfo, HduKind, Rows};
 
 use super::chunks::ChunkStream;
 use crate::array::Pixels;
+use crate::compressed_table::CompressedTableHdu;
 use crate::error::OrRaise;
 use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, read_section};
 use crate::keys::{SectionKey, row_count};
 use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_data};
 use crate::records::{Row, Single, Structured};
 use crate::run::{await_op, awaitable};
-use crate::table::{
-    AnyTable, AsciiTableHdu, ChunkSize, ColumnsArgument, CompressedTableHdu, RowsArgument, TableHdu, TableKey,
-    column_argument, column_op, selector,
-};
+use crate::table::{AnyTable, AsciiTableHdu, TableHdu, column_op, selector};
+use crate::table_keys::{ChunkSize, ColumnsArgument, RowsArgument, TableKey, column_argument};
 use crate::table_write::{
     HeapFormatArgument, Insertion, append, assign, delete_column, insert_column, repack, truncate, write_columns,
 };

@@ -12,7 +12,8 @@ use crate::keys::SectionKey;
 use crate::pixels::{StartArgument, extend, set_section, write_data};
 use crate::records::{Row, Single, Structured};
 use crate::run::{await_op, awaitable, wait};
-use crate::table::{ColumnsArgument, RowsArgument, TableKey, column_argument, column_op, selector};
+use crate::table::{column_op, selector};
+use crate::table_keys::{ColumnsArgument, RowsArgument, TableKey, column_argument};
 use crate::table_write::{append, assign, write_columns};
 
 /// An HDU that was not looked up yet.

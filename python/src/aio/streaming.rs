@@ -21,7 +21,7 @@ use crate::run::{UnderWay, awaitable};
 use crate::streaming::{
     Origin, PyStreamHdu, Reader, bands, bytes_of, closed, in_words, read, rows, stream_hdu, stream_options,
 };
-use crate::table::{ChunkSize, ColumnsArgument};
+use crate::table_keys::{ChunkSize, ColumnsArgument};
 
 /// How much is asked of a reader at a time.
 const READ_BYTES: usize = 256 << 10;
