@@ -146,6 +146,14 @@ pub enum Dithering {
 
 /// The level of gzip unless another is asked for: about the size that zlib's fastest levels reach, in less time.
 pub(crate) const GZIP_LEVEL: u8 = 2;
+/// The highest level of gzip.
+pub(crate) const HIGHEST_GZIP_LEVEL: u8 = 12;
+/// The largest scale of HCOMPRESS_1; beyond it nothing is left of 32-bit pixels.
+pub(crate) const LARGEST_SCALE: f64 = (1 << 30) as f64;
+/// The longest block of RICE_1.
+const LONGEST_RICE_BLOCK: usize = 256;
+/// The last place in the sequence of random numbers.
+const LAST_SEED: u16 = 10_000;
 /// The usual block of RICE_1.
 const RICE_BLOCK: usize = 32;
 
@@ -189,6 +197,45 @@ impl Algorithm {
             Self::Hcompress1 { .. } => "HCOMPRESS_1",
             Self::NoCompress => "NOCOMPRESS",
         }
+    }
+
+    /// Refuses parameters that no image can be packed with.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument), with the name of the parameter.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Self::Gzip1 { level } | Self::Gzip2 { level } if !(1..=HIGHEST_GZIP_LEVEL).contains(&level) => {
+                Err(Error::argument(format!("level {level} of gzip is not from 1 to {HIGHEST_GZIP_LEVEL}")))
+            }
+            Self::Rice1 { block_size } if !(1..=LONGEST_RICE_BLOCK).contains(&block_size) => Err(Error::argument(
+                format!("blocksize {block_size} is not from 1 to {LONGEST_RICE_BLOCK}; the standard has 16 and 32"),
+            )),
+            Self::Hcompress1 { scale, .. } if scale.is_nan() || scale.abs() > LARGEST_SCALE => {
+                Err(Error::argument(format!("scale {scale} of HCOMPRESS_1 is no number from -2^30 to 2^30")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Quantize {
+    /// Refuses parameters that no image can be quantized with.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument), with the name of the parameter.
+    pub fn check(self) -> Result<()> {
+        let Self { level, seed, .. } = self;
+        if !level.is_finite() || level == 0.0 {
+            let message = format!("level {level} is no number of steps, nor a width: it is 0 or not finite");
+            return Err(Error::argument(message));
+        }
+        if seed > LAST_SEED {
+            return Err(Error::argument(format!("seed {seed} is not from 0 to {LAST_SEED}")));
+        }
+        Ok(())
     }
 }
 

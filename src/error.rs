@@ -5,6 +5,7 @@
 //! that it knows: a codec knows the bytes, the tiled layer the tile, the reader the HDU and the file.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// What every fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -31,6 +32,8 @@ struct Inner {
     file: Option<String>,
     /// The code of an FTP server that the error stands for.
     reply: Option<u16>,
+    /// What the operating system said.
+    source: Option<Arc<std::io::Error>>,
 }
 
 /// The kinds of condition that an [`Error`] reports; each maps to one Python exception.
@@ -78,7 +81,15 @@ pub enum ErrorKind {
 impl Error {
     /// Makes an error of a kind with a message that says what is wrong and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), item: None, hdu: None, file: None, reply: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            item: None,
+            hdu: None,
+            file: None,
+            reply: None,
+            source: None,
+        }))
     }
 
     /// What went wrong, for code that decides by it.
@@ -143,6 +154,12 @@ impl Error {
         self
     }
 
+    /// The same error with another message.
+    pub(crate) fn saying(mut self, message: String) -> Self {
+        self.0.message = message;
+        self
+    }
+
     /// The same error with something added to its message.
     pub(crate) fn noting(mut self, text: &str) -> Self {
         self.0.message.push_str(text);
@@ -194,7 +211,7 @@ impl Clone for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.0.file {
+        if let Some(file) = self.0.file.as_ref().filter(|file| !file.is_empty()) {
             write!(f, "{file}: ")?;
         }
         if let Some(hdu) = self.0.hdu {
@@ -213,7 +230,12 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// The error of the operating system, with its number, where there was one. The message says the same.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|error| error as _)
+    }
+}
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
@@ -227,7 +249,9 @@ impl From<std::io::Error> for Error {
             }
             _ => ErrorKind::Io,
         };
-        Self::new(kind, error.to_string())
+        let mut own = Self::new(kind, error.to_string());
+        own.0.source = Some(Arc::new(error));
+        own
     }
 }
 

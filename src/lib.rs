@@ -17,6 +17,21 @@
 //! assert_eq!(image, array![[1.0f32, 2.0], [3.0, 4.0]].into_dyn());
 //! # Ok::<(), rustfits::Error>(())
 //! ```
+//!
+//! # Features
+//!
+//! `arrow`, off by default: tables as Arrow record batches ([`TableSelector::batches`]), and record batches as the columns of tables
+//! ([`TableValues::from_batches`]).
+//!
+//! # Types of other crates
+//!
+//! Images are arrays of [`ndarray`], and streams are [`futures_core::Stream`]s, for whose methods `futures-util` or `tokio-stream` have traits. Both crates,
+//! [`bytes`], and with the feature `arrow` [`arrow_array`] and [`arrow_schema`] are re-exported in the version that the signatures here speak of: a new major
+//! version of one of them is a new major version of this crate.
+//!
+//! # What will grow
+//!
+//! Structs of options get more fields: end their literals with `..Default::default()`. Enums that get more variants are `non_exhaustive`.
 
 #[cfg(feature = "arrow")]
 mod arrow;
@@ -66,9 +81,8 @@ mod tiled_writer;
 mod variable_column;
 mod writer;
 
-#[cfg(feature = "arrow")]
-pub use arrow::BatchReader;
 pub use block_cache::BlockCache;
+pub use bytes;
 pub use cell_survey::{CellSurvey, CellsFor, CellsMake};
 pub use compression::{Algorithm, Compression, Dithering, HeapFormat, Quantize, TableCompression};
 pub use directory::{HduId, HduKey};
@@ -83,11 +97,13 @@ pub use fetch::{
 };
 pub use file::Opening;
 pub use format::{DataType, Element, FromValue, HduKind, Header, Value, is_protected_keyword};
+pub use futures_core;
 pub use hdu::HduInfo;
 pub use image::{AxisSection, Section};
 pub use image_data::{ImageData, Pixel};
 pub use image_writer::PixelValues;
 pub use live_header::LiveHeader;
+pub use ndarray;
 pub use options::{Auth, ClientCertificate, OpenOptions, Remote, RemoteMode, Timeout};
 pub use reader::{FitsReader, ImageSelector};
 pub use row_chunks::{RecordStream, RowChunks, RowStream};
@@ -99,6 +115,8 @@ pub use table_values::{ColumnValue, ColumnValues, TableValues};
 pub use table_writer::TableOptions;
 pub use variable_column::{ArrayElement, VariableColumn};
 pub use writer::{FitsWriter, ImageOptions, WriteOptions};
+#[cfg(feature = "arrow")]
+pub use {arrow::BatchReader, arrow_array, arrow_schema};
 
 /// The Rust examples of the pages beside the crate compile and run.
 #[cfg(doctest)]

@@ -15,6 +15,7 @@ use crate::io::budget::Unlimited;
 use crate::io::gunzip::{Gunzipped, gunzip_whole};
 use crate::io::http::{RangedFile, RetryPolicy};
 use crate::io::location::{display, is_gzip_name, parse};
+use crate::io::remedy::with_remedy;
 use crate::io::sniff::{Content, refuse, sniff};
 use crate::io::traffic::FREE;
 use crate::io::{
@@ -44,7 +45,9 @@ pub(crate) fn open(name: &Path, options: OpenOptions) -> Op<OpenFile> {
             if options.remote.is_some() {
                 return Op::failed(remote_of_local().in_file(&display(&Location::Path(path))));
             }
-            Op::local(move |watch| open_path(&path, &options, watch).in_file(&path.to_string_lossy()))
+            Op::local(move |watch| {
+                with_remedy(open_path(&path, &options, watch), &path).in_file(&path.to_string_lossy())
+            })
         }
         Location::Memory => Op::failed(nothing_to_read().in_file(&name.to_string_lossy())),
         remote => open_remote(remote, options),

@@ -161,6 +161,7 @@ pub struct ClientCertificate {
 
 /// Which bytes of a remote file are fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum RemoteMode {
     /// All of them, into memory, when the file is opened.
     #[default]

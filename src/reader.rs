@@ -204,7 +204,7 @@ impl FitsReader {
             let message = if self.file.is_remote() {
                 "the file is read by ranges, or while it arrives, which is read-only: open it without remote= to change a copy in memory"
             } else {
-                "the file is open read-only: open it with mode 'r+' to change it"
+                "the file is open read-only: open it with mode 'r+' (Rust: FitsWriter::open) to change it"
             };
             Error::new(ErrorKind::ReadOnly, message).in_file(self.name())
         })

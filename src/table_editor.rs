@@ -20,6 +20,7 @@ use crate::tiled::{
 
 /// Where a new column goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ColumnPlace {
     /// Behind the last one.
     #[default]

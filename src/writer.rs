@@ -16,6 +16,7 @@ use crate::format::{DataType, Element, Header};
 use crate::image::{NewImage, NewPixels, Section};
 use crate::image_writer::PixelValues;
 use crate::io::location::{display, is_gzip_name, parse, refuse_writing};
+use crate::io::remedy::with_remedy;
 use crate::io::{Location, MemoryFile, abandoned};
 use crate::open;
 use crate::options::OpenOptions;
@@ -368,7 +369,7 @@ fn create(name: &Path, atomic: bool) -> Result<FitsWriter> {
         Location::Memory => Target::new(Place::Memory(Arc::new(MemoryFile::default())), false, false),
         Location::Http(_) | Location::Ftp(_) => return Err(read_only()),
         Location::Path(path) => match (is_gzip_name(&location), atomic) {
-            (false, false) => Target::new(Target::create(path)?, false, false),
+            (false, false) => Target::new(with_remedy(Target::create(path), path)?, false, false),
             (false, true) => Target::create_unnamed(path)?,
             (true, false) => Target::new(Target::create_gzip(path)?, true, false),
             (true, true) => Target::create_unnamed_gzip(path)?,
@@ -386,7 +387,7 @@ fn open(name: &Path, options: &WriteOptions, watch: &mut Watch<'_>) -> Result<Fi
     let place = match &location {
         Location::Memory => return Err(open::nothing_to_read()),
         Location::Http(_) | Location::Ftp(_) => return Err(read_only()),
-        Location::Path(path) => open::for_changes(path, is_gzip_name(&location), watch)?,
+        Location::Path(path) => with_remedy(open::for_changes(path, is_gzip_name(&location), watch), path)?,
     };
     let target = Target::new(place, false, options.allow_in_place);
     let file = open::opened(Arc::from(display(&location)), &read, target.source(), None)?;

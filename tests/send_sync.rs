@@ -37,6 +37,39 @@ fn handles_and_data_go_anywhere() {
 }
 
 #[test]
+fn what_is_given_goes_anywhere_too() {
+    use rustfits::{
+        Algorithm, Auth, BlockCache, ClientCertificate, ColumnOptions, ColumnPlace, ColumnValues, Compression,
+        Download, DownloadOptions, DownloadQueue, Downloaded, FetchControl, FetchQueue, FetchStatistics, HduId,
+        ImageBands, LatencyStatistics, LiveHeader, PixelValues, Quantize, RowChunks, StreamHdu, StreamOptions,
+        TableCompression, TableOptions, VariableColumn, WriteOptions,
+    };
+    all!(send_and_sync:
+        Algorithm, Auth, BlockCache, ClientCertificate, ColumnOptions, ColumnPlace, ColumnValues, Compression, Download, DownloadOptions,
+        Downloaded, FetchControl, FetchStatistics, HduId, LatencyStatistics, LiveHeader, PixelValues, Quantize, RowChunks, StreamHdu,
+        StreamOptions, TableCompression, TableOptions, VariableColumn, WriteOptions,
+    );
+    all!(send: FetchQueue, DownloadQueue, ImageBands);
+    all!(debug:
+        Algorithm, Auth, BlockCache, ClientCertificate, ColumnOptions, ColumnPlace, Compression, Download, DownloadOptions, Downloaded,
+        FetchStatistics, HduId, LatencyStatistics, Quantize, RowChunks, StreamOptions, TableCompression, TableOptions, VariableColumn,
+        WriteOptions, ImageSelector, TableSelector, FetchOptions, FetchOutcome, Columns, Records, Section, Rows,
+    );
+}
+
+#[test]
+fn an_error_of_the_operating_system_is_the_source() {
+    use std::error::Error as _;
+
+    let error = FitsReader::open("/no/such/file.fits").wait().unwrap_err();
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).unwrap();
+    assert!(source.raw_os_error().is_some());
+    assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+    assert!(error.clone().in_file("other").source().is_some());
+    assert!(Error::new(ErrorKind::Argument, "wrong").source().is_none());
+}
+
+#[test]
 fn operations_and_streams_go_to_other_threads() {
     all!(send: Op<FitsReader>, Op<ArrayD<f64>>, Op<ImageData>, Op<Columns>, Op<()>, Fetch<std::vec::IntoIter<String>>);
     // Held in a pinned struct, an `Op` needs no projection.

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Generator, Iterable
 from typing import Any
 
 
-async def operation(start: Callable[[], Future[Any]]) -> Any:
-    return await start()
+async def operation(start: Callable[[], tuple[Future[Any], Any]]) -> Any:
+    result, running = start()
+    try:
+        return await result
+    finally:
+        # Cancelled, or closed with its event loop: nobody waits any more.
+        running.stop()
+
+
+def settle(waiting: Future[Any], value: Any, error: BaseException | None) -> None:
+    """In the event loop: the result of an operation, unless it was cancelled meanwhile."""
+    if waiting.done():
+        return
+    if error is None:
+        waiting.set_result(value)
+    else:
+        waiting.set_exception(error)
 
 
 async def rows(chunks: AsyncIterable[Iterable[Any]]) -> AsyncIterator[Any]:
@@ -18,9 +33,27 @@ async def rows(chunks: AsyncIterable[Iterable[Any]]) -> AsyncIterator[Any]:
             yield row
 
 
-async def read(reader: Any, size: int) -> Any:
+class _Asked:
+    """Begins where it is awaited: dropped before, with its event loop, it leaves no coroutine behind."""
+
+    def __init__(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._ask = ask
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._ask().__await__()
+
+
+async def _read(reader: Any, size: int) -> Any:
     return await reader.read(size)
 
 
-async def following(chunks: Any, _size: int) -> Any:
+async def _following(chunks: Any) -> Any:
     return await anext(chunks, b"")
+
+
+def read(reader: Any, size: int) -> _Asked:
+    return _Asked(lambda: _read(reader, size))
+
+
+def following(chunks: Any, _size: int) -> _Asked:
+    return _Asked(lambda: _following(chunks))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
+from rustfits._rustfits import check_compression
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tiles:
@@ -27,6 +29,9 @@ class Tiles:
     _of_file: bool = field(default=False, init=False, repr=False)
     # The most rows of a tile whose shape was not asked for.
     _most_rows: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_compression(self)
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -55,8 +60,11 @@ def _agree(name: str, read: Tiles, asked: Tiles) -> bool:
 
 
 def of_file(name: str, **found: Any) -> Tiles:
-    """The compression of an image that is in a file."""
-    compression = {kind.name: kind for kind in (Gzip1, Gzip2, Rice1, Plio1, Hcompress1, NoCompress)}[name](**found)
+    """The compression of an image that is in a file, which may have parameters that no new one gets."""
+    kind = {kind.name: kind for kind in (Gzip1, Gzip2, Rice1, Plio1, Hcompress1, NoCompress)}[name]
+    compression = object.__new__(kind)
+    for item in fields(kind):
+        object.__setattr__(compression, item.name, found.get(item.name, item.default))
     object.__setattr__(compression, "_of_file", True)
     return compression
 
@@ -192,6 +200,9 @@ class Quantize:
     level: float = 4.0
     method: Literal["dither1", "dither2", "no_dither"] = "dither1"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_compression(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Quantize):

@@ -1,9 +1,10 @@
 //! `BlockCache`: what files that are read by ranges share of the bytes that were fetched.
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustfits::BlockCache;
+
+use crate::numbers::Whole;
 
 /// Fetched bytes of remote files that are read by ranges, shared by all files that are opened with ``Remote(cache=...)``.
 ///
@@ -24,11 +25,8 @@ pub(crate) struct PyBlockCache(pub(crate) BlockCache);
 #[pymethods]
 impl PyBlockCache {
     #[new]
-    fn py_new(max_bytes: u64) -> PyResult<Self> {
-        if max_bytes == 0 {
-            return Err(PyValueError::new_err("max_bytes= must be positive"));
-        }
-        Ok(Self(BlockCache::new(max_bytes)))
+    fn py_new(max_bytes: Whole) -> PyResult<Self> {
+        Ok(Self(BlockCache::new(max_bytes.within("max_bytes", 1..=u64::MAX)?)))
     }
 
     /// The most bytes that it holds.

@@ -6,6 +6,7 @@ use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 use rustfits::{Algorithm, Compression, Dithering, HduInfo, HeapFormat, Quantize, TableCompression};
 
 use crate::error::OrRaise;
+use crate::numbers::{Number, Whole};
 
 /// The name of a compression, or an instance of its class.
 pub(crate) struct CompressArgument(pub(crate) Compression);
@@ -24,16 +25,25 @@ impl<'py> FromPyObject<'_, 'py> for CompressArgument {
         };
         let mut compression: Compression = name.extract::<String>()?.parse().or_raise()?;
         match &mut compression.algorithm {
-            Algorithm::Rice1 { block_size } => *block_size = compress.getattr("blocksize")?.extract()?,
-            Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } => *level = compress.getattr("level")?.extract()?,
+            Algorithm::Rice1 { block_size } => {
+                *block_size = field::<Whole>(&compress, "blocksize")?.within("blocksize", 1..=usize::MAX)?;
+            }
+            Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } => {
+                *level = field::<Whole>(&compress, "level")?.within("level", 0..=u8::MAX)?;
+            }
             Algorithm::Hcompress1 { scale, smooth } => {
-                *scale = compress.getattr("scale")?.extract()?;
-                *smooth = compress.getattr("smooth")?.extract()?;
+                *scale = field::<Number>(&compress, "scale")?.0;
+                *smooth = field(&compress, "smooth")?;
             }
             _ => {}
         }
-        compression.tile_shape = tile_shape.extract()?;
-        compression.heap_format = match compress.getattr("heap_format")?.extract::<Option<String>>()?.as_deref() {
+        compression.algorithm.check().or_raise()?;
+        if !tile_shape.is_none() {
+            let lengths = field::<Vec<Whole>>(&compress, "tile_shape")?;
+            let lengths = lengths.into_iter().map(|length| length.within("tile_shape", 1..=usize::MAX));
+            compression.tile_shape = Some(lengths.collect::<PyResult<_>>()?);
+        }
+        compression.heap_format = match field::<Option<String>>(&compress, "heap_format")?.as_deref() {
             None => None,
             Some("P") => Some(HeapFormat::P),
             Some("Q") => Some(HeapFormat::Q),
@@ -50,10 +60,10 @@ impl<'py> FromPyObject<'_, 'py> for QuantizeArgument {
     type Error = PyErr;
 
     fn extract(quantize: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let Ok(method) = quantize.getattr("method") else {
+        if !quantize.hasattr("method")? {
             return Err(PyTypeError::new_err("quantize= is a Quantize"));
-        };
-        let method = match method.extract::<String>()?.as_str() {
+        }
+        let method = match field::<String>(&quantize, "method")?.as_str() {
             "dither1" => Dithering::One,
             "dither2" => Dithering::Two,
             "no_dither" => Dithering::None,
@@ -62,12 +72,32 @@ impl<'py> FromPyObject<'_, 'py> for QuantizeArgument {
                 return Err(PyValueError::new_err(message));
             }
         };
-        let level = quantize.getattr("level")?.extract()?;
-        let seed: i64 = quantize.getattr("seed")?.extract()?;
-        let seed =
-            u16::try_from(seed).map_err(|_| PyValueError::new_err(format!("seed {seed} is not from 0 to 10000")))?;
-        Ok(Self(Quantize { level, method, seed }))
+        let Number(level) = field(&quantize, "level")?;
+        let seed = field::<Whole>(&quantize, "seed")?.within("seed", 0..=u16::MAX)?;
+        let quantize = Quantize { level, method, seed };
+        quantize.check().or_raise()?;
+        Ok(Self(quantize))
     }
+}
+
+/// A field of an instance, by whose name an error is.
+fn field<'py, T>(of: &Bound<'py, PyAny>, name: &str) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
+{
+    of.getattr(name)?.extract().map_err(|error: PyErr| {
+        let message = format!("{name}: {}", error.value(of.py()));
+        if error.is_instance_of::<PyTypeError>(of.py()) { PyTypeError::new_err(message) } else { error }
+    })
+}
+
+/// Refuses an instance of a compression, or a `Quantize`, whose fields are none that are accepted.
+#[pyfunction]
+pub(crate) fn check_compression(fields: &Bound<'_, PyAny>) -> PyResult<()> {
+    if fields.hasattr("method")? {
+        return fields.extract().map(|QuantizeArgument(_)| ());
+    }
+    fields.extract().map(|CompressArgument(_)| ())
 }
 
 /// How an image is compressed, as an instance of the class for it.
@@ -141,14 +171,13 @@ fn table_compression(compress: &Bound<'_, PyAny>) -> PyResult<Compression> {
 /// How a table is compressed; `None` where it is not.
 pub(crate) fn table_compress(
     compress: Option<TableCompressArgument>,
-    ztilelen: Option<i64>,
+    ztilelen: Option<Whole>,
 ) -> PyResult<Option<TableCompression>> {
     let table = compress.and_then(|compress| compress.0);
     let Some(rows) = ztilelen else { return Ok(table) };
     let Some(table) = table else {
         return Err(PyValueError::new_err("ztilelen= is for compressed tables: give compress= too"));
     };
-    let rows = u64::try_from(rows).ok().filter(|&rows| rows > 0);
-    let rows = rows.ok_or_else(|| PyValueError::new_err("ztilelen= is the number of rows of a tile: at least 1"))?;
-    Ok(Some(TableCompression { tile_rows: Some(rows), ..table }))
+    let tile_rows = Some(rows.within("ztilelen", 1..=i64::MAX as u64)?);
+    Ok(Some(TableCompression { tile_rows, ..table }))
 }

@@ -5,6 +5,7 @@ use pyo3::types::PyDict;
 use rustfits::HduInfo;
 
 use crate::error::OrRaise;
+use crate::numbers::Whole;
 use crate::table::TableHdu;
 
 /// A table in compressed tiles.
@@ -50,8 +51,10 @@ impl CompressedTableHdu {
     }
 
     /// Sets the most bytes of unpacked tiles that are kept, by all that read this HDU of the open file; 0 keeps none.
-    fn set_tile_cache_size(slf: PyRef<'_, Self>, size: u64) {
+    fn set_tile_cache_size(slf: PyRef<'_, Self>, size: Whole) -> PyResult<()> {
+        let size = size.within("size", 0..=u64::MAX)?;
         slf.as_super().as_super().as_super().described(slf.py(), |now| now.set_tile_cache_size(size));
+        Ok(())
     }
 
     /// Lets the unpacked tiles go.

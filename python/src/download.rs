@@ -10,6 +10,7 @@ use rustfits::{Download, DownloadOptions, DownloadQueue, Downloaded, FetchContro
 
 use crate::error::exception;
 use crate::fetch::{Limits, host_headers_of, no_name, remote_options, shown};
+use crate::numbers::{Number, Whole, optional};
 use crate::options::{RemoteArgument, TimeoutArgument};
 use crate::run::{awaitable, finish_at_exit, watched};
 use crate::statistics::{FetchStatistics, cancel, statistics};
@@ -42,10 +43,11 @@ impl PyDownload {
     fn py_new(
         url: &Bound<'_, PyAny>,
         name: Option<String>,
-        size: Option<u64>,
+        size: Option<Whole>,
         sha256: Option<String>,
         md5: Option<String>,
     ) -> PyResult<Self> {
+        let size = optional(size, "size", 0..=u64::MAX)?;
         Ok(Self(Download { urls: urls_of(url)?, name, size, sha256, md5 }))
     }
 
@@ -192,17 +194,17 @@ impl PyDownloadQueue {
     fn py_new(
         py: Python<'_>,
         directory: PathBuf,
-        concurrency: usize,
-        per_host: Option<usize>,
-        retries: u32,
-        backoff: f64,
+        concurrency: Whole,
+        per_host: Option<Whole>,
+        retries: Whole,
+        backoff: Number,
         timeout: Option<TimeoutArgument>,
-        max_bytes: Option<u64>,
+        max_bytes: Option<Whole>,
         headers: Option<&Bound<'_, PyDict>>,
         remote: Option<RemoteArgument>,
         ordered: bool,
-        max_bytes_per_second: Option<u64>,
-        max_requests_per_second: Option<f64>,
+        max_bytes_per_second: Option<Whole>,
+        max_requests_per_second: Option<Number>,
         host_headers: Option<&Bound<'_, PyDict>>,
         verify: Option<&str>,
         overwrite: bool,

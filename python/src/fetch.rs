@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use rustfits::{
@@ -14,6 +13,7 @@ use rustfits::{
 use crate::aio::AioFits;
 use crate::error::exception;
 use crate::fits::Fits;
+use crate::numbers::{Number, Whole, optional};
 use crate::opening::warn;
 use crate::options::{RemoteArgument, TimeoutArgument};
 use crate::run::{UnderWay, awaitable, finish_at_exit, watched};
@@ -98,30 +98,30 @@ pub(crate) type HostHeaders = Vec<(String, Vec<(String, String)>)>;
 
 /// The keywords that say how many files are fetched, and how often.
 pub(crate) struct Limits {
-    pub(crate) concurrency: usize,
-    pub(crate) per_host: Option<usize>,
-    pub(crate) max_buffered: Option<u64>,
-    pub(crate) retries: u32,
-    pub(crate) backoff: f64,
+    pub(crate) concurrency: Whole,
+    pub(crate) per_host: Option<Whole>,
+    pub(crate) max_buffered: Option<Whole>,
+    pub(crate) retries: Whole,
+    pub(crate) backoff: Number,
     pub(crate) ordered: bool,
-    pub(crate) max_bytes_per_second: Option<u64>,
-    pub(crate) max_requests_per_second: Option<f64>,
+    pub(crate) max_bytes_per_second: Option<Whole>,
+    pub(crate) max_requests_per_second: Option<Number>,
     pub(crate) host_headers: HostHeaders,
 }
 
 impl Limits {
     pub(crate) fn options(self, open: OpenOptions, on_event: Option<Py<PyAny>>) -> PyResult<FetchOptions> {
         let defaults = FetchOptions::default();
-        let backoff = Duration::try_from_secs_f64(self.backoff);
+        let (per_host, max_buffered) = (self.per_host, self.max_buffered);
         let options = FetchOptions {
-            concurrency: self.concurrency,
-            per_host: self.per_host.unwrap_or(defaults.per_host),
-            max_buffered: self.max_buffered.unwrap_or(defaults.max_buffered),
-            retries: self.retries,
-            backoff: backoff.map_err(|_| PyValueError::new_err("backoff= is seconds"))?,
+            concurrency: self.concurrency.within("concurrency", 1..=usize::MAX)?,
+            per_host: optional(per_host, "per_host", 1..=usize::MAX)?.unwrap_or(defaults.per_host),
+            max_buffered: optional(max_buffered, "max_buffered", 1..=u64::MAX)?.unwrap_or(defaults.max_buffered),
+            retries: self.retries.within("retries", 0..=u32::MAX)?,
+            backoff: self.backoff.pause("backoff")?,
             ordered: self.ordered,
-            max_bytes_per_second: self.max_bytes_per_second,
-            max_requests_per_second: self.max_requests_per_second,
+            max_bytes_per_second: optional(self.max_bytes_per_second, "max_bytes_per_second", 1..=u64::MAX)?,
+            max_requests_per_second: self.max_requests_per_second.map(|rate| rate.0),
             host_headers: self.host_headers,
             open,
             on_event: on_event.map(callback),
@@ -136,14 +136,14 @@ impl Limits {
 pub(crate) fn remote_options(
     remote: Option<RemoteArgument>,
     timeout: Option<TimeoutArgument>,
-    max_bytes: Option<u64>,
+    max_bytes: Option<Whole>,
     headers: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Remote> {
     let mut remote = remote.map_or_else(Remote::default, |remote| remote.0);
     if let Some(timeout) = timeout {
         remote.timeout = timeout.0.to_rust()?;
     }
-    remote.max_bytes = max_bytes.or(remote.max_bytes);
+    remote.max_bytes = optional(max_bytes, "max_bytes", 1..=u64::MAX)?.or(remote.max_bytes);
     remote.headers.extend(headers.map_or_else(|| Ok(Vec::new()), headers_of)?);
     Ok(remote)
 }
@@ -204,19 +204,19 @@ impl Queue {
     #[allow(clippy::too_many_arguments, reason = "the keywords of fetch_many")]
     fn py_new(
         py: Python<'_>,
-        concurrency: usize,
-        per_host: Option<usize>,
-        max_buffered: Option<u64>,
-        retries: u32,
-        backoff: f64,
+        concurrency: Whole,
+        per_host: Option<Whole>,
+        max_buffered: Option<Whole>,
+        retries: Whole,
+        backoff: Number,
         timeout: Option<TimeoutArgument>,
-        max_bytes: Option<u64>,
+        max_bytes: Option<Whole>,
         headers: Option<&Bound<'_, PyDict>>,
         remote: Option<RemoteArgument>,
         lenient: bool,
         ordered: bool,
-        max_bytes_per_second: Option<u64>,
-        max_requests_per_second: Option<f64>,
+        max_bytes_per_second: Option<Whole>,
+        max_requests_per_second: Option<Number>,
         host_headers: Option<&Bound<'_, PyDict>>,
         on_event: Option<Py<PyAny>>,
     ) -> PyResult<Self> {

@@ -14,6 +14,7 @@ use crate::hdu::{Hdu, hdu_object};
 use crate::header::CardsArgument;
 use crate::keys::{HduArgument, Key, file_name, row_count};
 use crate::new_hdu::{Dims, copy_of, image_options};
+use crate::numbers::{Whole, extension_version};
 use crate::opening::{Handle, Mode, Opening, open_bytes, warn};
 use crate::options::RemoteArgument;
 use crate::pickle::{Reduced, reduce_file};
@@ -200,15 +201,15 @@ impl Fits {
         py: Python<'_>,
         data: PixelArgument,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         compress: Option<CompressArgument>,
         quantize: Option<QuantizeArgument>,
-        blank: Option<i128>,
+        blank: Option<Whole>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
         let compress = (compress, quantize);
-        let options = image_options(extname, extver, blank, header, self.place(before)?, compress);
+        let options = image_options(extname, extver, blank, header, self.place(before)?, compress)?;
         self.added(py, self.writer()?.write_image_values(data.0, options))
     }
 
@@ -230,15 +231,15 @@ impl Fits {
         dtype: &Bound<'_, PyAny>,
         dims: Dims,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         compress: Option<CompressArgument>,
         quantize: Option<QuantizeArgument>,
-        blank: Option<i128>,
+        blank: Option<Whole>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
         let compress = (compress, quantize);
-        let options = image_options(extname, extver, blank, header, self.place(before)?, compress);
+        let options = image_options(extname, extver, blank, header, self.place(before)?, compress)?;
         self.added(py, self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options))
     }
 
@@ -302,13 +303,13 @@ impl Fits {
         data: &Bound<'_, PyAny>,
         names: Option<Vec<String>>,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         units: Option<UnitsArgument<'_>>,
         var_dtypes: Option<Bound<'_, PyDict>>,
         bit_columns: Option<Vec<String>>,
         heap_format: Option<HeapFormatArgument>,
         compress: Option<TableCompressArgument>,
-        ztilelen: Option<i64>,
+        ztilelen: Option<Whole>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
@@ -317,7 +318,7 @@ impl Fits {
         let formats = None;
         let table = NewTable {
             extname,
-            extver,
+            extver: extension_version(extver)?,
             units,
             var_dtypes,
             bit_columns,
@@ -348,13 +349,13 @@ impl Fits {
         dtype: &Bound<'_, PyAny>,
         #[pyo3(from_py_with = row_count)] nrows: u64,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         units: Option<UnitsArgument<'_>>,
         var_dtypes: Option<Bound<'_, PyDict>>,
         bit_columns: Option<Vec<String>>,
         heap_format: Option<HeapFormatArgument>,
         compress: Option<TableCompressArgument>,
-        ztilelen: Option<i64>,
+        ztilelen: Option<Whole>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
@@ -363,7 +364,7 @@ impl Fits {
         let formats = None;
         let table = NewTable {
             extname,
-            extver,
+            extver: extension_version(extver)?,
             units,
             var_dtypes,
             bit_columns,
@@ -402,11 +403,12 @@ impl Fits {
         dtype: &Bound<'_, PyAny>,
         #[pyo3(from_py_with = row_count)] nrows: u64,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         units: Option<UnitsArgument<'_>>,
         formats: Option<Bound<'_, PyDict>>,
         before: Option<HduArgument>,
     ) -> PyResult<Py<PyAny>> {
+        let extver = extension_version(extver)?;
         let table = NewTable { extname, extver, units, formats, before: self.place(before)?, ..NewTable::default() };
         self.added(py, table.create_ascii(&self.writer()?, dtype, nrows)?)
     }

@@ -137,12 +137,8 @@ pub(crate) fn writing(
         return options.write_file(filename, append, data);
     }
     let values: PixelArgument = data.extract()?;
-    Ok(FitsWriter::write_file(
-        filename,
-        append,
-        values.0,
-        image_options(extname, None, None, header, None, (None, None)),
-    ))
+    let options = image_options(extname, None, None, header, None, (None, None))?;
+    Ok(FitsWriter::write_file(filename, append, values.0, options))
 }
 
 /// Whether a keyword describes the structure of the file, so that it is not set by hand.

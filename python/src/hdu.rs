@@ -15,6 +15,7 @@ use crate::error::OrRaise;
 use crate::fits::Fits;
 use crate::header::PyHeader;
 use crate::keys::SectionKey;
+use crate::numbers::Whole;
 use crate::pickle::{Reduced, reduce_file, reduce_item};
 use crate::pixels::{Extending, PixelArgument, StartArgument, extend, set_section, write_data};
 use crate::run::{Answer, await_op, wait};
@@ -403,8 +404,10 @@ impl CompressedImageHdu {
     }
 
     /// Sets the most bytes of decoded tiles that are kept, by all that read this HDU of the open file; 0 keeps none.
-    fn set_tile_cache_size(slf: PyRef<'_, Self>, size: u64) {
+    fn set_tile_cache_size(slf: PyRef<'_, Self>, size: Whole) -> PyResult<()> {
+        let size = size.within("size", 0..=u64::MAX)?;
         slf.as_super().as_super().described(slf.py(), |now| now.set_tile_cache_size(size));
+        Ok(())
     }
 
     /// Lets the decoded tiles go.

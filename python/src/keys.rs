@@ -9,6 +9,7 @@ use pyo3::types::{PyBool, PyBytes, PyEllipsis, PySlice, PyString, PyTuple};
 use rustfits::{AxisSection, FitsReader, HduId, HduKey, Section};
 
 use crate::hdu::Hdu;
+use crate::numbers::Whole;
 
 /// An HDU key: number, EXTNAME, or (EXTNAME, EXTVER).
 pub(crate) struct Key(pub(crate) HduKey);
@@ -158,7 +159,8 @@ pub(crate) fn lengths(dims: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
     };
     let one = |entry: &Bound<'_, PyAny>| {
         let length = integer(entry).ok_or_else(accepted)??;
-        usize::try_from(length).map_err(|_| PyValueError::new_err(format!("an axis can't have the length {length}")))
+        usize::try_from(length)
+            .map_err(|_| PyValueError::new_err(format!("dims: an axis can't have the length {length}")))
     };
     if integer(dims).is_some() {
         return Ok(vec![one(dims)?]);
@@ -166,11 +168,9 @@ pub(crate) fn lengths(dims: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
     dims.try_iter().map_err(|_| accepted())?.map(|entry| one(&entry?)).collect()
 }
 
-/// A number of rows.
+/// A number of rows: `nrows=`.
 pub(crate) fn row_count(count: &Bound<'_, PyAny>) -> PyResult<u64> {
-    let count = integer(count).ok_or_else(|| PyTypeError::new_err("nrows is a number of rows, an int"))??;
-    u64::try_from(count)
-        .map_err(|_| PyValueError::new_err(format!("nrows is {count}: a table can't have {count} rows")))
+    count.extract::<Whole>()?.within("nrows", 0..=u64::MAX)
 }
 
 /// The name of a file that is opened: a str or an os.PathLike.

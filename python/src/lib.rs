@@ -17,6 +17,7 @@ mod hdu;
 mod header;
 mod keys;
 mod new_hdu;
+mod numbers;
 mod opening;
 mod options;
 mod pickle;
@@ -56,6 +57,8 @@ mod _rustfits {
     use super::block_cache::PyBlockCache;
     #[pymodule_export]
     use super::column_subset::ColumnSubset;
+    #[pymodule_export]
+    use super::compress::check_compression;
     #[pymodule_export]
     use super::compressed_table::CompressedTableHdu;
     #[pymodule_export]

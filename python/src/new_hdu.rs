@@ -7,25 +7,26 @@ use crate::compress::{CompressArgument, QuantizeArgument};
 use crate::hdu::Hdu;
 use crate::header::CardsArgument;
 use crate::keys::lengths;
+use crate::numbers::{Whole, extension_version};
 
 /// What a new image is made of, from the keywords of `write_image` and `create_image_hdu`.
 pub(crate) fn image_options(
     extname: Option<String>,
-    extver: Option<i64>,
-    blank: Option<i128>,
+    extver: Option<Whole>,
+    blank: Option<Whole>,
     header: Option<CardsArgument>,
     before: Option<HduKey>,
     (compress, quantize): (Option<CompressArgument>, Option<QuantizeArgument>),
-) -> ImageOptions {
-    ImageOptions {
+) -> PyResult<ImageOptions> {
+    Ok(ImageOptions {
         name: extname,
-        version: extver,
-        blank,
+        version: extension_version(extver)?,
+        blank: blank.map(Whole::clipped),
         header: header.map(|cards| cards.0),
         before,
         compress: compress.map(|compress| compress.0),
         quantize: quantize.map(|quantize| quantize.0),
-    }
+    })
 }
 
 /// The lengths of axes: one number or several.

@@ -1,9 +1,9 @@
 //! `Remote` and `Timeout`: how remote files are fetched, as users say it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::block_cache::PyBlockCache;
+use crate::numbers::{Number, Whole, optional};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -36,12 +36,10 @@ pub(crate) struct PyTimeout {
 #[pymethods]
 impl PyTimeout {
     #[new]
-    #[pyo3(signature = (*, connect=30.0, idle=60.0, total=None))]
-    fn py_new(connect: f64, idle: f64, total: Option<f64>) -> PyResult<Self> {
-        for seconds in [Some(connect), Some(idle), total].into_iter().flatten() {
-            seconds_of(seconds)?;
-        }
-        Ok(Self { connect, idle, total })
+    #[pyo3(signature = (*, connect=Number(30.0), idle=Number(60.0), total=None), text_signature = "(*, connect=30.0, idle=60.0, total=None)")]
+    fn py_new(connect: Number, idle: Number, total: Option<Number>) -> PyResult<Self> {
+        let timeout = Self { connect: connect.0, idle: idle.0, total: total.map(|total| total.0) };
+        timeout.to_rust().map(|_| timeout)
     }
 
     fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
@@ -61,16 +59,11 @@ impl PyTimeout {
 impl PyTimeout {
     pub(crate) fn to_rust(self) -> PyResult<rustfits::Timeout> {
         Ok(rustfits::Timeout {
-            connect: seconds_of(self.connect)?,
-            idle: seconds_of(self.idle)?,
-            total: self.total.map(seconds_of).transpose()?,
+            connect: Number(self.connect).seconds("connect")?,
+            idle: Number(self.idle).seconds("idle")?,
+            total: self.total.map(|total| Number(total).seconds("total")).transpose()?,
         })
     }
-}
-
-fn seconds_of(seconds: f64) -> PyResult<Duration> {
-    let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero());
-    duration.ok_or_else(|| PyValueError::new_err(format!("timeout={seconds} is not a positive number of seconds")))
 }
 
 /// A number of seconds for connect and idle, or a `Timeout`.
@@ -84,8 +77,9 @@ impl<'py> FromPyObject<'_, 'py> for TimeoutArgument {
         if let Ok(timeout) = timeout.extract::<PyTimeout>() {
             return Ok(Self(timeout));
         }
-        let seconds = timeout.extract::<f64>()?;
-        PyTimeout::py_new(seconds, seconds, None).map(Self)
+        let seconds = timeout.extract::<Number>()?;
+        seconds.seconds("timeout")?;
+        Ok(Self(PyTimeout { connect: seconds.0, idle: seconds.0, total: None }))
     }
 }
 
@@ -198,9 +192,9 @@ impl PyRemote {
         client_cert: Option<CertificateArgument>,
         auth: Option<&Bound<'_, PyAny>>,
         proxy: Option<String>,
-        max_bytes: Option<u64>,
-        block_bytes: Option<u64>,
-        cache_bytes: Option<u64>,
+        max_bytes: Option<Whole>,
+        block_bytes: Option<Whole>,
+        cache_bytes: Option<Whole>,
         cache: Option<PyBlockCache>,
     ) -> PyResult<Self> {
         let fetched = match (ranged, mode.map(mode_of).transpose()?) {
@@ -220,9 +214,9 @@ impl PyRemote {
             CertificateArgument::Two((cert, key)) => ClientCertificate { cert, key: Some(key) },
         });
         let auth = auth.map(auth_of).transpose()?;
-        if block_bytes == Some(0) || max_bytes == Some(0) {
-            return Err(PyValueError::new_err("block_bytes= and max_bytes= must be positive"));
-        }
+        let max_bytes = optional(max_bytes, "max_bytes", 1..=u64::MAX)?;
+        let block_bytes = optional(block_bytes, "block_bytes", 1..=u64::MAX)?;
+        let cache_bytes = optional(cache_bytes, "cache_bytes", 0..=u64::MAX)?;
         let headers = headers
             .map(|headers| headers.iter().map(|(name, value)| Ok((name.extract()?, value.extract()?))).collect());
         let headers: Vec<(String, String)> = headers.unwrap_or_else(|| PyResult::Ok(Vec::new()))?;
@@ -252,10 +246,10 @@ impl PyRemote {
     #[getter]
     fn mode(&self) -> Option<&'static str> {
         match self.fetched {
-            RemoteMode::Whole => None,
             RemoteMode::Ranged => Some("ranged"),
             RemoteMode::Auto => Some("auto"),
             RemoteMode::Stream => Some("stream"),
+            _ => None,
         }
     }
 

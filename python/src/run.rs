@@ -2,17 +2,16 @@
 
 use std::any::{Any, TypeId};
 use std::future::Future;
-use std::pin::Pin;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3_async_runtimes::TaskLocals;
-use pyo3_async_runtimes::generic::{ContextExt, JoinError, Runtime, future_into_py};
 use rustfits::Op;
 
 use crate::error::exception;
@@ -61,22 +60,6 @@ pub(crate) fn wait_apart<T: Send + 'static>(op: Op<T>) -> Option<rustfits::Resul
         }
         result
     })
-}
-
-/// The engine's runtime, as the bridge to asyncio wants it.
-pub(crate) struct EngineRuntime;
-
-/// Why a task of the bridge ended without finishing.
-pub(crate) struct TaskFailure(rustfits::TaskError);
-
-impl JoinError for TaskFailure {
-    fn is_panic(&self) -> bool {
-        self.0.is_panic()
-    }
-
-    fn into_panic(self) -> Box<dyn Any + Send + 'static> {
-        self.0.into_panic().unwrap_or_else(|| Box::new("a task was cancelled"))
-    }
 }
 
 /// The process whose tasks [`UNDER_WAY`] counts: a forked child has none of its parent's.
@@ -135,63 +118,34 @@ pub(crate) fn finish_at_exit(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-type BridgeTask = Pin<Box<dyn Future<Output = Result<(), TaskFailure>> + Send>>;
-
-/// A task, or one that never ends where the runtime can't be started, which `awaitable` has ruled out.
-fn bridged(task: rustfits::Result<rustfits::Task>) -> BridgeTask {
-    match task {
-        Ok(task) => Box::pin(async move { task.await.map_err(TaskFailure) }),
-        Err(_) => Box::pin(std::future::pending()),
-    }
-}
-
-impl Runtime for EngineRuntime {
-    type JoinError = TaskFailure;
-    type JoinHandle = BridgeTask;
-
-    fn spawn<F: Future<Output = ()> + Send + 'static>(future: F) -> BridgeTask {
-        let under_way = UnderWay::begin();
-        bridged(rustfits::spawn(async move {
-            future.await;
-            drop(under_way);
-        }))
-    }
-
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) -> BridgeTask {
-        let under_way = UnderWay::begin();
-        bridged(rustfits::spawn_blocking(move || {
-            work();
-            drop(under_way);
-        }))
-    }
-}
-
-impl ContextExt for EngineRuntime {
-    fn scope<F, R>(_locals: TaskLocals, future: F) -> Pin<Box<dyn Future<Output = R> + Send>>
-    where
-        F: Future<Output = R> + Send + 'static,
-    {
-        Box::pin(future)
-    }
-
-    fn get_task_locals() -> Option<TaskLocals> {
-        None
-    }
-}
-
 static OPERATION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-type StartFuture = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+static RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static SETTLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// Begins an operation when it is called, which a coroutine does once.
+type StartOperation = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<(Bound<'py, PyAny>, Running)> + Send>;
+
+/// Begins an operation when it is called, which a coroutine does once: gives the asyncio future of the result, and what stops the operation.
 #[pyclass(frozen, module = "rustfits._rustfits")]
-struct Start(Mutex<Option<StartFuture>>);
+struct Start(Mutex<Option<StartOperation>>);
 
 #[pymethods]
 impl Start {
-    fn __call__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn __call__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Running)> {
         let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         start.ok_or_else(|| PyRuntimeError::new_err("the operation was begun before"))?(py)
+    }
+}
+
+/// An operation that was begun.
+#[pyclass(frozen, module = "rustfits._rustfits")]
+struct Running(rustfits::Task);
+
+#[pymethods]
+impl Running {
+    /// Stops the operation, and its transfer; nothing where it has ended.
+    fn stop(&self) {
+        self.0.abort();
     }
 }
 
@@ -212,7 +166,7 @@ impl<'py, T: IntoPyObject<'py> + 'static> IntoPyObject<'py> for Answer<T> {
     }
 }
 
-/// A coroutine for a Rust future, which begins when it is awaited; cancelling it drops the future, which stops its transfer.
+/// A coroutine for a Rust future, which begins when it is awaited. Where the coroutine ends before, the future is dropped, which stops its transfer.
 pub(crate) fn awaitable<'py, T>(
     py: Python<'py>,
     future: impl Future<Output = PyResult<T>> + Send + 'static,
@@ -220,13 +174,59 @@ pub(crate) fn awaitable<'py, T>(
 where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
-    let start: StartFuture = Box::new(move |py| {
-        // Raises where no thread can be started: the future would wait for ever.
-        rustfits::spawn(std::future::ready(())).map_err(exception)?;
-        finish_at_exit(py)?;
-        Ok(future_into_py::<EngineRuntime, _, _>(py, async move { future.await.map(Answer) })?.unbind())
-    });
+    let start: StartOperation = Box::new(move |py| begin(py, future));
     OPERATION.import(py, "rustfits._await", "operation")?.call1((Start(Mutex::new(Some(start))),))
+}
+
+/// Begins a future on the engine's threads.
+fn begin<'py, T>(
+    py: Python<'py>,
+    future: impl Future<Output = PyResult<T>> + Send + 'static,
+) -> PyResult<(Bound<'py, PyAny>, Running)>
+where
+    T: for<'a> IntoPyObject<'a> + Send + 'static,
+{
+    finish_at_exit(py)?;
+    let event_loop = RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
+    let waiting = event_loop.call_method0("create_future")?;
+    let (told, event_loop) = (waiting.clone().unbind(), event_loop.unbind());
+    let under_way = UnderWay::begin();
+    let task = rustfits::spawn(async move {
+        let result = AssertUnwindSafe(future).catch_unwind().await.unwrap_or_else(|payload| Err(panicked(&*payload)));
+        // On a thread that may wait for the GIL. What keeps it from being started has kept the engine from running this.
+        let _ = rustfits::spawn_blocking(move || {
+            Python::try_attach(|py| tell(py, &event_loop, &told, result));
+            drop(under_way);
+        });
+    });
+    Ok((waiting, Running(task.map_err(exception)?)))
+}
+
+/// Gives a result to whoever waits for it in an event loop. In one that was closed meanwhile nobody does.
+fn tell<T>(py: Python<'_>, event_loop: &Py<PyAny>, waiting: &Py<PyAny>, result: PyResult<T>)
+where
+    T: for<'a> IntoPyObject<'a> + 'static,
+{
+    let (value, error) = match result.and_then(|value| Answer(value).into_pyobject(py)) {
+        Ok(value) => (value.unbind(), py.None()),
+        Err(error) => (py.None(), error.into_value(py).into_any()),
+    };
+    let settle = SETTLE.import(py, "rustfits._await", "settle");
+    let told =
+        settle.and_then(|settle| event_loop.call_method1(py, "call_soon_threadsafe", (settle, waiting, value, error)));
+    let closed = || event_loop.call_method0(py, "is_closed").and_then(|closed| closed.is_truthy(py)).unwrap_or(false);
+    if let Err(problem) = told
+        && !closed()
+    {
+        problem.write_unraisable(py, None);
+    }
+}
+
+/// The exception for a panic, which is a defect.
+fn panicked(payload: &(dyn Any + Send)) -> PyErr {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    PyRuntimeError::new_err(format!("rustfits has panicked: {}", text.unwrap_or("without a message")))
 }
 
 /// A coroutine for an operation, with its result as the Python object that `convert` makes of it.

@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyString};
 use rustfits::FetchControl;
 
+use crate::numbers::Number;
+
 /// What came of a fetch so far: ``fetch.statistics``.
 #[pyclass(frozen, module = "rustfits")]
 pub(crate) struct FetchStatistics(rustfits::FetchStatistics);
@@ -140,8 +142,8 @@ impl LatencyStatistics {
     }
 
     /// The seconds that so many of a hundred did not exceed, to within a sixteenth; None where there was no answer.
-    fn percentile(&self, percent: f64) -> Option<f64> {
-        self.0.percentile(percent).as_ref().map(Duration::as_secs_f64)
+    fn percentile(&self, percent: Number) -> Option<f64> {
+        self.0.percentile(percent.0).as_ref().map(Duration::as_secs_f64)
     }
 
     fn __repr__(&self) -> String {

@@ -14,6 +14,7 @@ use crate::aio::{Data, Read, Shape};
 use crate::array::Pixels;
 use crate::error::OrRaise;
 use crate::hdu::Hdu;
+use crate::numbers::{Whole, optional};
 use crate::options::RemoteArgument;
 use crate::records::{Structured, record_dtype};
 use crate::run::{UnderWay, finish_at_exit, wait};
@@ -22,9 +23,13 @@ use crate::table_keys::{ChunkSize, ColumnsArgument};
 const ACCEPTED: &str = "a stream is of a name, or of an object whose read() gives bytes";
 
 /// How a stream is read, from the keywords of `stream`.
-pub(crate) fn stream_options(lenient: bool, remote: Option<RemoteArgument>, max_held: Option<u64>) -> StreamOptions {
-    let max_held = max_held.unwrap_or(StreamOptions::default().max_held);
-    StreamOptions { lenient, remote: remote.map(|remote| remote.0), max_held }
+pub(crate) fn stream_options(
+    lenient: bool,
+    remote: Option<RemoteArgument>,
+    max_held: Option<Whole>,
+) -> PyResult<StreamOptions> {
+    let max_held = optional(max_held, "max_held", 0..=u64::MAX)?.unwrap_or(StreamOptions::default().max_held);
+    Ok(StreamOptions { lenient, remote: remote.map(|remote| remote.0), max_held })
 }
 
 /// Where the bytes of a stream come from.
@@ -138,9 +143,9 @@ pub(crate) fn stream(
     source: Origin,
     lenient: bool,
     remote: Option<RemoteArgument>,
-    max_held: Option<u64>,
+    max_held: Option<Whole>,
 ) -> PyResult<PyStream> {
-    let options = stream_options(lenient, remote, max_held);
+    let options = stream_options(lenient, remote, max_held)?;
     let stream = match source {
         Origin::Name(name) => wait(py, FitsStream::open_with(name, options))?,
         Origin::Reader(object) => {
@@ -224,8 +229,8 @@ pub(crate) fn stream_hdu(hdu: StreamHdu, awaited: bool) -> PyClassInitializer<Py
 }
 
 /// What `bands` gives.
-pub(crate) fn bands(hdu: &StreamHdu, bytes: Option<u64>, scale: bool, mask_blank: bool) -> PyResult<ImageBands> {
-    let bands = hdu.bands(bytes).or_raise()?;
+pub(crate) fn bands(hdu: &StreamHdu, bytes: Option<Whole>, scale: bool, mask_blank: bool) -> PyResult<ImageBands> {
+    let bands = hdu.bands(optional(bytes, "bytes", 0..=u64::MAX)?).or_raise()?;
     let bands = if scale { bands } else { bands.unscaled() };
     Ok(if mask_blank { bands.masked() } else { bands })
 }
@@ -307,7 +312,7 @@ impl PyStreamHdu {
     /// scale, mask_blank : bool
     ///     As for `ImageHDU.read`.
     #[pyo3(signature = (bytes=None, *, scale=true, mask_blank=false))]
-    fn bands(&self, bytes: Option<u64>, scale: bool, mask_blank: bool) -> PyResult<BandIterator> {
+    fn bands(&self, bytes: Option<Whole>, scale: bool, mask_blank: bool) -> PyResult<BandIterator> {
         bands(&self.0, bytes, scale, mask_blank).map(Mutex::new).map(BandIterator)
     }
 

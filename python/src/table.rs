@@ -11,6 +11,7 @@ use crate::column_subset::subset;
 use crate::error::OrRaise;
 use crate::hdu::Hdu;
 use crate::keys::row_count;
+use crate::numbers::Whole;
 use crate::pixels::Extending;
 use crate::records::{Row, Single, Structured, record_dtype};
 use crate::run::wait;
@@ -293,7 +294,7 @@ impl AnyTable {
         slf: PyRef<'_, Self>,
         name: &str,
         data: &Bound<'_, PyAny>,
-        position: Option<i64>,
+        position: Option<Whole>,
         after: Option<&Bound<'_, PyAny>>,
         before: Option<&Bound<'_, PyAny>>,
         unit: Option<String>,

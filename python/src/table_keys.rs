@@ -1,11 +1,11 @@
 //! Reads what users put in the brackets of a table, and behind `rows=`, `columns=` and `chunksize=`.
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PySlice;
 use rustfits::{ColumnKey, Rows};
 
 use crate::keys::{integer, integer_array, integer_list, integers, slice_parts, text, unsupported};
+use crate::numbers::Whole;
 
 const ACCEPTED: &str = "a table key is an int, a slice, a list of ints, a column name or a list of names";
 
@@ -35,10 +35,7 @@ impl<'py> FromPyObject<'_, 'py> for ChunkSize {
     type Error = PyErr;
 
     fn extract(size: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let size = integer(&size).ok_or_else(|| unsupported(&size, "chunksize= is a number of rows"))??;
-        u64::try_from(size)
-            .map(Self)
-            .map_err(|_| PyValueError::new_err(format!("chunksize is {size}: it is at least 1")))
+        size.extract::<Whole>()?.within("chunksize", 1..=u64::MAX).map(Self)
     }
 }
 

@@ -13,6 +13,7 @@ use rustfits::{
 use crate::error::OrRaise;
 use crate::hdu::{Collection, Extension, Hdu};
 use crate::header::CardsArgument;
+use crate::numbers::{Whole, of_keyword};
 use crate::pixels::write_collected;
 use crate::table_keys::{RowsArgument, TableKey, column_argument};
 use crate::table_values::{
@@ -241,7 +242,7 @@ pub(crate) fn append(hdu: &Hdu, data: &Bound<'_, PyAny>, names: Option<Vec<Strin
 
 /// Where `insert_column` puts the column, and what it is.
 pub(crate) struct Insertion<'a, 'py> {
-    pub(crate) position: Option<i64>,
+    pub(crate) position: Option<Whole>,
     pub(crate) after: Option<&'a Bound<'py, PyAny>>,
     pub(crate) before: Option<&'a Bound<'py, PyAny>>,
     pub(crate) unit: Option<String>,
@@ -260,12 +261,12 @@ pub(crate) fn insert_column(
 ) -> PyResult<Op<()>> {
     let place = match (insertion.position, insertion.after, insertion.before) {
         (None, None, None) => ColumnPlace::Last,
-        (Some(position), None, None) => ColumnPlace::At(position),
-        (None, Some(after), None) => ColumnPlace::After(column_argument(after)?),
-        (None, None, Some(before)) => ColumnPlace::Before(column_argument(before)?),
+        (Some(position), None, None) => ColumnPlace::At(position.within("position", i64::MIN..=i64::MAX)?),
+        (None, Some(after), None) => ColumnPlace::After(of_keyword("after", after, column_argument)?),
+        (None, None, Some(before)) => ColumnPlace::Before(of_keyword("before", before, column_argument)?),
         _ => return Err(PyTypeError::new_err("a column has one place: give position=, after= or before=")),
     };
-    let array_type = insertion.inner_dtype.map(inner_code).transpose()?;
+    let array_type = insertion.inner_dtype.map(|dtype| of_keyword("inner_dtype", dtype, inner_code)).transpose()?;
     let kind = if array_type.is_some() { CellsFor::Variable } else { CellsFor::New };
     let values = declared_column(name, data, kind)?;
     let options = ColumnOptions {

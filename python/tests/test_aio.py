@@ -416,6 +416,44 @@ def test_a_program_that_ends_at_once_ends_well(loopback):
         subprocess.run([sys.executable, "-c", SHORT, str(loopback.root / "a.fits")], timeout=60, check=True)
 
 
+CLOSED = """
+import asyncio, gc, sys, weakref
+from rustfits import aio
+
+class Named:
+    pass
+
+async def main(path):
+    held = Named()
+    reads = [asyncio.ensure_future(read_with(held, path)) for _ in range(20)]
+    await asyncio.sleep(0)
+    return reads, weakref.ref(held)
+
+async def read_with(held, path):
+    return await aio.read(path), held
+
+loop = asyncio.new_event_loop()
+reads, held = loop.run_until_complete(main(sys.argv[1]))
+loop.close()
+for read in reads:
+    read._log_destroy_pending = False
+del reads, read
+# An engine's thread gives back what it held when it finds the loop closed.
+other = asyncio.new_event_loop()
+while held() is not None:
+    other.run_until_complete(aio.read_header(sys.argv[1]))
+    gc.collect()
+other.close()
+print("all gone")
+"""
+
+
+def test_a_loop_that_is_closed_while_reads_run_is_quiet(loopback):
+    words = [sys.executable, "-c", CLOSED, str(loopback.root / "a.fits")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("all gone\n", "")
+
+
 async def test_chunks_of_a_table_that_has_grown(tmp_path):
     async with aio.FITS(tmp_path / "a.fits", "w+") as file:
         table = await file.write_table({"a": np.arange(5)})

@@ -271,7 +271,7 @@ def test_tiles_are_kept_for_the_next_section(tmp_path):
             assert np.array_equal(masked.mask, data[3:9, 2:7].astype("i2") == -5)
             same(file[2][3:9, 2:7], data[3:9, 2:7].astype("i2"))
         assert file[2].tile_cache_used == 6 * 2000 + 6 * 3000
-        with pytest.raises(OverflowError):
+        with pytest.raises(ValueError, match="size is -1"):
             hdu.set_tile_cache_size(-1)
         last = file[2]
     assert last.tile_cache_used == 0

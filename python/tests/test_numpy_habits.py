@@ -72,9 +72,9 @@ def test_lengths_that_are_no_integers(fits, dims):
 
 
 def test_a_negative_number_of_rows(fits):
-    with pytest.raises(ValueError, match="-3 rows"):
+    with pytest.raises(ValueError, match="nrows is -3"):
         fits.create_table_hdu([("a", "i4")], -3)
-    with pytest.raises(ValueError, match="-3 rows"):
+    with pytest.raises(ValueError, match="nrows is -3"):
         fits.create_ascii_table_hdu([("a", "i4")], -3)
 
 

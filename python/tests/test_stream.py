@@ -17,7 +17,7 @@ from astropy.io import fits as astropy_fits
 from conftest import hdu_bytes, raw_file
 
 import rustfits
-from rustfits import aio
+from rustfits import _await, aio
 
 IMAGE = np.arange(3 * 50 * 40, dtype="f4").reshape(3, 50, 40)
 TABLE = np.array([(n, n / 7, f"row {n}", [n, -n]) for n in range(1000)], dtype="i4,f8,U8,2i2")
@@ -322,3 +322,10 @@ def test_a_forgotten_stream_stops_its_transfer(content, loopback):
             break
         threading.Event().wait(0.05)
     assert len(os.listdir("/proc/self/fd")) <= before + 5
+
+
+def test_a_read_that_is_dropped_before_it_begins_is_quiet(recwarn):
+    for ask in (_await.read, _await.following):
+        ask(io.BytesIO(b"bytes"), 5)
+    gc.collect()
+    assert not recwarn.list

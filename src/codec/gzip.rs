@@ -22,10 +22,7 @@ thread_local! {
     static COMPRESSOR: RefCell<Option<(u8, Compressor)>> = const { RefCell::new(None) };
 }
 
-/// The highest level of compression.
-pub(crate) const HIGHEST_LEVEL: u8 = 12;
-
-/// Appends the bytes as one gzip member to `output`; `level` is from 1, the fastest, to [`HIGHEST_LEVEL`].
+/// Appends the bytes as one gzip member to `output`; `level` is from 1, the fastest, to [`HIGHEST_GZIP_LEVEL`](crate::compression::HIGHEST_GZIP_LEVEL).
 pub(crate) fn encode(bytes: &[u8], level: u8, output: &mut Vec<u8>) -> Result<()> {
     COMPRESSOR.with_borrow_mut(|kept| {
         let fresh = kept.take().filter(|(kept, _)| *kept == level).map_or_else(

@@ -29,8 +29,6 @@ pub(crate) const EXPANSION: u64 = 1 << 14;
 pub(crate) const MOST_OF_FILE: u64 = 1 << 16;
 /// The least rows and columns of a tile that other software takes.
 pub(crate) const SHORTEST_SIDE: usize = 4;
-/// The largest scale; beyond it nothing is left of 32-bit pixels.
-pub(crate) const LARGEST_SCALE: f64 = (1 << 30) as f64;
 /// Coefficients of up to so many bits, times the scale, are restored in 32 bits without overflow.
 const MOST_NARROW_BITS: u32 = 26;
 /// A coefficient of more bits can't come from pixels of 32 bits.

@@ -14,6 +14,13 @@ use crate::error::Result;
 #[derive(Debug)]
 pub struct Task(JoinHandle<()>);
 
+impl Task {
+    /// Has the future dropped where it is; nothing where it has ended.
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+}
+
 /// Why a [`Task`] ended without finishing.
 #[derive(Debug)]
 pub struct TaskError(tokio::task::JoinError);

@@ -113,6 +113,7 @@ impl Download {
 
 /// What is checked of each file before it gets its name, besides the length that the server gave and what a [`Download`] says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verify {
     /// Nothing.
     Nothing,

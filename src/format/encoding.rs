@@ -98,18 +98,20 @@ impl Encoding {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) with the first value that has none.
     pub(crate) fn check(&self, values: &[u8], mask: Option<&[u8]>, place: impl Fn(usize) -> String) -> Result<()> {
+        // A value without an axis has no place.
+        let shown = |place: String| if place == "[]" { String::new() } else { format!(" at {place}") };
         match self.first_misfit(values, mask) {
             None => Ok(()),
             Some(Misfit::Masked(index)) => Err(Error::argument(format!(
-                "the pixel at {} is masked, and the header has no BLANK that could stand for it: fill it, or create the image with blank=",
-                place(index)
+                "the pixel{} is masked, and the header has no BLANK that could stand for it: fill it, or create the image with blank=",
+                shown(place(index))
             ))),
             Some(Misfit::Value(index, value)) => {
                 let hint = if value == "NaN" { " (an integer image has no NaN, and this one no BLANK)" } else { "" };
                 let wanted = self.described("BSCALE", "BZERO");
                 Err(Error::argument(format!(
-                    "the value {value} at {} does not fit {wanted}{hint}; nothing was written",
-                    place(index)
+                    "the value {value}{} does not fit {wanted}{hint}; nothing was written",
+                    shown(place(index))
                 )))
             }
         }

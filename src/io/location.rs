@@ -53,6 +53,9 @@ fn parse_name(name: &Path) -> Result<Location> {
     let Some(text) = name.to_str() else {
         return parse_bytes_that_are_not_text(name);
     };
+    if text.is_empty() {
+        return Err(Error::argument("the name of the file is empty: give a path or a URL"));
+    }
     if text == "-" {
         return Err(Error::unsupported(
             "'-' (standard input or output) is not supported: read the bytes yourself and use from_bytes, \

@@ -19,6 +19,7 @@ mod memory;
 mod netrc;
 mod part_file;
 mod partial;
+pub(crate) mod remedy;
 pub(crate) mod replacement;
 mod segments;
 mod sink;

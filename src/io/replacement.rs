@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
 use super::abandoned;
+use super::remedy::unmade;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The file that is being built. Dropping it removes it.
@@ -30,7 +31,8 @@ impl Replacement {
         let metadata = target.metadata()?;
         let directory = target.parent().ok_or_else(|| Error::argument("the path has no directory"))?;
         let prefix = abandoned::prefix();
-        let file = Builder::new().prefix(&prefix).suffix(abandoned::suffix()).tempfile_in(directory)?;
+        let file = Builder::new().prefix(&prefix).suffix(abandoned::suffix()).tempfile_in(directory);
+        let file = file.map_err(|error| unmade(&error, path))?;
         #[cfg(unix)]
         take_over(&target, &metadata, file.as_file())?;
         Ok(Self { file, target, permissions: Some(metadata.permissions()) })
@@ -53,7 +55,8 @@ impl Replacement {
         // What a new file is given, less the umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        Ok(Self { file: builder.tempfile_in(directory)?, target, permissions: None })
+        let file = builder.tempfile_in(directory).map_err(|error| unmade(&error, path))?;
+        Ok(Self { file, target, permissions: None })
     }
 
     /// Where the new file is until it takes its place.

@@ -5,7 +5,7 @@ use super::table::TileStorage;
 use crate::codec::quantize::{self, BLANK_VALUE, Dither, Float, Quantization, Step};
 use crate::codec::rice::RiceInteger;
 use crate::codec::{gzip, hcompress, noise, plio, rice};
-use crate::compression::{Algorithm, Dithering, Quantize};
+use crate::compression::{Algorithm, Dithering, LARGEST_SCALE, Quantize};
 use crate::error::{Error, Result};
 use crate::format::DataType;
 use crate::format::endian::swap_in_place;
@@ -206,7 +206,7 @@ impl TileEncoder {
 
     fn hcompress(&self, scale: f64, row_len: usize, output: &mut Vec<u8>) -> Result<()> {
         let scale = if scale > 0.0 { noise::sigma(&self.integers, row_len) * scale } else { -scale };
-        hcompress::encode(&self.integers, row_len, scale.round().min(hcompress::LARGEST_SCALE) as u32, output)
+        hcompress::encode(&self.integers, row_len, scale.round().min(LARGEST_SCALE) as u32, output)
     }
 
     /// Packs the integers that floats were quantized to.

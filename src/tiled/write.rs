@@ -7,8 +7,8 @@ use super::packing::NOISE_LEVEL;
 use super::plane_shape;
 use super::scratch::Scratch;
 use super::table::TileStorage;
+use crate::codec::plio;
 use crate::codec::quantize::{BLANK_VALUE, Dither};
-use crate::codec::{gzip, hcompress, plio};
 use crate::compression::{Algorithm, Compression, HeapFormat, Quantize};
 use crate::edit::LARGEST_P;
 use crate::error::{Error, Result, ResultExt};
@@ -341,19 +341,11 @@ impl TileRows {
 
 /// Checks that the algorithm can pack pixels of this type.
 fn check_type(algorithm: Algorithm, given: DataType, quantized: bool) -> Result<()> {
+    algorithm.check()?;
     let name = algorithm.name();
     let code = given.code();
     match algorithm {
-        Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } if !(1..=gzip::HIGHEST_LEVEL).contains(&level) => {
-            Err(Error::argument(format!("level {level} of gzip is not from 1 to {}", gzip::HIGHEST_LEVEL)))
-        }
         Algorithm::Gzip1 { .. } | Algorithm::Gzip2 { .. } | Algorithm::NoCompress => Ok(()),
-        Algorithm::Rice1 { block_size } if !(1..=256).contains(&block_size) => {
-            Err(Error::argument(format!("blocksize {block_size} is not from 1 to 256; the standard has 16 and 32")))
-        }
-        Algorithm::Hcompress1 { scale, .. } if scale.is_nan() || scale.abs() > hcompress::LARGEST_SCALE => {
-            Err(Error::argument(format!("scale {scale} of HCOMPRESS_1 is no number from -2^30 to 2^30")))
-        }
         _ if given.is_float() && !quantized => Err(Error::argument(format!(
             "{name} packs integers, and the image is {code}: give quantize=, which loses digits, or use GZIP_2, which keeps all"
         ))),
@@ -379,13 +371,7 @@ fn check_quantize(quantize: Quantize, algorithm: Algorithm, stored: DataType) ->
     if algorithm == Algorithm::Plio1 {
         return refused("PLIO_1 is for masks and not for quantized floats: use RICE_1".to_owned());
     }
-    if !quantize.level.is_finite() || quantize.level == 0.0 {
-        return refused(format!("level {} is no number of steps, nor a width: it is 0 or not finite", quantize.level));
-    }
-    if quantize.seed > 10_000 {
-        return refused(format!("seed {} is not from 0 to 10000", quantize.seed));
-    }
-    Ok(())
+    quantize.check()
 }
 
 /// The lengths of a tile; none is longer than the axis.

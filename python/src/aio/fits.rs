@@ -17,6 +17,7 @@ use crate::hdu::Hdu;
 use crate::header::CardsArgument;
 use crate::keys::{HduArgument, Key, file_name, row_count};
 use crate::new_hdu::{Dims, copy_of, image_options};
+use crate::numbers::{Whole, extension_version};
 use crate::opening::{Handle, Mode, Opening, open_bytes, warn};
 use crate::options::RemoteArgument;
 use crate::pixels::PixelArgument;
@@ -230,15 +231,15 @@ impl AioFits {
         py: Python<'py>,
         data: PixelArgument,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         compress: Option<CompressArgument>,
         quantize: Option<QuantizeArgument>,
-        blank: Option<i128>,
+        blank: Option<Whole>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let compress = (compress, quantize);
-        let options = image_options(extname, extver, blank, header, self.place(before)?, compress);
+        let options = image_options(extname, extver, blank, header, self.place(before)?, compress)?;
         self.added(py, self.writer()?.write_image_values(data.0, options))
     }
 
@@ -251,15 +252,15 @@ impl AioFits {
         dtype: &Bound<'py, PyAny>,
         dims: Dims,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         compress: Option<CompressArgument>,
         quantize: Option<QuantizeArgument>,
-        blank: Option<i128>,
+        blank: Option<Whole>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let compress = (compress, quantize);
-        let options = image_options(extname, extver, blank, header, self.place(before)?, compress);
+        let options = image_options(extname, extver, blank, header, self.place(before)?, compress)?;
         self.added(py, self.writer()?.create_image(data_type_of(dtype)?, dims.shape(), options))
     }
 
@@ -289,13 +290,13 @@ impl AioFits {
         data: &Bound<'py, PyAny>,
         names: Option<Vec<String>>,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         units: Option<UnitsArgument<'py>>,
         var_dtypes: Option<Bound<'py, PyDict>>,
         bit_columns: Option<Vec<String>>,
         heap_format: Option<HeapFormatArgument>,
         compress: Option<TableCompressArgument>,
-        ztilelen: Option<i64>,
+        ztilelen: Option<Whole>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -304,7 +305,7 @@ impl AioFits {
         let formats = None;
         let table = NewTable {
             extname,
-            extver,
+            extver: extension_version(extver)?,
             units,
             var_dtypes,
             bit_columns,
@@ -326,13 +327,13 @@ impl AioFits {
         dtype: &Bound<'py, PyAny>,
         #[pyo3(from_py_with = row_count)] nrows: u64,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         units: Option<UnitsArgument<'py>>,
         var_dtypes: Option<Bound<'py, PyDict>>,
         bit_columns: Option<Vec<String>>,
         heap_format: Option<HeapFormatArgument>,
         compress: Option<TableCompressArgument>,
-        ztilelen: Option<i64>,
+        ztilelen: Option<Whole>,
         header: Option<CardsArgument>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -341,7 +342,7 @@ impl AioFits {
         let formats = None;
         let table = NewTable {
             extname,
-            extver,
+            extver: extension_version(extver)?,
             units,
             var_dtypes,
             bit_columns,
@@ -363,11 +364,12 @@ impl AioFits {
         dtype: &Bound<'py, PyAny>,
         #[pyo3(from_py_with = row_count)] nrows: u64,
         extname: Option<String>,
-        extver: Option<i64>,
+        extver: Option<Whole>,
         units: Option<UnitsArgument<'py>>,
         formats: Option<Bound<'py, PyDict>>,
         before: Option<HduArgument>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let extver = extension_version(extver)?;
         let table = NewTable { extname, extver, units, formats, before: self.place(before)?, ..NewTable::default() };
         self.added(py, table.create_ascii(&self.writer()?, dtype, nrows)?)
     }

@@ -10,6 +10,7 @@ use crate::compressed_table::CompressedTableHdu;
 use crate::error::OrRaise;
 use crate::hdu::{CompressedImageHdu, Hdu, ImageHdu, read_section};
 use crate::keys::{SectionKey, row_count};
+use crate::numbers::Whole;
 use crate::pixels::{PixelArgument, StartArgument, extend, set_section, write_data};
 use crate::records::{Row, Single, Structured};
 use crate::run::{await_op, awaitable};
@@ -245,7 +246,7 @@ macro_rules! awaitable_table {
                 slf: PyRef<'py, Self>,
                 name: &str,
                 data: &Bound<'py, PyAny>,
-                position: Option<i64>,
+                position: Option<Whole>,
                 after: Option<&Bound<'py, PyAny>>,
                 before: Option<&Bound<'py, PyAny>>,
                 unit: Option<String>,

@@ -205,6 +205,11 @@ impl Selector {
         await_op(py, self.reader.writer().or_raise()?.repack(self.key.clone()), |()| ())
     }
 
+    fn __repr__(&self) -> String {
+        let name = self.reader.name();
+        format!("<an HDU of {name} that was not looked up: await it; for a task asyncio.ensure_future() takes it>")
+    }
+
     // Without it Python would ask for [0], [1], ... without end, as nothing is read before it is awaited.
     fn __iter__(&self) -> PyResult<Py<PyAny>> {
         Err(PyTypeError::new_err("the HDU was not looked up yet: `hdu = await fits[key]`, then `async for row in hdu`"))

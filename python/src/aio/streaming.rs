@@ -15,6 +15,7 @@ use rustfits::{FitsStream, ImageBands, Op, StreamHdu, StreamOptions, StreamedRow
 
 use crate::array::Pixels;
 use crate::error::{OrRaise, exception};
+use crate::numbers::Whole;
 use crate::options::RemoteArgument;
 use crate::records::Structured;
 use crate::run::{UnderWay, awaitable};
@@ -102,13 +103,14 @@ pub(crate) fn stream(
     source: Origin,
     lenient: bool,
     remote: Option<RemoteArgument>,
-    max_held: Option<u64>,
-) -> AioStream {
+    max_held: Option<Whole>,
+) -> PyResult<AioStream> {
     let name = match &source {
         Origin::Name(name) => name.to_string_lossy().into_owned(),
         Origin::Reader(_) => "<stream>".to_owned(),
     };
-    AioStream { name, state: Mutex::new(State::Named(source, Box::new(stream_options(lenient, remote, max_held)))) }
+    let options = stream_options(lenient, remote, max_held)?;
+    Ok(AioStream { name, state: Mutex::new(State::Named(source, Box::new(options))) })
 }
 
 /// A FITS file that is read from its first byte to its last: an asynchronous iterator of its HDUs. Made by `rustfits.aio.stream`.
@@ -216,7 +218,7 @@ pub(crate) struct AioStreamHdu;
 impl AioStreamHdu {
     /// Iterates over an image in bands: `async for`. Parameters as in the blocking class.
     #[pyo3(signature = (bytes=None, *, scale=true, mask_blank=false))]
-    fn bands(slf: PyRef<'_, Self>, bytes: Option<u64>, scale: bool, mask_blank: bool) -> PyResult<BandStream> {
+    fn bands(slf: PyRef<'_, Self>, bytes: Option<Whole>, scale: bool, mask_blank: bool) -> PyResult<BandStream> {
         bands(&slf.as_super().0, bytes, scale, mask_blank).map(Mutex::new).map(BandStream)
     }
 

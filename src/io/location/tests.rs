@@ -25,7 +25,6 @@ fn names_without_a_scheme_are_paths() {
         "dir/http://x",
         "1x://y",
         "://x",
-        "",
         "a%20b.fits",
         "image.fits[1]",
         "é.fits",
@@ -65,6 +64,7 @@ fn file_names_that_are_refused() {
         ("file://localhost", "three slashes"),
         ("file:///a%00b", "NUL"),
         ("a\0b", "NUL"),
+        ("", "the name of the file is empty"),
     ] {
         let (kind, message) = refusal(name);
         assert_eq!(kind, ErrorKind::Argument, "{name}");

@@ -1,7 +1,6 @@
 //! Which algorithm packs a column of a new compressed table: the one that was asked for, or the one that suits its type (FITS 4.0 §10.3.5).
 
 use super::packing::{Packer, Packing, RICE_BLOCK};
-use crate::codec::gzip;
 use crate::compression::{Algorithm, GZIP_LEVEL, TableCompression};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::DataType;
@@ -82,10 +81,8 @@ fn exactly(column: &Column, algorithm: Algorithm) -> Result<Packer> {
 
 /// Whether tables are packed with it at all.
 fn check(algorithm: Algorithm) -> Result<()> {
+    algorithm.check()?;
     match algorithm {
-        Algorithm::Gzip1 { level } | Algorithm::Gzip2 { level } if !(1..=gzip::HIGHEST_LEVEL).contains(&level) => {
-            Err(Error::argument(format!("level {level} of gzip is not from 1 to {}", gzip::HIGHEST_LEVEL)))
-        }
         Algorithm::Rice1 { block_size } if block_size != RICE_BLOCK => Err(Error::argument(format!(
             "blocksize {block_size}: the headers of compressed tables have no place for another than {RICE_BLOCK}"
         ))),
