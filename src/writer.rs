@@ -7,11 +7,11 @@ use ndarray::{ArrayBase, Data, Dimension};
 
 use crate::compression::{Compression, Quantize};
 use crate::directory::{Directory, HduEntry, HduKey, placed};
-use crate::edit::{Extended, HeaderChange, OldHdu, Pixels, with_headers};
+use crate::edit::{Extended, HeaderChange, OldHdu, Pixels, last_block, with_headers};
 use crate::engine::{Op, Watch};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::file::{OpenFile, Source};
-use crate::format::{DataType, Element, Header};
+use crate::format::{BLOCK_BYTES, DataType, Element, Header};
 use crate::image::{NewImage, NewPixels, Section};
 use crate::image_writer::PixelValues;
 use crate::io::location::{display, is_gzip_name, parse, refuse_writing};
@@ -401,7 +401,7 @@ impl Changer {
         let shared = Arc::clone(self);
         Op::edit(move || {
             let mut target = shared.target_as_it_is()?;
-            shared.write_staged(&mut target, &mut shared.file.directory())?;
+            shared.settle(&mut target)?;
             shared.file.to_bytes().wait()
         })
     }
@@ -551,9 +551,23 @@ impl Changer {
         Ok(())
     }
 
+    /// Writes what waits, and fills the last block of a file that came without all of it and was changed.
+    fn settle(&self, target: &mut Target) -> Result<()> {
+        let mut directory = self.file.directory();
+        self.write_staged(target, &mut directory)?;
+        let source = target.source();
+        if !target.is_changed() || source.len().is_multiple_of(BLOCK_BYTES) {
+            return Ok(());
+        }
+        let last = directory.last_layout(&*source)?;
+        let filled =
+            last.and_then(|layout| last_block(layout, source.len())).map_or(Ok(()), |plan| target.carry_out(plan));
+        filled.in_file(self.file.name())
+    }
+
     fn flush(&self, target: &mut Target, durable: bool) -> Result<()> {
         if target.check_usable().is_ok() {
-            self.write_staged(target, &mut self.file.directory())?;
+            self.settle(target)?;
         }
         target.flush(durable).in_file(self.file.name())
     }
