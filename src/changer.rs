@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::directory::{Directory, HduEntry, HduKey, placed};
-use crate::edit::{Extended, HeaderChange, OldHdu, with_headers};
+use crate::edit::{Extended, HeaderChange, OldHdu, last_block, with_headers};
 use crate::engine::Op;
 use crate::error::{Result, ResultExt};
 use crate::file::{OpenFile, Source};
-use crate::format::Header;
+use crate::format::{BLOCK_BYTES, Header};
 use crate::reader::FitsReader;
 use crate::source::{EditPlan, ReadAt};
 use crate::target::{Place, Target};
@@ -49,7 +49,7 @@ impl Changer {
         let shared = Arc::clone(self);
         Op::edit(move || {
             let mut target = shared.target_as_it_is()?;
-            shared.write_staged(&mut target, &mut shared.file.directory())?;
+            shared.settle(&mut target)?;
             shared.file.to_bytes().wait()
         })
     }
@@ -235,9 +235,23 @@ impl Changer {
         Ok(())
     }
 
+    /// Writes what waits, and fills the last block of a file that came without all of it and was changed.
+    fn settle(&self, target: &mut Target) -> Result<()> {
+        let mut directory = self.file.directory();
+        self.write_staged(target, &mut directory)?;
+        let source = target.source();
+        if !target.is_changed() || source.len().is_multiple_of(BLOCK_BYTES) {
+            return Ok(());
+        }
+        let last = directory.last_layout(&*source)?;
+        let filled =
+            last.and_then(|layout| last_block(layout, source.len())).map_or(Ok(()), |plan| target.carry_out(plan));
+        filled.in_file(self.file.name())
+    }
+
     fn flush(&self, target: &mut Target, durable: bool) -> Result<()> {
         if target.check_usable().is_ok() {
-            self.write_staged(target, &mut self.file.directory())?;
+            self.settle(target)?;
         }
         target.flush(durable).in_file(self.file.name())
     }

@@ -140,6 +140,11 @@ impl Target {
         }
     }
 
+    /// Whether something was changed here, and by nobody else since.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.changed && self.check_unchanged().is_ok()
+    }
+
     /// Carries out a plan. Where it moves something the source is another one afterwards: readers that still have the old one see the file as it
     /// was.
     pub(crate) fn carry_out(&mut self, plan: EditPlan<'_>) -> Result<()> {

@@ -134,6 +134,12 @@ impl Directory {
         Ok(self.count(source)? == index + 1)
     }
 
+    /// Where the last HDU that can be read lies.
+    pub(crate) fn last_layout(&mut self, source: &dyn ReadAt) -> Result<Option<&HduLayout>> {
+        self.count(source)?;
+        Ok(self.hdus.last().map(|hdu| &hdu.layout))
+    }
+
     /// Notes that an HDU has another header and another length, and that what follows it has moved as far. `table`: its columns, where they are known.
     pub(crate) fn replace(
         &mut self,

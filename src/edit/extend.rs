@@ -114,6 +114,17 @@ pub(super) fn fill_of(kind: HduKind) -> u8 {
     if kind == HduKind::AsciiTable { b' ' } else { 0 }
 }
 
+/// What a file of this length lacks of the block that its last HDU's data end in, where they are all there.
+pub(crate) fn last_block(last: &HduLayout, file_len: u64) -> Option<EditPlan<'static>> {
+    let data_end = last.data_start.checked_add(last.data_len)?;
+    let missing = usize::try_from(last.end().checked_sub(file_len)?).ok()?;
+    if file_len < data_end || missing == 0 {
+        return None;
+    }
+    let content = Content::Bytes(vec![fill_of(last.kind); missing]);
+    Some(EditPlan::InPlace(vec![Step::Write { at: file_len, content }]))
+}
+
 /// Room first, then data, then the header: a kill leaves the HDU as it was, its last block whole. `ends`, of the last HDU: where it ends and
 /// will end.
 fn in_place<'p>(
