@@ -89,7 +89,7 @@ fn open_remote(location: Location, options: OpenOptions) -> Op<OpenFile> {
         let fetching = Fetching {
             client: engine()?.http(),
             remote: &remote,
-            retry: &RetryPolicy::none(),
+            retry: &RetryPolicy::brief(),
             budget: &Unlimited,
             traffic: &FREE,
         };

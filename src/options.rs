@@ -28,6 +28,10 @@ pub struct OpenOptions {
 
 /// How a remote file is fetched.
 ///
+/// What may succeed (a broken connection, a time limit, a short body, statuses 408, 425, 429 and 5xx) is asked for again after a fraction of a second, or
+/// after what `Retry-After` says, up to 10 s: a range three times in all, a whole file, which goes on where it broke, until three attempts in a
+/// row bring nothing. A fetch of many files has a number of its own, [`FetchOptions::retries`](crate::FetchOptions::retries).
+///
 /// # Examples
 ///
 /// ```

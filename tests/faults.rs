@@ -13,7 +13,9 @@ use rustfits::{
     Download, DownloadOptions, ErrorKind, FetchOptions, FetchOutcome, FetchQueue, Fetcher, FetcherBuilder, FitsReader,
     OpenOptions, RemoteMode,
 };
-use rustfits_loopback::{Authority, BlackHole, CertificateKind, FaultProxy, HttpOptions, HttpServer, WireFault};
+use rustfits_loopback::{
+    Authority, BlackHole, CertificateKind, FaultProxy, FtpFault, FtpOptions, HttpOptions, HttpServer, WireFault,
+};
 use sha2::{Digest, Sha256};
 
 const RETRIES: u32 = 2;
@@ -157,6 +159,9 @@ struct Scene {
     name: String,
 }
 
+/// How often a plain open asks where nothing comes.
+const PLAIN_ATTEMPTS: u32 = 3;
+
 impl Scene {
     fn new(row: &Row, authority: &Authority, pem: &Path) -> Self {
         let options = HttpOptions::new();
@@ -258,7 +263,7 @@ fn downloaded(row: &Row, authority: &Authority, pem: &Path) {
 
 /// Whether a file that comes whole in some attempts has to come by ranges, too: each of them is asked for again.
 fn comes_by_ranges(row: &Row) -> bool {
-    // What says something else of the file than before; and what has no ranges: a plain open asks for a whole file once.
+    // What says something else of the file than before; and what has no ranges.
     let other = ["norange", "etag_changes", "gzip_encoding"].iter().any(|word| row.words.contains(word))
         || row.wire.iter().any(|fault| matches!(fault, WireFault::Replace(..)));
     matches!(row.expected, Comes(_)) && !other
@@ -283,6 +288,76 @@ fn by_ranges(row: &Row, authority: &Authority, pem: &Path) {
                 assert!(shown.contains("/a.fits") && !shown.contains("hidden"), "{}: {shown}", scene.name);
                 assert!(!comes_by_ranges(row), "{} {mode:?}: {shown}", scene.name);
             }
+        }
+    }
+}
+
+/// Opened whole, at once or while it comes: as a fetch with so many attempts, but that attempts which bring something new don't count.
+fn opened_whole(row: &Row, authority: &Authority, pem: &Path) {
+    for mode in [RemoteMode::Whole, RemoteMode::Stream] {
+        let mut scene = Scene::new(row, authority, pem);
+        scene.options.remote.as_mut().unwrap().mode = mode;
+        let (url, options) = (scene.with_login(), scene.options.clone());
+        let opened = promptly(move || {
+            let fits = FitsReader::open_with(url, options).wait()?;
+            fits.to_bytes().wait()
+        });
+        let name = format!("{} {mode:?}", scene.name);
+        // What is read while it comes has the length that the server said first.
+        let lied = mode == RemoteMode::Stream && row.wire.iter().any(|fault| matches!(fault, WireFault::Replace(..)));
+        let expected = if lied && matches!(row.expected, Comes(_)) { NotWrong } else { row.expected };
+        match (expected, &opened) {
+            (Comes(_), Ok(bytes)) => assert!(*bytes == sample(), "{name}"),
+            (Fails(kind, attempts), Err(error)) => {
+                assert_eq!(error.kind(), kind, "{name}: {error}");
+                assert!(
+                    attempts == PLAIN_ATTEMPTS || scene.proxy.connections().accepted <= u64::from(attempts),
+                    "{name}"
+                );
+            }
+            // The last fault of the row is over with the last attempt that brought something.
+            (Fails(_, PLAIN_ATTEMPTS), Ok(bytes)) => assert!(row.wire.len() > 1 && *bytes == sample(), "{name}"),
+            (IsShort, Ok(bytes)) => assert!(bytes.len() < sample().len(), "{name}"),
+            (IsShort, Err(error)) => assert_eq!(error.kind(), ErrorKind::Truncated, "{name}: {error}"),
+            (Differs, Ok(bytes)) => assert!(*bytes != sample() && bytes.len() == sample().len(), "{name}"),
+            (NotWrong, came) => assert!(came.as_ref().is_ok_and(|bytes| *bytes == sample()) || came.is_err(), "{name}"),
+            (expected, Err(error)) => panic!("{name}: {expected:?}, but {error}"),
+            (expected, Ok(bytes)) => panic!("{name}: {expected:?}, but {} bytes came", bytes.len()),
+        }
+        if let Err(error) = &opened {
+            let shown = format!("{error} {error:?}");
+            assert!(
+                shown.contains("/a.fits") && !shown.contains("hidden") && !shown.contains("ann"),
+                "{name}: {shown}"
+            );
+        }
+        eventually(&name, || scene.proxy.connections().open <= 1);
+    }
+}
+
+/// In whichever way a file is opened: what may succeed is tried three times in all, and what may not once.
+#[test]
+fn a_plain_open_makes_as_many_attempts_in_each_way() {
+    for mode in [RemoteMode::Whole, RemoteMode::Stream, RemoteMode::Ranged, RemoteMode::Auto] {
+        for (words, attempts) in [("status=503", PLAIN_ATTEMPTS), ("status=404", 1), ("stall_head", PLAIN_ATTEMPTS)] {
+            let server = HttpServer::start();
+            server.put("/a.fits", sample());
+            let url = server.url(&format!("/a.fits?{words}"));
+            let options = with_remote(|remote| (remote.mode, remote.timeout) = (mode, limits(300)));
+            let opened = promptly(move || FitsReader::open_with(url, options).wait());
+            assert!(opened.is_err(), "{words} {mode:?}");
+            assert_eq!(server.requests().len(), attempts as usize, "{words} {mode:?}");
+        }
+    }
+    for mode in [RemoteMode::Whole, RemoteMode::Stream, RemoteMode::Auto] {
+        for (fault, attempts) in [(FtpFault::Busy, PLAIN_ATTEMPTS), (FtpFault::FileMissing, 1)] {
+            let server = FtpOptions::new().start_scripted(std::slice::from_ref(&fault));
+            server.put("/a.fits", sample());
+            let url = server.url("/a.fits");
+            let opened = promptly(move || FitsReader::open_with(url, with_remote(|remote| remote.mode = mode)).wait());
+            // The third connection is let in.
+            assert_eq!(opened.is_ok(), fault == FtpFault::Busy, "{fault:?} {mode:?}");
+            assert_eq!(server.connections().accepted, u64::from(attempts), "{fault:?} {mode:?}");
         }
     }
 }
@@ -359,6 +434,7 @@ fn every_fault() {
                     fetched(row, authority, pem);
                     downloaded(row, authority, pem);
                     by_ranges(row, authority, pem);
+                    opened_whole(row, authority, pem);
                 }
             });
         }

@@ -63,15 +63,15 @@ fn a_large_file_comes_whole() {
 }
 
 #[test]
-fn statuses_are_errors_of_their_own_and_asked_for_once() {
+fn statuses_are_errors_of_their_own_and_asked_for_again_where_that_may_help() {
     let server = server();
     for status in [400, 401, 403, 404, 410, 429, 500, 502, 503, 504] {
         server.clear_log();
         let error = refused(&server, &format!("/a.fits?status={status}"), OpenOptions::default());
         assert_eq!(error.kind(), ErrorKind::Status(status));
         assert_says(&error, &[&status.to_string()]);
-        assert_eq!(server.requests().len(), 1, "{status}");
         assert_eq!(error.is_transient(), status >= 429);
+        assert_eq!(server.requests().len(), if error.is_transient() { 3 } else { 1 }, "{status}");
     }
     assert_eq!(refused(&server, "/none.fits", OpenOptions::default()).kind(), ErrorKind::Status(404));
 }
@@ -100,20 +100,20 @@ fn nobody_listens() {
 fn a_short_body_is_never_a_short_file() {
     let server = server();
     for words in [
-        "cut=1000",
         "cut=0",
-        "cut=5000&reset",
-        "cut=20000",
+        "norange&cut=1000",
+        "norange&cut=5000&reset",
+        "norange&cut=20000",
         "wronglength=3000000",
-        "chunked_cut=4000",
-        "chunked&cut=2880",
-        "chunked&cut=5000&reset",
+        "norange&chunked_cut=4000",
+        "norange&chunked&cut=2880",
+        "norange&chunked&cut=5000&reset",
     ] {
         let error = refused(&server, &format!("/a.fits?{words}"), OpenOptions::default());
         assert_eq!(error.kind(), ErrorKind::Network, "{words}: {error:?}");
         assert!(error.is_transient());
     }
-    let error = refused(&server, "/a.fits?cut=5000", OpenOptions::default());
+    let error = refused(&server, "/a.fits?norange&cut=5000", OpenOptions::default());
     assert_says(&error, &["5000", &sample().len().to_string()]);
 }
 
@@ -138,9 +138,12 @@ fn a_body_of_unknown_length_that_ends_early_is_found_out() {
 #[test]
 fn every_silence_has_its_time_limit() {
     let server = server();
-    for (words, kind) in
-        [("stall_head", "answer"), ("stall=0", "idle"), ("stall=5000", "5000"), ("stall=5000&chunked", "5000")]
-    {
+    for (words, kind) in [
+        ("stall_head", "answer"),
+        ("stall=0", "idle"),
+        ("norange&stall=5000", "5000"),
+        ("norange&stall=5000&chunked", "5000"),
+    ] {
         let error = refused(&server, &format!("/a.fits?{words}"), impatient());
         assert_eq!(error.kind(), ErrorKind::Timeout, "{words}: {error:?}");
         assert_says(&error, &[kind, "0.3"]);
@@ -207,7 +210,7 @@ fn damaged_gzip_is_found_out() {
     server.put("/crc.gz", damaged);
     assert_eq!(refused(&server, "/crc.gz", OpenOptions::default()).kind(), ErrorKind::Corrupt);
     // A connection that breaks is the connection's fault, not the file's.
-    assert_eq!(refused(&server, "/a.fits.gz?cut=500", OpenOptions::default()).kind(), ErrorKind::Network);
+    assert_eq!(refused(&server, "/a.fits.gz?norange&cut=500", OpenOptions::default()).kind(), ErrorKind::Network);
 }
 
 #[test]

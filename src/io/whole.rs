@@ -68,8 +68,10 @@ impl<'a> Fetching<'a> {
         first: u64,
         counts: &mut TransferCounts,
     ) -> Result<(RangedFile, Bytes)> {
-        let (file, bytes) = RangedFile::open(self.client, url, self.remote, self.traffic, first).await?;
-        *counts = TransferCounts { attempts: 1, wire_bytes: bytes.len() as u64 };
+        let Self { client, remote, retry, traffic, .. } = self;
+        let (file, bytes) =
+            RangedFile::open_with(client, url, remote, traffic, first, retry, &mut counts.attempts).await?;
+        counts.wire_bytes = bytes.len() as u64;
         self.budget.received(bytes.len() as u64);
         self.traffic.arrived(url, bytes.len() as u64).await;
         Ok((file, bytes))
@@ -87,9 +89,9 @@ impl<'a> Fetching<'a> {
             return Ok(Fetched::Whole(self.fetch(location, counts).await?));
         }
         let transfer = self.transfer(url);
-        match transfer.ask(first, |bytes| sniff(bytes) != Content::Gzip).await? {
+        match transfer.ask(first, |bytes| sniff(bytes) != Content::Gzip, &mut counts.attempts).await? {
             Asked::Ranged(file, bytes) => {
-                *counts = TransferCounts { attempts: 1, wire_bytes: bytes.len() as u64 };
+                counts.wire_bytes = bytes.len() as u64;
                 self.budget.received(bytes.len() as u64);
                 self.traffic.arrived(url, bytes.len() as u64).await;
                 Ok(Fetched::Ranged(file, bytes))
@@ -146,12 +148,12 @@ impl<'a> Fetching<'a> {
     pub(crate) async fn fetch_into(&self, location: &'a Location, sink: &mut dyn Sink) -> Result<()> {
         match location {
             Location::Http(url) => {
-                let transfer = self.transfer(url);
-                transfer.lasting().run(sink).await.in_file(&display_url(url))
+                let mut transfer = self.transfer(url);
+                transfer.run(sink).await.in_file(&display_url(url))
             }
             Location::Ftp(url) => {
-                let download = self.download(url);
-                download.lasting().run(sink).await.in_file(&display_url(url))
+                let mut download = self.download(url);
+                download.run(sink).await.in_file(&display_url(url))
             }
             _ => Err(Error::argument("the name is no URL")),
         }

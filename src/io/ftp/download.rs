@@ -30,8 +30,6 @@ pub(crate) struct FtpDownload<'a> {
     traffic: &'a Traffic,
     deadline: Option<Instant>,
     attempts: u32,
-    /// Whether attempts that brought something new don't count.
-    lasting: bool,
     wire_bytes: u64,
     /// How many bytes of the file the sink has.
     position: u64,
@@ -65,7 +63,6 @@ impl<'a> FtpDownload<'a> {
             traffic: &FREE,
             deadline,
             attempts: 0,
-            lasting: false,
             wire_bytes: 0,
             position: 0,
             length: None,
@@ -78,12 +75,6 @@ impl<'a> FtpDownload<'a> {
     /// What is asked for is a part of this traffic.
     pub(crate) fn within(mut self, traffic: &'a Traffic) -> Self {
         self.traffic = traffic;
-        self
-    }
-
-    /// Only attempts that bring nothing new count among those that the retry policy allows.
-    pub(crate) fn lasting(mut self) -> Self {
-        self.lasting = true;
         self
     }
 
@@ -131,7 +122,7 @@ impl<'a> FtpDownload<'a> {
                 Ok(()) => return Ok(()),
                 Err(Failure::Sink(error)) => return Err(error),
                 Err(Failure::Transfer(error)) => {
-                    tried = if self.lasting && self.position > furthest { 1 } else { tried.saturating_add(1) };
+                    tried = if self.retry.lasting && self.position > furthest { 1 } else { tried.saturating_add(1) };
                     furthest = furthest.max(self.position);
                     self.retry.pause_after_error(tried, error, self.deadline).await?;
                     self.traffic.retrying(self.url);

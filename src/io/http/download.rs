@@ -38,8 +38,6 @@ pub(crate) struct Transfer<'a> {
     traffic: &'a Traffic,
     deadline: Option<Instant>,
     attempts: u32,
-    /// Whether attempts that brought something new don't count: the transfer takes as long as its reader, and servers don't wait for ever.
-    lasting: bool,
     wire_bytes: u64,
     /// The head of the answer that the sink began with.
     head: Option<Head>,
@@ -106,7 +104,6 @@ impl<'a> Transfer<'a> {
             traffic: &FREE,
             deadline,
             attempts: 0,
-            lasting: false,
             wire_bytes: 0,
             head: None,
             position: 0,
@@ -127,14 +124,21 @@ impl<'a> Transfer<'a> {
     }
 
     /// Asks for the first bytes of the file, and finds out by the answer whether the rest is to be had by ranges. `by_ranges` looks at the
-    /// bytes; where it says no, the transfer goes on from them.
-    pub(crate) async fn ask(mut self, first: u64, by_ranges: impl Fn(&[u8]) -> bool) -> Result<Asked<'a>> {
-        match First::ask(self.client, &self.request(), first, self.deadline).await? {
+    /// bytes; where it says no, the transfer goes on from them. `attempts` is how many requests were made, also where all failed.
+    pub(crate) async fn ask(
+        mut self,
+        first: u64,
+        by_ranges: impl Fn(&[u8]) -> bool,
+        attempts: &mut u32,
+    ) -> Result<Asked<'a>> {
+        match First::ask(self.client, &self.request(), first, self.retry, self.deadline, attempts).await? {
             First::Part(head, bytes) if by_ranges(&bytes) => {
                 Ok(Asked::Ranged(Box::new(RangedFile::of(self.url, self.remote, self.traffic, head)), bytes))
             }
             answer => {
                 self.first = Some(answer);
+                // The last one goes on, and counts when it does.
+                self.attempts = attempts.saturating_sub(1);
                 Ok(Asked::Whole(Box::new(self)))
             }
         }
@@ -145,12 +149,6 @@ impl<'a> Transfer<'a> {
         self.head = Some(Head::of_before(version, length, self.url.clone()));
         self.position = position;
         self.from_before = true;
-        self
-    }
-
-    /// Only attempts that bring nothing new count among those that the retry policy allows.
-    pub(crate) fn lasting(mut self) -> Self {
-        self.lasting = true;
         self
     }
 
@@ -195,7 +193,7 @@ impl<'a> Transfer<'a> {
                 Ok(Attempt::Again) => {}
                 Err(failure) => {
                     let failure = failure.in_file(&display_url(self.url));
-                    tried = if self.lasting && self.position > furthest { 1 } else { tried.saturating_add(1) };
+                    tried = if self.retry.lasting && self.position > furthest { 1 } else { tried.saturating_add(1) };
                     furthest = furthest.max(self.position);
                     self.retry.pause(tried, failure, self.deadline).await?;
                     self.traffic.retrying(self.url);

@@ -35,11 +35,30 @@ pub(crate) struct RangedFile {
 }
 
 impl RangedFile {
-    /// Asks for the first bytes of a file, `first` at most, and learns its size from the answer.
+    /// Asks for the first bytes of a file, `first` at most, and learns its size from the answer. `attempts` is how many requests were made.
     ///
     /// # Errors
     ///
     /// `Status(200)` for a server that ignores ranges, `Truncated` for an empty file, and those of [`HttpClient::get`].
+    pub(crate) async fn open_with(
+        client: &HttpClient,
+        url: &Url,
+        remote: &Remote,
+        traffic: &Traffic,
+        first: u64,
+        retry: &RetryPolicy,
+        attempts: &mut u32,
+    ) -> Result<(Self, Bytes)> {
+        let request = Request::new(url, remote, traffic);
+        match First::ask(client, &request, first, retry, deadline(remote), attempts).await? {
+            First::Part(head, bytes) => Ok((Self::of(url, remote, traffic, head), bytes)),
+            // The body is dropped unread: it may be gigabytes.
+            First::Whole(response) => Err(ignores_ranges(&response.head)).in_file(&display_url(url)),
+        }
+    }
+
+    /// [`RangedFile::open_with`] as a plain open does it.
+    #[cfg(test)]
     pub(crate) async fn open(
         client: &HttpClient,
         url: &Url,
@@ -47,11 +66,7 @@ impl RangedFile {
         traffic: &Traffic,
         first: u64,
     ) -> Result<(Self, Bytes)> {
-        match First::ask(client, &Request::new(url, remote, traffic), first, deadline(remote)).await? {
-            First::Part(head, bytes) => Ok((Self::of(url, remote, traffic, head), bytes)),
-            // The body is dropped unread: it may be gigabytes.
-            First::Whole(response) => Err(ignores_ranges(&response.head)).in_file(&display_url(url)),
-        }
+        Self::open_with(client, url, remote, traffic, first, &RetryPolicy::brief(), &mut 0).await
     }
 
     /// A file of which the head of a part is known. Its ranges are asked for within the same limits, and counted with the rest.
@@ -114,9 +129,8 @@ impl RangedFile {
             if_range: self.version.validator(),
             ..Request::new(&self.url, &self.remote, &self.traffic)
         };
-        retrying(&request, deadline, |request| self.part(client, request, range.clone(), deadline))
-            .await
-            .in_file(&self.name)
+        let part = |request| self.part(client, request, range.clone(), deadline);
+        retrying(&request, &RetryPolicy::brief(), deadline, &mut 0, part).await.in_file(&self.name)
     }
 
     async fn part(
@@ -158,10 +172,12 @@ impl First {
         client: &HttpClient,
         request: &Request<'_>,
         first: u64,
+        retry: &RetryPolicy,
         deadline: Option<Instant>,
+        attempts: &mut u32,
     ) -> Result<Self> {
         let request = Request { range: Some(ByteRange::Part(0..first.max(1))), ..request.clone() };
-        retrying(&request, deadline, |request| first_part(client, request, deadline))
+        retrying(&request, retry, deadline, attempts, |request| first_part(client, request, deadline))
             .await
             .in_file(&display_url(request.url))
     }
@@ -191,18 +207,19 @@ async fn first_part(client: &HttpClient, request: Request<'_>, deadline: Option<
     Ok(First::Part(response.head.clone(), bytes))
 }
 
-/// Makes attempts until one succeeds or no more should be made.
+/// Makes attempts, and counts them, until one succeeds or no more should be made.
 async fn retrying<'a, T, F: Future<Output = Result<T, Failure>>>(
     request: &Request<'a>,
+    retry: &RetryPolicy,
     deadline: Option<Instant>,
+    attempts: &mut u32,
     mut attempt: impl FnMut(Request<'a>) -> F,
 ) -> Result<T> {
-    let mut attempts = 0;
     loop {
-        attempts += 1;
-        match Box::pin(attempt(Request { attempt: attempts, ..request.clone() })).await {
+        *attempts = attempts.saturating_add(1);
+        match Box::pin(attempt(Request { attempt: *attempts, ..request.clone() })).await {
             Ok(value) => return Ok(value),
-            Err(failure) => RetryPolicy::brief().pause(attempts, failure, deadline).await?,
+            Err(failure) => retry.pause(*attempts, failure, deadline).await?,
         }
         request.traffic.retrying(request.url);
     }

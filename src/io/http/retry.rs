@@ -21,6 +21,8 @@ pub(crate) struct RetryPolicy {
     pub(crate) longest_pause: Duration,
     /// The longest pause that a server's `Retry-After` can ask for; what is above is cut to it.
     pub(crate) longest_retry_after: Duration,
+    /// Whether of a whole file only attempts count that brought nothing new: then it takes as long as it takes.
+    pub(crate) lasting: bool,
 }
 
 impl Default for RetryPolicy {
@@ -31,23 +33,26 @@ impl Default for RetryPolicy {
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(30),
             longest_retry_after: Duration::from_secs(120),
+            lasting: false,
         }
     }
 }
 
 impl RetryPolicy {
-    /// One attempt, as a plain open makes.
+    /// One attempt.
+    #[cfg(test)]
     pub(crate) fn none() -> Self {
         Self { attempts: 1, ..Self::default() }
     }
 
-    /// At most three attempts with short pauses, for a read of a remote file, which must not wait for long.
+    /// At most three attempts in a row that bring nothing, with short pauses: for opening and reading one file, which must not wait for long.
     pub(crate) fn brief() -> Self {
         Self {
             attempts: 3,
             first_pause: Duration::from_millis(200),
             longest_pause: Duration::from_secs(2),
             longest_retry_after: Duration::from_secs(10),
+            lasting: true,
         }
     }
 

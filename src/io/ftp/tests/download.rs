@@ -15,6 +15,7 @@ const RETRY: RetryPolicy = RetryPolicy {
     first_pause: Duration::from_millis(1),
     longest_pause: Duration::from_secs(1),
     longest_retry_after: Duration::from_secs(1),
+    lasting: false,
 };
 
 /// Downloads from a server with a script for each connection; tells also the attempts and the commands that matter here.

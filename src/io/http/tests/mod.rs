@@ -27,6 +27,7 @@ const AT_ONCE: RetryPolicy = RetryPolicy {
     first_pause: Duration::ZERO,
     longest_pause: Duration::ZERO,
     longest_retry_after: Duration::from_millis(1),
+    lasting: false,
 };
 
 fn limits(connect: Duration, idle: Duration, total: Option<Duration>) -> Remote {
