@@ -117,7 +117,7 @@ impl CellSurvey {
         self.note_shape(shape, length);
         // The order of the bytes is no matter.
         let code = code.trim_start_matches(['<', '>', '=', '|']);
-        if !code.starts_with(NUMBERS) {
+        if !code.starts_with(NUMBERS) && !code.starts_with(TEXTS) {
             return self.refuse(format!("row {row} holds {code}, of which no variable-length column is made"));
         }
         // A list without entries is of no type.
@@ -129,13 +129,20 @@ impl CellSurvey {
             return Ok(());
         };
         let converted = self.column != CellsFor::New || !(chosen || *first_chosen);
-        let numbers = !known.starts_with(LOGICAL) && !code.starts_with(LOGICAL);
-        if known == code || length == 0 || (converted && numbers) {
+        let numbers = [known.as_str(), code].iter().all(|code| code.starts_with(NUMBERS) && !code.starts_with(LOGICAL));
+        // The longest text says how many characters they take.
+        let texts = known.starts_with(TEXTS) && code.starts_with(TEXTS);
+        if texts || known == code || length == 0 || (converted && numbers) {
             return Ok(());
         }
         self.refuse(format!(
             "row {first} holds {known}, row {row} {code}: say the type of the arrays with var_dtypes= or inner_dtype="
         ))
+    }
+
+    /// Whether the arrays are of texts.
+    pub fn are_texts(&self) -> bool {
+        self.code().is_some_and(|code| code.starts_with(TEXTS))
     }
 
     /// The type of the arrays, where there is one.
@@ -181,6 +188,7 @@ impl CellSurvey {
 
 /// How the type strings begin of what arrays of variable length consist of.
 const NUMBERS: [char; 5] = ['b', 'i', 'u', 'f', 'c'];
+const TEXTS: [char; 2] = ['S', 'U'];
 const LOGICAL: char = 'b';
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct ColumnValues {
     /// For arrays of variable length where the elements of each row begin, and how many there are.
     offsets: Option<Vec<usize>>,
     array_shape: Vec<usize>,
+    /// Whether the elements of those arrays are whole texts.
+    strings: bool,
 }
 
 /// Types that the values of a column can be written from.
@@ -119,6 +121,7 @@ impl ColumnValues {
             mask: None,
             offsets: None,
             array_shape: Vec::new(),
+            strings: false,
         }
     }
 
@@ -157,6 +160,7 @@ impl ColumnValues {
             mask: None,
             offsets: Some(offsets),
             array_shape: Vec::new(),
+            strings: false,
         }
     }
 
@@ -178,6 +182,29 @@ impl ColumnValues {
             texts.iter().map(|text| text.as_ref().chars().map(u32::from).collect()).collect();
         let values = Self::from_cells(name, &characters);
         Self { element: GivenType::Characters { width: 1 }, ..values }
+    }
+
+    /// Arrays of texts with lengths of their own, one array for each row: they go into a variable-length column.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustfits::{ColumnData, ColumnValues, FitsWriter, TableOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// let names = ColumnValues::from_text_cells("names", &[vec!["Vega", "alpha Lyr"], vec![], vec!["Deneb"]]);
+    /// fits.write_table(vec![names], TableOptions::named("STARS")).wait()?;
+    /// let table = fits.reader().table("STARS").read().wait()?;
+    /// let Some(ColumnData::Variable(names)) = table.get("names") else { panic!("not variable") };
+    /// assert_eq!(names.texts(0)?.collect::<Vec<_>>(), [&b"Vega"[..], b"alpha Lyr"]);
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn from_text_cells<S: AsRef<str>, C: AsRef<[S]>>(name: impl Into<String>, cells: &[C]) -> Self {
+        let texts: Vec<&str> = cells.iter().flat_map(|cell| cell.as_ref().iter().map(AsRef::as_ref)).collect();
+        let (code, bytes) = <&str>::memory(&texts);
+        let element = GivenType::from_code(&code).map_or(GivenType::Characters { width: 0 }, |(element, _)| element);
+        let counted: Vec<Vec<u8>> = cells.iter().map(|cell| vec![0; cell.as_ref().len()]).collect();
+        Self { element, memory: Arc::new(bytes), strings: true, ..Self::from_cells(name, &counted) }
     }
 
     /// Arrays of lengths of their own that lie one behind the other in memory, of the type that numpy's type string `code` names, `S1` or `U1` for the characters of
@@ -205,12 +232,49 @@ impl ColumnValues {
         memory: Arc<dyn AsRef<[u8]> + Send + Sync>,
         shape: Vec<usize>,
     ) -> Result<Self> {
-        let name = name.into();
+        Self::of_offsets(name.into(), code, offsets, memory, shape, false)
+    }
+
+    /// As [`ColumnValues::from_offsets`] of arrays of texts: `code` is `S8` for texts of at most 8 bytes each, `U8` for code points, and `offsets` counts texts. A column whose
+    /// cells are arrays of texts gets them; a new one has TDIM where all arrays are as long, and else names the length of the texts in TFORM (`1PA(24):SSTR8`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`ColumnValues::from_offsets`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use rustfits::ColumnValues;
+    ///
+    /// // ["ab", "c"], [] and ["d"].
+    /// ColumnValues::from_text_offsets("a", "S2", vec![0, 2, 2, 3], Arc::new(*b"abc\0d\0"), vec![])?;
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn from_text_offsets(
+        name: impl Into<String>,
+        code: &str,
+        offsets: Vec<usize>,
+        memory: Arc<dyn AsRef<[u8]> + Send + Sync>,
+        shape: Vec<usize>,
+    ) -> Result<Self> {
+        Self::of_offsets(name.into(), code, offsets, memory, shape, true)
+    }
+
+    fn of_offsets(
+        name: String,
+        code: &str,
+        offsets: Vec<usize>,
+        memory: Arc<dyn AsRef<[u8]> + Send + Sync>,
+        shape: Vec<usize>,
+        strings: bool,
+    ) -> Result<Self> {
         let (element, swapped) = given_type(code).map_err(|error| error.in_item(|| format!("column '{name}'")))?;
         let size = element.size().unwrap_or(0);
         let last = offsets.last().and_then(|last| last.checked_mul(size));
         let fits = last == Some((*memory).as_ref().len()) && offsets.first() == Some(&0) && offsets.is_sorted();
-        if !fits || element != element.single() {
+        if !fits || (!strings && element != element.single()) || (strings && !is_text(element)) {
             let message = "the offsets of arrays ascend from 0 to the number of elements in memory";
             return Err(Error::argument(message).in_item(|| format!("column '{name}'")));
         }
@@ -227,6 +291,7 @@ impl ColumnValues {
             mask: None,
             offsets: Some(offsets),
             array_shape,
+            strings,
         })
     }
 
@@ -281,6 +346,7 @@ impl ColumnValues {
             mask: None,
             offsets: None,
             array_shape: Vec::new(),
+            strings: false,
         })
     }
 
@@ -351,6 +417,7 @@ impl ColumnValues {
             mask: self.mask.as_deref(),
             offsets: self.offsets.as_deref(),
             array_shape: &self.array_shape,
+            strings: self.strings,
         }
     }
 }
@@ -478,6 +545,10 @@ fn only_fields(schema: &arrow_schema::Schema, names: &[String]) -> Result<arrow_
         Err(_) => Err(not_given(name)),
     });
     Ok(arrow_schema::Schema::new(fields.collect::<Result<Vec<_>>>()?))
+}
+
+fn is_text(element: GivenType) -> bool {
+    matches!(element, GivenType::Bytes { .. } | GivenType::Characters { .. })
 }
 
 /// The type that numpy's type string names.

@@ -1,14 +1,10 @@
 //! Tables through Arrow's C stream interface, both ways: capsules with which polars, pandas, pyarrow and DuckDB hand tables to each other.
 
-use std::ptr;
-use std::sync::atomic::AtomicPtr;
-
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::ffi::FFI_ArrowSchema;
 use arrow_schema::{ArrowError, SchemaRef};
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -53,7 +49,7 @@ impl RecordBatchReader for Apart {
 pub(crate) fn offered(data: &Bound<'_, PyAny>) -> PyResult<Option<TableValues>> {
     let py = data.py();
     let Some(method) = data.getattr_opt(intern!(py, "__arrow_c_stream__"))? else { return Ok(None) };
-    let capsule = called(&method)?.cast_into::<PyCapsule>()?;
+    let capsule = method.call0()?.cast_into::<PyCapsule>()?;
     let stream = capsule.pointer_checked(Some(c"arrow_array_stream"))?.cast::<FFI_ArrowArrayStream>();
     // SAFETY: a capsule of this name holds a stream of Arrow's C interface. It is moved out, so that the capsule no longer releases it.
     let stream = unsafe { FFI_ArrowArrayStream::from_raw(stream.as_ptr()) };
@@ -62,23 +58,6 @@ pub(crate) fn offered(data: &Bound<'_, PyAny>) -> PyResult<Option<TableValues>> 
         PyTypeError::new_err(format!("{class} gives no table: {error}"))
     })?;
     Ok(Some(TableValues::from_batches(batches)))
-}
-
-/// What a method gives without arguments. To pyo3 this thread is detached meanwhile: what releases the GIL and reads a stream of ours before it returns, as
-/// DuckDB does, would else be taken to hold it.
-fn called<'py>(method: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let (py, function) = (method.py(), method.clone().unbind());
-    let given = py.detach(|| {
-        // SAFETY: the thread has the GIL from the first call to the last, and `function` is alive.
-        unsafe {
-            let state = ffi::PyGILState_Ensure();
-            let given = ffi::PyObject_CallObject(function.as_ptr(), ptr::null_mut());
-            ffi::PyGILState_Release(state);
-            AtomicPtr::new(given)
-        }
-    });
-    // SAFETY: a new reference; or null, and the exception is that of this thread.
-    unsafe { Bound::from_owned_ptr_or_err(py, given.into_inner()) }
 }
 
 /// Whether an object offers a table in Arrow's form.

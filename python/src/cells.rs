@@ -9,7 +9,7 @@ use rustfits::{CellSurvey, CellsFor, CellsMake, ColumnValues};
 
 use crate::error::OrRaise;
 use crate::pixels::mask_of;
-use crate::table_values::{column_values, memory_of};
+use crate::table_values::{column_values, fixed_texts, memory_of};
 
 /// The cells of a column; `None` where nothing is.
 type Cells<'py> = Vec<Option<Bound<'py, PyAny>>>;
@@ -51,7 +51,7 @@ pub(crate) fn object_values(name: &str, data: &Bound<'_, PyAny>, kind: CellsFor)
         }
     }
     if survey.make(cells.len()) == CellsMake::Texts {
-        return fixed_texts(name, &array, mask.is_some().then_some(data), &cells, &shape);
+        return texts_of_one_width(name, &array, mask.is_some().then_some(data), &cells, &shape);
     }
     if shape.len() != 1 {
         // A table of numbers that only looks like objects.
@@ -71,7 +71,7 @@ pub(crate) fn object_values(name: &str, data: &Bound<'_, PyAny>, kind: CellsFor)
 }
 
 /// Texts as an array of texts.
-fn fixed_texts(
+fn texts_of_one_width(
     name: &str,
     array: &Bound<'_, PyAny>,
     masked: Option<&Bound<'_, PyAny>>,
@@ -129,11 +129,17 @@ fn arrays(name: &str, cells: &Cells<'_>, mut survey: CellSurvey) -> PyResult<Col
         let mut length = 0;
         if let Some(cell) = cell {
             let array = numpy.call_method1("asanyarray", (cell,));
-            let array = array.map_err(|_| refuse(name, format!("row {row} holds what no array can be made of")))?;
+            let mut array = array.map_err(|_| refuse(name, format!("row {row} holds what no array can be made of")))?;
             let dtype = array.getattr("dtype")?;
             let code = match last.take() {
                 Some((known, code)) if known.is(&dtype) => code,
-                _ => dtype.getattr("str")?.extract()?,
+                _ => dtype.getattr("str")?.extract::<String>()?,
+            };
+            let code = if dtype.getattr("kind")?.extract::<char>()? == 'T' {
+                array = fixed_texts(&array)?;
+                array.getattr("dtype")?.getattr("str")?.extract()?
+            } else {
+                code
             };
             let shape: Vec<usize> = array.getattr("shape")?.extract()?;
             survey.array(row, &code, &shape, cell.hasattr("dtype")?).or_raise()?;
@@ -156,7 +162,12 @@ fn arrays(name: &str, cells: &Cells<'_>, mut survey: CellSurvey) -> PyResult<Col
         false => module.call_method1("concatenate", (PyList::new(py, pieces)?,))?,
     };
     let code: String = all.getattr("dtype")?.getattr("str")?.extract()?;
-    let values = ColumnValues::from_offsets(name, &code, offsets, memory_of(&all)?, shape).or_raise()?;
+    let memory = memory_of(&all)?;
+    let values = match survey.are_texts() {
+        true => ColumnValues::from_text_offsets(name, &code, offsets, memory, shape),
+        false => ColumnValues::from_offsets(name, &code, offsets, memory, shape),
+    };
+    let values = values.or_raise()?;
     match mask_of(&all)? {
         Some(mask) => values.masked(mask.as_ref().to_vec()).or_raise(),
         None => Ok(values),

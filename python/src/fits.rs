@@ -288,6 +288,7 @@ impl Fits {
     /// var_dtypes : dict, optional
     ///     Columns that are variable-length ones, with the dtypes of their arrays: `{"flux": "f4", "note": "S"}` ("S" or "U" for text). Arrays of objects that hold
     ///     arrays, and lists of lists of different lengths, are variable-length in any case, of the one dtype that their arrays have. None is an empty array.
+    ///     A cell can be an array of texts, too, each of which takes as many characters as the longest of the column.
     /// heap_format : 'P' or 'Q', optional
     ///     The descriptors of variable-length columns: of 32 bits, or of 64; P unless the heap needs Q.
     ///

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use rustfits::Op;
@@ -45,21 +46,37 @@ pub(crate) fn watched<T: Send>(
 
 /// Waits for an operation on a thread that may have the GIL or not: it is released meanwhile. `None` where the interpreter has ended. Ctrl-C stops
 /// the operation, and is raised where Python code runs next, as what waits here can't raise it.
+///
+/// pyo3 is not asked whether this thread has the GIL: where a method of ours called Python code that released it, and that now reads a stream of ours, pyo3
+/// takes the thread to have it still.
 pub(crate) fn wait_apart<T: Send + 'static>(op: Op<T>) -> Option<rustfits::Result<T>> {
-    Python::try_attach(|py| {
-        let mut interrupted = false;
-        let result = py.detach(|| {
-            op.wait_until(|| {
-                interrupted = matches!(Python::try_attach(|py| py.check_signals()), Some(Err(_)));
-                interrupted
-            })
+    // SAFETY: may be called at any time, from any thread.
+    if unsafe { ffi::Py_IsInitialized() } == 0 {
+        return None;
+    }
+    let mut interrupted = false;
+    // SAFETY: the interpreter is there. `PyGILState_Ensure` takes the GIL whoever has it, `PyEval_SaveThread` lets it go until `PyEval_RestoreThread` is given
+    // what it gave, and `PyGILState_Release` leaves the thread as it was. Python is called only between an `Ensure` and its `Release`.
+    unsafe {
+        let state = ffi::PyGILState_Ensure();
+        let saved = ffi::PyEval_SaveThread();
+        let result = op.wait_until(|| {
+            let state = ffi::PyGILState_Ensure();
+            interrupted = ffi::PyErr_CheckSignals() != 0;
+            if interrupted {
+                ffi::PyErr_Clear();
+            }
+            ffi::PyGILState_Release(state);
+            interrupted
         });
+        ffi::PyEval_RestoreThread(saved);
         if interrupted {
-            // Without it the interruption would be lost; that it can't be repeated is no reason to fail otherwise.
-            let _ = py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main"));
+            // Without it the interruption would be lost.
+            ffi::PyErr_SetInterrupt();
         }
-        result
-    })
+        ffi::PyGILState_Release(state);
+        Some(result)
+    }
 }
 
 /// The process whose tasks [`UNDER_WAY`] counts: a forked child has none of its parent's.

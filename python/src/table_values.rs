@@ -175,7 +175,7 @@ pub(crate) fn declared_column(name: &str, data: &Bound<'_, PyAny>, kind: CellsFo
         'O' if array.getattr("ndim")?.extract::<usize>()? > 0 => {
             return object_values(name, data_or(data, &array)?, kind);
         }
-        'T' => array = array.call_method1("astype", ("U",))?,
+        'T' => array = fixed_texts(&array)?,
         _ => {}
     }
     let code: String = array.getattr("dtype")?.getattr("str")?.extract()?;
@@ -202,6 +202,11 @@ fn masked_together<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, 
         }
     }
     Ok(None)
+}
+
+/// numpy's texts of lengths of their own as those of one width: `astype` does not find the width.
+pub(crate) fn fixed_texts<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    texts.py().import("numpy")?.call_method1("array", (texts.call_method0("tolist")?, "U"))
 }
 
 /// The data where they are an array, else the array that was made of them.

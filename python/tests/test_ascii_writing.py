@@ -472,3 +472,24 @@ def test_empty_text_is_no_null():
         assert not np.ma.getmaskarray(hdu.read_column("s", mask_null=True)).any()
         hdu["n"] = np.ma.array([1, 2], mask=[0, 1])
         assert hdu.read(mask_null=True)["s"].mask.tolist() == [False, False]
+
+
+def test_rows_that_were_read_are_appended_as_they_were():
+    """Those of E15.7 come out as f8, of which nine digits go back in; formats that were chosen have their own."""
+    rng = np.random.default_rng(4)
+    bits = rng.integers(0, 2**32, 3000, "u4").view("f4")
+    numbers = np.append(bits[np.isfinite(bits)], np.array([0, -0.0, 1.1754944e-38, 1e-45, -3.4028235e38], "f4"))
+    with rustfits.FITS("mem://", "w+") as fits:
+        fields = [("x", "f4"), ("y", "f8"), ("z", "f4")]
+        hdu = fits.create_ascii_table_hdu(fields, len(numbers), formats={"z": "E13.3"})
+        hdu.write({"x": numbers, "y": numbers.astype("f8") / 3, "z": numbers})
+        rows = hdu.read()
+        hdu.append(rows)
+        again = hdu[len(rows) :]
+        assert hdu.formats == {"x": "E15.7", "y": "D25.17", "z": "E13.3"}
+        for name in rows.dtype.names:
+            assert again[name].tobytes() == rows[name].tobytes()
+        assert rows["x"].astype("f4").tobytes() == numbers.tobytes()
+        np.testing.assert_allclose(rows["z"], numbers.astype("f8"), rtol=6e-4)
+        hdu["x"] = 1 / 3
+        assert hdu["x"][0] == 0.33333333

@@ -1,4 +1,4 @@
-"""Random tables, binary and ASCII, and random edits against a model in numpy, read back by astropy and fitsio.
+"""Random tables, binary, ASCII and compressed, and random edits against a model in numpy, read by astropy and fitsio.
 
 `RUSTFITS_TABLE_SEEDS` sets how many sequences of edits are tried.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import rustfits
 
 SEEDS = int(os.environ.get("RUSTFITS_TABLE_SEEDS", "40"))
 EDITS = 14
+pytestmark = pytest.mark.filterwarnings("ignore:.*olumn.*contains NULL:astropy.utils.exceptions.AstropyUserWarning")
 CODES = ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8", "c8", "c16", "?", "U1", "U7", "S4"]
 SHAPES: list[tuple[int, ...]] = [(), (), (), (3,), (2, 2), (1,), (5, 1, 2)]
 INNER = ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8", "c8", "c16", "?", "S"]
@@ -40,9 +43,10 @@ class Kind:
 
 @dataclass
 class Table:
-    """The model: the columns in their order, and whether the table is an ASCII table."""
+    """The model: the columns in their order, and whether the table is an ASCII table, or in compressed tiles."""
 
     ascii: bool
+    compressed: bool
     kinds: dict[str, Kind]
     columns: dict[str, np.ndarray]
 
@@ -142,7 +146,7 @@ def edit(rng: np.random.Generator, hdu: Any, table: Table, number: int) -> None:
     def new_values(of: str, count: int) -> np.ndarray:
         return fresh(rng, table.kinds[of], count, table.ascii)
 
-    match rng.integers(9):
+    match rng.integers(15):
         case 0:
             model[name] = new_values(name, rows)
             hdu[name] = given(rng, model[name])
@@ -186,7 +190,64 @@ def edit(rng: np.random.Generator, hdu: Any, table: Table, number: int) -> None:
         case 8:
             hdu.repack()
             used = sum(stored(a, table.kinds[n]) for n, a in model.items())
-            assert hdu.header["PCOUNT"] == used
+            assert table.compressed or hdu.header["PCOUNT"] == used
+        case 9:
+            left = int(rng.integers(rows // 2, rows, endpoint=True))
+            hdu.truncate(left)
+            for n in model:
+                model[n] = model[n][:left]
+        case 10 if rows:
+            row = int(rng.integers(-rows, rows))
+            value = new_values(name, 1)[0]
+            model[name][row] = value
+            hdu[name][row] = value
+        case 11:
+            some = [names[at] for at in rng.permutation(len(names))[: rng.integers(1, len(names), endpoint=True)]]
+            key = row_key(rng, rows)
+            every = {n: new_values(n, len(np.arange(rows)[key])) for n in some}
+            for n in some:
+                assign_rows(model[n], key, every[n])
+            hdu[some][key] = structured(every) if rng.random() < 0.5 else every
+        case 12:
+            some = [names[at] for at in rng.permutation(len(names))[: rng.integers(1, len(names), endpoint=True)]]
+            every = {n: new_values(n, rows) for n in some}
+            model.update({n: a.copy() for n, a in every.items()})
+            hdu.write([given(rng, a) for a in every.values()], names=some)
+        case 13 if rows and table.kinds[name].inner is None and table.kinds[name].dtype.kind != "c":
+            write_masked(rng, hdu, table, name)
+        case 14:
+            count = int(rng.integers(1, 5))
+            with hdu.appending() as growing:
+                for _ in range(3):
+                    every = {n: new_values(n, count) for n in model}
+                    growing.append({n: given(rng, a) for n, a in every.items()})
+                    for n in model:
+                        model[n] = np.concatenate([model[n], every[n]])
+
+
+def write_masked(rng: np.random.Generator, hdu: Any, table: Table, name: str) -> None:
+    """What is masked becomes NaN, 0 or an empty text. Integers have none here, numbers of ASCII tables have."""
+    kind = table.kinds[name]
+    key = row_key(rng, table.rows)
+    new = fresh(rng, kind, len(np.arange(table.rows)[key]), table.ascii)
+    mask = rng.random(new.shape) < 0.3
+    masked = np.ma.array(new, mask=mask)
+    if table.ascii and kind.dtype.kind in "iuf":
+        hdu[name][key] = masked
+        np.testing.assert_array_equal(np.ma.getmaskarray(hdu.read_column(name, mask_null=True)[key]), mask)
+        hdu[name][key] = new
+        assign_rows(table.columns[name], key, new)
+        return
+    if mask.any() and kind.dtype.kind in "iu":
+        with pytest.raises(ValueError, match=f"column '{name}'.*TNULL"):
+            hdu[name][key] = masked
+        return
+    hdu[name][key] = masked
+    new[mask] = np.nan if kind.dtype.kind == "f" else np.zeros((), kind.dtype)
+    assign_rows(table.columns[name], key, new)
+    if kind.dtype.kind == "b":
+        read = hdu.read_column(name, mask_null=True)[key]
+        np.testing.assert_array_equal(np.ma.getmaskarray(read), mask)
 
 
 def stored(array: np.ndarray, kind: Kind) -> int:
@@ -242,16 +303,17 @@ def created(rng: np.random.Generator, fits: Any, table: Table) -> None:
         fits["T"].write({name: given(rng, a) for name, a in columns.items()})
     else:
         types = {name: kind.inner for name, kind in table.kinds.items() if kind.inner}
-        fits.write_table({name: given(rng, a) for name, a in columns.items()}, extname="T", var_dtypes=types)
+        tiles = {"compress": True, "ztilelen": int(rng.integers(1, 30))} if table.compressed else {}
+        fits.write_table({name: given(rng, a) for name, a in columns.items()}, extname="T", var_dtypes=types, **tiles)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_edits(seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
     rows = int(rng.integers(0, 40))
-    ascii = seed % 4 == 3
+    ascii, compressed = seed % 4 == 3, seed % 4 == 1
     kinds = {f"c{n}": random_kind(rng, ascii) for n in range(rng.integers(1, 7))}
-    table = Table(ascii, kinds, {name: fresh(rng, kind, rows, ascii) for name, kind in kinds.items()})
+    table = Table(ascii, compressed, kinds, {name: fresh(rng, kind, rows, ascii) for name, kind in kinds.items()})
     path = tmp_path / "table.fits"
     behind = np.arange(rng.integers(1, 5000))
     with rustfits.FITS(path, "w+") as fits:
@@ -263,10 +325,20 @@ def test_random_edits(seed: int, tmp_path: Path) -> None:
             hdu = fits["T"]
             edit(rng, hdu, table, number)
             check(table, hdu.read(), f"edit {number}", hdu.colnames)
+    if compressed:
+        # Where a program is that does, it makes the table of which others read the values. It finds no memory for M
+        # in several tiles, nor for some arrays.
+        if shutil.which("funpack") is None or any(kind.inner or kind.dtype == "c16" for kind in table.kinds.values()):
+            return
+        unpacked = tmp_path / "unpacked.fits"
+        subprocess.run(["funpack", "-O", unpacked, path], check=True)
+        path = unpacked
     data = path.read_bytes()
     with astropy_fits.open(io.BytesIO(data)) as theirs:
         theirs.verify("exception")
-        check(table, theirs["T"].data, "astropy", theirs["T"].columns.names, NOT_ASTROPY)
+        # Of an ASCII table with texts and no rows it gives an error.
+        if table.rows or not ascii:
+            check(table, theirs["T"].data, "astropy", theirs["T"].columns.names, NOT_ASTROPY)
         if "BEHIND" in theirs:
             np.testing.assert_array_equal(theirs["BEHIND"].data, behind)
     names = readable(table, NOT_FITSIO)

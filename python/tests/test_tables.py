@@ -554,3 +554,13 @@ def test_repr_of_a_table(table):
     for expected in ["BINARY_TBL", "CAT", "rows:", "1000", "column info:", "array[2,3]", "(m)"]:
         assert expected in text
     assert "IMAGE_HDU" in listing and "BINARY_TBL" in listing and "CAT" in listing
+
+
+def test_tnull_of_other_columns_than_integers_is_ignored():
+    """NaN is the null of floats (7.3.2); TNULL is for integers."""
+    data = np.array([3, np.nan], ">f4").tobytes() + b"3 "
+    hdu = raw_table(["2E", "2A"], 1, data, "TNULL1  = 3", "TNULL2  = '3'")
+    read = hdu.read(mask_null=True)
+    assert not np.ma.getmaskarray(read["c1"]).any() and not np.ma.getmaskarray(read["c2"]).any()
+    np.testing.assert_array_equal(np.asarray(read["c1"])[0], np.array([3, np.nan], "f4"))
+    assert read["c2"].tolist() == ["3"]

@@ -452,3 +452,27 @@ def test_rows_may_share_an_array():
         hdu.repack()
         assert [cell.tolist() for cell in hdu["v"][:]] == [[7, 8], [0, 1, 2, 3]]
         assert hdu.header["PCOUNT"] == 24
+
+
+def test_offsets_past_2_gib_in_descriptors_of_32_bits(tmp_path):
+    """Some write them as unsigned numbers: they are taken as such where they lie in the heap."""
+    path, offset = tmp_path / "large.fits", 2**31 + 8
+    table = [
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        "NAXIS   = 2",
+        "NAXIS1  = 8",
+        "NAXIS2  = 2",
+        f"PCOUNT  = {offset + 8}",
+    ]
+    table += ["GCOUNT  = 1", "TFIELDS = 1", "TTYPE1  = 'v'", "TFORM1  = '1PJ(2)'"]
+    head = raw_file("SIMPLE  =                    T", "BITPIX  = 8", "NAXIS   = 0") + raw_file(*table)
+    with path.open("wb") as file:
+        file.write(head + struct.pack(">iIiI", 2, offset, 1, offset + 8))
+        file.seek(len(head) + 16 + offset)
+        file.write(np.array([5, -6], ">i4").tobytes())
+        file.truncate(-(-file.tell() // 2880) * 2880)
+    with rustfits.FITS(path) as fits:
+        assert fits[1]["v"][0].tolist() == [5, -6]
+        with pytest.raises(ValueError, match="row 1: .*past the end of the heap"):
+            fits[1]["v"][1]

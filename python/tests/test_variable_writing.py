@@ -190,7 +190,10 @@ def test_a_list_of_masked_arrays_of_one_length_keeps_its_masks():
         (objects([[True], [1]]), {}, "row 0 holds b1"),
         (objects([1, 2]), {}, "single value.*astype"),
         (objects([{}, [1]]), {}, "row 0 holds"),
-        (objects([np.array(["a"]), np.array(["b"])]), {}, "row 0 holds U1"),
+        (objects([np.array(["a"]), np.array([1])]), {}, "row 0 holds U1, row 1 i8"),
+        (objects([["a", "b"], "c"]), {}, "row 1 holds text, row 0 does not"),
+        (objects([["a", None], ["b"]]), {}, "row 0 holds O"),
+        (objects([["a"], ["b", "né"]]), {}, r"column 'c', row 1.*ASCII"),
         (objects([np.zeros(2, "f2")]), {}, "column 'c'.*f2"),
         (objects([[1, 2], [300]]), {"var_dtypes": {"c": "u1"}}, r"column 'c', row 1, element \[0\].*300.*u1"),
         (objects([[1, 2], [1.5]]), {"var_dtypes": {"c": "S"}}, "column 'c'.*strings"),
@@ -206,6 +209,14 @@ def test_what_is_refused_writes_nothing(values, keywords, says):
         with pytest.raises(ValueError, match=says):
             fits.write_table({"n": np.arange(2), "c": values} if len(values) == 2 else {"c": values}, **keywords)
         assert len(fits) == 0 and fits.to_bytes() == b""
+
+
+def test_an_empty_list_is_arrays_for_no_rows():
+    for code in ("i2", "c8", "S", "?"):
+        with rustfits.FITS("mem://", "w+") as file:
+            hdu = file.write_table({"n": np.zeros(0), "c": []}, var_dtypes={"c": code})
+            hdu.insert_column("d", [], inner_dtype=code)
+            assert (hdu.nrows, hdu.colnames, hdu.read().shape) == (0, ("n", "c", "d"), (0,))
 
 
 def test_types_for_columns_that_are_not_there():

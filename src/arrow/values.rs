@@ -109,7 +109,7 @@ fn variable_column(
     is_complex: bool,
 ) -> Result<ColumnValues> {
     let Flat { code, shape, memory, nulls: missing } = Flat::of(values, is_complex)?;
-    if !shape.is_empty() || code.starts_with('S') {
+    if !shape.is_empty() {
         let what =
             format!("FITS has no arrays of variable length of Arrow's {}; nothing was written", values.data_type());
         return Err(Error::new(ErrorKind::Type, what));
@@ -126,7 +126,11 @@ fn variable_column(
         total += list.len();
         offsets.push(total);
     }
-    let column = ColumnValues::from_offsets(field.name(), &code, offsets, Arc::new(own), Vec::new())?;
+    let (name, memory) = (field.name(), Arc::new(own));
+    let column = match code.starts_with('S') {
+        true => ColumnValues::from_text_offsets(name, &code, offsets, memory, Vec::new())?,
+        false => ColumnValues::from_offsets(name, &code, offsets, memory, Vec::new())?,
+    };
     if missing.is_some() { column.masked(mask) } else { Ok(column) }
 }
 

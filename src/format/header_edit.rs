@@ -231,7 +231,12 @@ impl Header {
         if !is_protected_key(&normalized(keyword)) {
             return Ok(());
         }
-        let error = Error::argument("is protected: it describes the structure of the file and follows from the data");
+        let columns = ["TTYPE", "TFORM", "TDIM", "TSCAL", "TZERO", "TNULL", "TBCOL"];
+        let is_of_column = columns.iter().any(|stem| normalized(keyword).starts_with(stem.as_bytes()));
+        let remedy = if is_of_column { "; change columns with insert_column and delete_column" } else { "" };
+        let error = Error::argument(format!(
+            "is protected: it describes the structure of the file and follows from the data{remedy}"
+        ));
         self.at(Err(error).in_item(|| format!("keyword {}", keyword.trim())))
     }
 }

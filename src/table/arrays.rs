@@ -55,7 +55,7 @@ impl<'a> ArrayEncoder<'a> {
         if let Some(error) = column.unscalable.as_ref().filter(|_| !as_stored) {
             return Err(error.clone().in_item(|| format!("column '{}'", column.name)));
         }
-        let elements = Elements::new(values, rows)?;
+        let elements = Elements::new(values, rows, variable.text_width)?;
         if column.width == 0 && elements.count() > 0 {
             return Err(values.refuse("are arrays, and the column has no room to say where they are (its repeat count is 0); nothing was written"));
         }
@@ -323,7 +323,19 @@ mod tests {
     ) -> GivenColumn<'a> {
         let stride = bytes.len() / shape.first().copied().unwrap_or(1).max(1);
         let (start, swapped, mask) = (0, false, None);
-        GivenColumn { name: "c", element, shape, bytes, start, stride, swapped, mask, offsets, array_shape: &[] }
+        GivenColumn {
+            name: "c",
+            element,
+            shape,
+            bytes,
+            start,
+            stride,
+            swapped,
+            mask,
+            offsets,
+            array_shape: &[],
+            strings: false,
+        }
     }
 
     /// The rows and the heap of a table of one column, made in pieces of `step` bytes.

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::column::{Cell, Column, column_name};
-use super::fields::column_count;
+use super::fields::{UNREADABLE, column_count};
 use crate::error::{Error, Result, ResultExt};
 use crate::format::{DataType, Header};
 
@@ -190,14 +190,17 @@ pub(super) fn ascii_columns(header: &Header, row_len: usize) -> Result<Vec<Colum
 
 fn column(header: &Header, number: i64, row_len: usize) -> Result<Column> {
     let key = |stem: &str| format!("{stem}{number}");
-    let text = header.text(&key("TFORM"))?.ok_or_else(|| Error::illegal(format!("TFORM{number} is missing")))?;
+    let text =
+        header.text(&key("TFORM"))?.ok_or_else(|| Error::illegal(format!("TFORM{number} is missing: {UNREADABLE}")))?;
     let (letter, width, decimals) = parse_form(&text)?;
-    let start = header.integer(&key("TBCOL"))?.ok_or_else(|| Error::illegal(format!("TBCOL{number} is missing")))?;
+    let start = header
+        .integer(&key("TBCOL"))?
+        .ok_or_else(|| Error::illegal(format!("TBCOL{number} is missing: {UNREADABLE}")))?;
     let offset = start.checked_sub(1).and_then(|offset| usize::try_from(offset).ok());
     let fits = |offset: &usize| offset.checked_add(width).is_some_and(|end| end <= row_len);
     let offset = offset.filter(fits).ok_or_else(|| {
         Error::illegal(format!(
-            "a field of {width} characters from TBCOL {start} on is not in the row: NAXIS1 is {row_len}"
+            "a field of {width} characters from TBCOL {start} on is not in the row: NAXIS1 is {row_len}: {UNREADABLE}"
         ))
     })?;
     let (scaling, unscalable) = match scaling(header, &key) {

@@ -1,6 +1,7 @@
 //! The cards that describe a new column: TTYPE, TFORM, TDIM, TZERO, TNULL (FITS 4.0 §7.3.1, §7.3.2).
 
 use super::ascii::parse_form;
+use super::form::SUBSTRINGS;
 use super::given::{GivenColumn, GivenType};
 use super::null_value::null_value;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
@@ -31,6 +32,8 @@ pub(crate) struct NewArrays {
     pub(crate) wide: bool,
     /// The length of the longest array.
     pub(crate) longest: usize,
+    /// How many characters each text takes, where the arrays are of texts.
+    pub(crate) text_width: Option<usize>,
 }
 
 /// A column that is to be made.
@@ -67,7 +70,7 @@ impl NewColumn {
                 "an ASCII table has one value a field: no arrays, bits or variable-length columns; write a binary table",
             ));
         }
-        let arrays = array.map(|_| NewArrays { wide, longest: 0 });
+        let arrays = array.map(|_| NewArrays { wide, longest: 0, text_width: None });
         Ok(Self {
             name: name.to_owned(),
             element: array.map_or(element, GivenType::single),
@@ -108,7 +111,8 @@ impl NewColumn {
         let is_array = declared.array.is_some() && !is_text && values.offsets.is_none();
         let new =
             Self::new(values.name, values.element, shape, declared).in_item(|| format!("column '{}'", values.name))?;
-        if is_array && shape.is_empty() && !values.shape.is_empty() {
+        // An empty list is arrays for no rows.
+        if is_array && shape.is_empty() && !matches!(values.shape, [] | [0]) {
             return Err(values
                 .refuse("are single values: a variable-length column has an array for each row; nothing was written"));
         }
@@ -118,8 +122,11 @@ impl NewColumn {
         } else {
             null_value(values)?
         };
-        let shape = if new.arrays.is_some() { values.array_shape.to_vec() } else { new.shape.clone() };
-        Ok(Self { null, shape, ..new })
+        let Some(arrays) = new.arrays else { return Ok(Self { null, ..new }) };
+        // A text takes a character at least, so that they can be told apart.
+        let text_width = values.text_width().map(|width| width.max(1));
+        let shape = if text_width.is_some() { common_shape(values, shape) } else { values.array_shape.to_vec() };
+        Ok(Self { null, shape, arrays: Some(NewArrays { text_width, ..arrays }), ..new })
     }
 
     /// How many bytes the column takes in a row.
@@ -200,8 +207,11 @@ impl NewColumn {
         if let Some(field) = &self.field {
             return Ok(field.format.clone());
         }
-        if let Some(NewArrays { wide, longest }) = self.arrays {
-            return Ok(format!("1{}{}({longest})", if wide { 'Q' } else { 'P' }, self.letter()));
+        if let Some(NewArrays { wide, longest, text_width }) = self.arrays {
+            // Arrays of texts that no TDIM says the shape of are told by the convention for substrings.
+            let texts = text_width.filter(|_| self.shape.is_empty()).map(|width| format!("{SUBSTRINGS}{width}"));
+            let letter = if wide { 'Q' } else { 'P' };
+            return Ok(format!("1{letter}{}({longest}){}", self.letter(), texts.unwrap_or_default()));
         }
         match self.element {
             GivenType::Bytes { .. } | GivenType::Characters { .. } => Ok(format!("{}A", self.width()?)),
@@ -229,8 +239,9 @@ impl NewColumn {
 
     /// TDIM, where the repeat count does not say it all.
     fn dimensions(&self) -> Option<String> {
-        let text = match self.element {
-            GivenType::Bytes { width } | GivenType::Characters { width } if self.arrays.is_none() => Some(width),
+        let text = match (self.element, self.arrays) {
+            (_, Some(arrays)) => arrays.text_width,
+            (GivenType::Bytes { width } | GivenType::Characters { width }, None) => Some(width),
             _ => None,
         };
         let plain = match text {
@@ -280,6 +291,20 @@ impl NewColumn {
 
     fn refuse(&self, why: &str) -> Error {
         Error::argument(why).in_item(|| format!("column '{}'", self.name))
+    }
+}
+
+/// The shape of arrays of texts, each in a cell of this shape or of a length of its own; empty where they have none in common. Arrays of nothing have any.
+fn common_shape(values: &GivenColumn<'_>, cell: &[usize]) -> Vec<usize> {
+    let Some(offsets) = values.offsets.filter(|_| values.array_shape.is_empty()) else {
+        let shape = if values.offsets.is_some() { values.array_shape } else { cell };
+        return if shape.contains(&0) { Vec::new() } else { shape.to_vec() };
+    };
+    let lengths = offsets.windows(2).filter_map(|ends| ends.last()?.checked_sub(*ends.first()?));
+    let mut lengths = lengths.filter(|&length| length > 0);
+    match lengths.next() {
+        Some(first) if lengths.all(|length| length == first) => vec![first],
+        _ => Vec::new(),
     }
 }
 

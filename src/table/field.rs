@@ -7,6 +7,10 @@ use crate::format::{DataType, Encoding, Misfit, Scaling, Stored};
 
 /// The decimals of `E15.7`, the usual format of 32-bit floats.
 const USUAL_DECIMALS: u32 = 7;
+/// A digit, the point, and one more decimal than is usual.
+const LONGEST_USUAL_MANTISSA: usize = 3 + USUAL_DECIMALS as usize;
+/// The numbers whose exponents have two digits, as all 32-bit ones have.
+const TWO_DIGITS: std::ops::Range<f64> = 1e-99..1e99;
 /// The width of `E15.7`.
 const USUAL_WIDTH: usize = 15;
 /// No number has as many decimals: more are only zeros.
@@ -125,13 +129,25 @@ impl FieldEncoding {
 
     /// `1.5E+00`: a digit, the point, the decimals, and an exponent of two digits or three.
     fn with_exponent(&self, number: f64, decimals: usize, text: &mut Vec<u8>) -> std::io::Result<()> {
-        if self.single && self.decimals == USUAL_DECIMALS && self.width >= USUAL_WIDTH {
+        let letter = |text: &[u8]| text.iter().position(|&byte| byte == b'E');
+        if self.decimals == USUAL_DECIMALS && self.width >= USUAL_WIDTH {
             // The shortest digits that give the number back; one more than there are decimals is needed by some and fits.
-            write!(text, "{:E}", number as f32)?;
-        } else {
+            // What was read from such a field needs no more either.
+            if self.single {
+                write!(text, "{:E}", number as f32)?;
+            } else {
+                write!(text, "{number:E}")?;
+            }
+            let mantissa = text.get(usize::from(number.is_sign_negative())..letter(text).unwrap_or(0));
+            let short = mantissa.is_some_and(|mantissa| mantissa.len() <= LONGEST_USUAL_MANTISSA);
+            if !short || !(number == 0.0 || TWO_DIGITS.contains(&number.abs())) {
+                text.clear();
+            }
+        }
+        if text.is_empty() {
             write!(text, "{number:.decimals$E}")?;
         }
-        let Some(letter) = text.iter().position(|&byte| byte == b'E') else { return Ok(()) };
+        let Some(letter) = letter(text) else { return Ok(()) };
         let exponent = str::from_utf8(text.get(letter + 1..).unwrap_or_default()).ok();
         let exponent: i32 = exponent.and_then(|exponent| exponent.parse().ok()).unwrap_or(0);
         text.truncate(letter);
@@ -174,6 +190,9 @@ mod tests {
     #[test]
     fn numbers_are_written_as_their_formats_say() {
         assert_eq!(real('E', 15, 7, 1.5).unwrap(), "  1.5000000E+00");
+        assert_eq!(real('E', 15, 7, -1.23456789e-99).unwrap(), "-1.23456789E-99");
+        assert_eq!(real('E', 15, 7, -1.23456789e-100).unwrap(), "-1.2345679E-100");
+        assert_eq!(real('E', 15, 7, 1.0 / 3.0).unwrap(), "  3.3333333E-01");
         assert_eq!(real('D', 25, 17, -f64::MIN_POSITIVE).unwrap(), "-2.22507385850720138D-308");
         assert_eq!(real('F', 8, 3, -1.5).unwrap(), "  -1.500");
         assert_eq!(real('F', 8, 0, 7.0).unwrap(), "       7");
@@ -217,6 +236,8 @@ mod tests {
             if single.is_finite() {
                 let text = field('E', 15, 7, DataType::F32, &single.to_ne_bytes()).unwrap();
                 prop_assert_eq!(text.trim().parse::<f32>().unwrap().to_bits(), single.to_bits());
+                // A double is read from it, which is written as the same field.
+                prop_assert_eq!(real('E', 15, 7, text.trim().parse().unwrap()).unwrap(), text);
             }
             if double.is_finite() {
                 let text = real('D', 25, 17, double).unwrap().replace('D', "E");

@@ -7,6 +7,9 @@ use crate::format::Header;
 /// The most columns that a table can have (§7.3.1).
 pub(crate) const MOST_COLUMNS: i64 = 999;
 
+/// What remains where the header of a table does not say where its columns are.
+pub(super) const UNREADABLE: &str = "this table can't be read, the other HDUs can";
+
 /// One field of the rows of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct RowField {
@@ -25,7 +28,9 @@ pub(crate) struct RowField {
 pub(super) fn column_count(header: &Header) -> Result<i64> {
     let count = header.integer("TFIELDS")?.unwrap_or(0);
     if !(0..=MOST_COLUMNS).contains(&count) {
-        return Err(Error::illegal(format!("TFIELDS is {count}; a table has 0 to {MOST_COLUMNS} columns")));
+        return Err(Error::illegal(format!(
+            "TFIELDS is {count}; a table has 0 to {MOST_COLUMNS} columns: {UNREADABLE}"
+        )));
     }
     Ok(count)
 }
@@ -45,12 +50,12 @@ pub(crate) fn fields(header: &Header, row_len: usize) -> Result<Vec<RowField>> {
 
 fn field(header: &Header, number: i64, offset: usize, row_len: usize) -> Result<RowField> {
     let text = header.text(&format!("TFORM{number}"))?;
-    let text = text.ok_or_else(|| Error::illegal(format!("TFORM{number} is missing")))?;
+    let text = text.ok_or_else(|| Error::illegal(format!("TFORM{number} is missing: {UNREADABLE}")))?;
     let form = Form::parse(&text)?;
     let width = form.width().and_then(|width| usize::try_from(width).ok()).filter(|width| *width <= row_len - offset);
     let width = width.ok_or_else(|| {
         Error::illegal(format!(
-            "TFORM '{text}' goes past the end of the row: NAXIS1 is {row_len}, the column starts at {offset}"
+            "TFORM '{text}' goes past the end of the row: NAXIS1 is {row_len}, the column starts at {offset}: {UNREADABLE}"
         ))
     })?;
     let name = header.text(&format!("TTYPE{number}"));

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// What stands in front of the length of substrings (the substring array convention).
-const SUBSTRINGS: &str = ":SSTR";
+pub(super) const SUBSTRINGS: &str = ":SSTR";
 
 /// The type of a column's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

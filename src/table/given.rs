@@ -106,6 +106,8 @@ pub(crate) struct GivenColumn<'a> {
     pub(crate) offsets: Option<&'a [usize]>,
     /// The shape of those arrays, where all have the same and more than one axis.
     pub(crate) array_shape: &'a [usize],
+    /// Whether the elements of those arrays are whole texts and no characters.
+    pub(crate) strings: bool,
 }
 
 /// Values that were brought to the rows and the shape of the cells that they are for.
@@ -125,6 +127,15 @@ impl<'a> GivenColumn<'a> {
     pub(crate) fn rows_and_cell(&self) -> Result<(usize, &'a [usize])> {
         let (rows, cell) = self.shape.split_first().ok_or_else(|| self.refuse("is a single value and not an array"))?;
         Ok((*rows, cell))
+    }
+
+    /// How many characters the texts take at most, where a cell is an array of them.
+    pub(crate) fn text_width(&self) -> Option<usize> {
+        let several = if self.offsets.is_some() { self.strings } else { self.shape.len() > 1 };
+        match self.element {
+            GivenType::Bytes { width } | GivenType::Characters { width } if several => Some(width),
+            _ => None,
+        }
     }
 
     /// The values for so many rows with cells of this shape: one for each, or one cell or one element for all.
@@ -198,6 +209,7 @@ mod tests {
             mask: None,
             offsets: None,
             array_shape: &[],
+            strings: false,
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) fn heap(hdu: &HduEntry) -> Result<Range<u64>> {
         Some(offset) => u64::try_from(offset)
             .ok()
             .filter(|&offset| offset >= rows_len)
-            .ok_or_else(|| Error::illegal(format!("THEAP is {offset}, within the {rows_len} bytes of the table")))?,
+            .ok_or_else(|| Error::illegal(format!("THEAP is {offset}, within the {rows_len} bytes of the table: read the columns that are not of variable length")))?,
     };
     let end = layout.data_start.saturating_add(layout.data_len);
     Ok(layout.data_start.saturating_add(offset).min(end)..end)
@@ -89,7 +89,11 @@ impl HeapPlan {
         heap: &Range<u64>,
         file_len: u64,
     ) -> Result<usize> {
-        let refused = |what: &str| Error::illegal(format!("the descriptor ({length}, {offset}) {what}"));
+        let refused = |what: &str| {
+            Error::illegal(format!(
+                "the descriptor ({length}, {offset}) {what}: read the other rows, or the other columns"
+            ))
+        };
         let elements = usize::try_from(length).map_err(|_| refused("has a negative length"))?;
         if elements == 0 {
             self.starts.push(last_end);

@@ -76,6 +76,7 @@ mod tests {
             mask: Some(mask),
             offsets: None,
             array_shape: &[],
+            strings: false,
         })
     }
 
