@@ -101,6 +101,13 @@ class Gzip2(Tiles):
         As for every compression: the shape of a tile, slowest axis first, and the width of descriptors.
     level : int
         From 1, the fastest, to 12, the smallest.
+
+    Examples
+    --------
+    >>> with rustfits.FITS("mem://", "w+") as fits:
+    ...     hdu = fits.write_image(np.arange(4000).reshape(80, 50), compress=rustfits.Gzip2(tile_shape=(20, 50)))
+    ...     print(hdu.zcmptype, hdu.n_tiles)
+    GZIP_2 4
     """
 
     level: int = 2
@@ -117,6 +124,13 @@ class Rice1(Tiles):
         As for every compression: the shape of a tile, slowest axis first, and the width of descriptors.
     blocksize : int
         How many pixels share a code: 16 or 32 in the standard.
+
+    Examples
+    --------
+    >>> with rustfits.FITS("mem://", "w+") as fits:
+    ...     hdu = fits.write_image(np.zeros((80, 50), "i2"), compress=rustfits.Rice1(blocksize=16))
+    ...     print(hdu.compression.blocksize)
+    16
     """
 
     blocksize: int = 32
@@ -131,6 +145,13 @@ class Plio1(Tiles):
     ----------
     tile_shape, heap_format : optional
         As for every compression: the shape of a tile, slowest axis first, and the width of descriptors.
+
+    Examples
+    --------
+    >>> with rustfits.FITS("mem://", "w+") as fits:
+    ...     hdu = fits.write_image(np.ones((80, 50), "i2"), compress=rustfits.Plio1())
+    ...     print(hdu.zcmptype)
+    PLIO_1
     """
 
     name = "PLIO_1"
@@ -176,6 +197,13 @@ class NoCompress(Tiles):
     ----------
     tile_shape, heap_format : optional
         As for every compression: the shape of a tile, slowest axis first, and the width of descriptors.
+
+    Examples
+    --------
+    >>> with rustfits.FITS("mem://", "w+") as fits:
+    ...     hdu = fits.write_image(np.arange(4000).reshape(80, 50), compress=rustfits.NoCompress(tile_shape=(20, 50)))
+    ...     print(hdu.n_tiles)
+    4
     """
 
     name = "NOCOMPRESS"
@@ -195,6 +223,14 @@ class Quantize:
         exactly 0 stay so.
     seed : int
         Where the sequence of random numbers starts, from 1 to 10000 (ZDITHER0); 0 is 1.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(1).normal(size=(80, 50))
+    >>> with rustfits.FITS("mem://", "w+") as fits:
+    ...     hdu = fits.write_image(noise, compress="RICE_1", quantize=rustfits.Quantize(level=16, method="dither2"))
+    ...     print(hdu.quantize.level, np.abs(hdu[...] - noise).max() < 0.1)
+    16.0 True
     """
 
     level: float = 4.0

@@ -78,6 +78,13 @@ class _Control:
         -------
         int
             How many files were cancelled.
+
+        Examples
+        --------
+        >>> fetch = rustfits.fetch_many(["https://archive.example/image.fits"])
+        >>> cancelled = fetch.cancel()
+        >>> [type(r.error).__name__ for r in fetch if r.error] in ([], ["OSError"])
+        True
         """
         return self._queue.cancel(which)
 
@@ -91,6 +98,12 @@ class Fetch(_Control, Generic[_R]):
     """The results of `fetch_many` or `download_many`, as they complete: an iterator.
 
     Leaving a ``with`` block, `close` and forgetting it stop what runs.
+
+    Examples
+    --------
+    >>> with rustfits.fetch_many(["https://archive.example/image.fits"]) as fetch:
+    ...     print([r.fits["SCI"].shape for r in fetch], fetch.statistics.succeeded)
+    [(300, 200)] 1
     """
 
     def __init__(self, queue: AnyQueue, files: Iterable[Any], shown: bool) -> None:
@@ -111,7 +124,13 @@ class Fetch(_Control, Generic[_R]):
         self.close()
 
     def close(self) -> None:
-        """Stop what runs; results that were not taken are dropped."""
+        """Stop what runs; results that were not taken are dropped.
+
+        Examples
+        --------
+        >>> fetch = rustfits.fetch_many(["https://archive.example/image.fits"])
+        >>> fetch.close()
+        """
         self.cancel()
         self._results.close()
 
@@ -120,6 +139,14 @@ class AsyncFetch(_Control, Generic[_R]):
     """The results of `aio.fetch_many` or `aio.download_many`, as they complete: an asynchronous iterator.
 
     Leaving an ``async with`` block, `aclose` and forgetting it stop what runs.
+
+    Examples
+    --------
+    >>> async def main():
+    ...     async with aio.fetch_many(["https://archive.example/image.fits"]) as fetch:
+    ...         print([r.url async for r in fetch if r.error], fetch.statistics.succeeded)
+    >>> asyncio.run(main())
+    [] 1
     """
 
     def __init__(self, queue: AnyQueue, files: Iterable[Any] | AsyncIterable[Any], shown: bool) -> None:
@@ -140,7 +167,15 @@ class AsyncFetch(_Control, Generic[_R]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop what runs; results that were not taken are dropped."""
+        """Stop what runs; results that were not taken are dropped.
+
+        Examples
+        --------
+        >>> async def main():
+        ...     fetch = aio.fetch_many(["https://archive.example/image.fits"])
+        ...     await fetch.aclose()
+        >>> asyncio.run(main())
+        """
         self.cancel()
         await self._results.aclose()
 
@@ -269,6 +304,12 @@ def fetch_many(urls: Iterable[Names], **options: Unpack[_Options]) -> Fetch[Fetc
     names, half as many files at once, twice the pause between two requests; each good answer takes a part of that back.
 
     Later reads of files that were opened by ranges keep to the same limits, and are in the statistics.
+
+    Examples
+    --------
+    >>> for r in rustfits.fetch_many(["https://archive.example/image.fits"], concurrency=8):
+    ...     print(r.error or r.fits["SCI"].shape)
+    (300, 200)
     """
     queue, shown = _options(**options)
     return Fetch(queue, urls, shown)
@@ -308,6 +349,14 @@ def fetch_many_async(
 
     Parameters are those of `rustfits.fetch_many`; the iterable may be an async one.
     The files of the results are `aio.FITS`.
+
+    Examples
+    --------
+    >>> async def main():
+    ...     async for r in aio.fetch_many(["https://archive.example/image.fits"]):
+    ...         print(r.error or (await r.fits["SCI"].read()).shape)
+    >>> asyncio.run(main())
+    (300, 200)
     """
     queue, shown = _options(**options)
     return AsyncFetch(queue, urls, shown)
@@ -427,6 +476,12 @@ def download_many(files: Iterable[File], directory: Name, **options: Unpack[_Dow
         An iterator of `DownloadResult`: `url`, `index`, `path`, `size`, `skipped`, `resumed`, `error`, `attempts`,
         `bytes`, `seconds`. It never raises for one bad file. `cancel` cancels a file or all, `statistics` says what
         came so far.
+
+    Examples
+    --------
+    >>> for r in rustfits.download_many(["https://archive.example/image.fits"], "tiles", verify="datasum"):
+    ...     print(r.error or r.path.name)
+    image.fits
     """
     queue, shown = _download_options(directory, **options)
     return Fetch(queue, files, shown)
@@ -438,6 +493,14 @@ def download_many_async(
     """Download many files into a directory: ``async for r in aio.download_many(urls, directory)``.
 
     Parameters are those of `rustfits.download_many`; the iterable may be an async one.
+
+    Examples
+    --------
+    >>> async def main():
+    ...     async for r in aio.download_many(["https://archive.example/image.fits"], "tiles"):
+    ...         print(r.error or r.path.name)
+    >>> asyncio.run(main())
+    image.fits
     """
     queue, shown = _download_options(directory, **options)
     return AsyncFetch(queue, files, shown)

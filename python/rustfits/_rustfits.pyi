@@ -476,6 +476,33 @@ class FITS:
     def copy(self, hdu: HDU, *, before: HduKey | HDU | None = None) -> HDU: ...
     def __delitem__(self, key: HduKey | HDU, /) -> None: ...
     def sync(self) -> None: ...
+    @overload
+    def write_image(
+        self,
+        data: npt.ArrayLike,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        compress: Compress,
+        quantize: Quantize | None = None,
+        blank: int | None = None,
+        header: HeaderCards | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> CompressedImageHDU: ...
+    @overload
+    def write_image(
+        self,
+        data: npt.ArrayLike,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        compress: None = None,
+        quantize: Quantize | None = None,
+        blank: int | None = None,
+        header: HeaderCards | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> ImageHDU: ...
+    @overload
     def write_image(
         self,
         data: npt.ArrayLike,
@@ -488,6 +515,35 @@ class FITS:
         header: HeaderCards | None = None,
         before: HduKey | HDU | None = None,
     ) -> ImageHDU: ...
+    @overload
+    def create_image_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        dims: int | Sequence[int],
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        compress: Compress,
+        quantize: Quantize | None = None,
+        blank: int | None = None,
+        header: HeaderCards | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> CompressedImageHDU: ...
+    @overload
+    def create_image_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        dims: int | Sequence[int],
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        compress: None = None,
+        quantize: Quantize | None = None,
+        blank: int | None = None,
+        header: HeaderCards | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> ImageHDU: ...
+    @overload
     def create_image_hdu(
         self,
         dtype: npt.DTypeLike,
@@ -501,6 +557,41 @@ class FITS:
         header: HeaderCards | None = None,
         before: HduKey | HDU | None = None,
     ) -> ImageHDU: ...
+    @overload
+    def write_table(
+        self,
+        data: TableData,
+        *,
+        names: Sequence[str] | None = None,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
+        bit_columns: Sequence[str] | None = None,
+        heap_format: str | None = None,
+        compress: Literal[True] | str | Gzip1 | Gzip2 | Rice1 | Mapping[str, TableCompress | None],
+        ztilelen: int | None = None,
+        header: HeaderCards | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> CompressedTableHDU: ...
+    @overload
+    def write_table(
+        self,
+        data: TableData,
+        *,
+        names: Sequence[str] | None = None,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
+        bit_columns: Sequence[str] | None = None,
+        heap_format: str | None = None,
+        compress: None = None,
+        ztilelen: int | None = None,
+        header: HeaderCards | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> TableHDU: ...
+    @overload
     def write_table(
         self,
         data: TableData,
@@ -517,6 +608,41 @@ class FITS:
         header: HeaderCards | None = None,
         before: HduKey | HDU | None = None,
     ) -> TableHDU: ...
+    @overload
+    def create_table_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        nrows: int = 0,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
+        bit_columns: Sequence[str] | None = None,
+        heap_format: str | None = None,
+        compress: Literal[True] | str | Gzip1 | Gzip2 | Rice1 | Mapping[str, TableCompress | None],
+        ztilelen: int | None = None,
+        header: HeaderCards | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> CompressedTableHDU: ...
+    @overload
+    def create_table_hdu(
+        self,
+        dtype: npt.DTypeLike,
+        nrows: int = 0,
+        *,
+        extname: str | None = None,
+        extver: int | None = None,
+        units: Units | None = None,
+        var_dtypes: Mapping[str, npt.DTypeLike] | None = None,
+        bit_columns: Sequence[str] | None = None,
+        heap_format: str | None = None,
+        compress: None = None,
+        ztilelen: int | None = None,
+        header: HeaderCards | None = None,
+        before: HduKey | HDU | None = None,
+    ) -> TableHDU: ...
+    @overload
     def create_table_hdu(
         self,
         dtype: npt.DTypeLike,

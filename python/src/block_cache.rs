@@ -18,6 +18,15 @@ use crate::numbers::Whole;
 /// ----------
 /// max_bytes : int
 ///     The most bytes that it holds.
+///
+/// Examples
+/// --------
+/// >>> cache = rustfits.BlockCache(256 << 20)
+/// >>> remote = rustfits.Remote(ranged=True, cache=cache)
+/// >>> with rustfits.FITS("https://archive.example/image.fits", remote=remote) as fits:
+/// ...     stamp = fits["SCI"][100:110, 50:60]
+/// >>> cache.max_bytes
+/// 268435456
 #[pyclass(name = "BlockCache", frozen, eq, from_py_object, module = "rustfits")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyBlockCache(pub(crate) BlockCache);
@@ -42,6 +51,13 @@ impl PyBlockCache {
     }
 
     /// Let go of all of them.
+    ///
+    /// Examples
+    /// --------
+    /// >>> cache = rustfits.BlockCache(256 << 20)
+    /// >>> cache.clear()
+    /// >>> cache.bytes
+    /// 0
     fn clear(&self) {
         self.0.clear();
     }

@@ -9,6 +9,13 @@ use crate::numbers::Whole;
 use crate::table::TableHdu;
 
 /// A table in compressed tiles.
+///
+/// Examples
+/// --------
+/// >>> with rustfits.FITS("mem://", "w+") as fits:
+/// ...     packed = fits.write_table({"id": np.arange(1000)}, compress=True, ztilelen=100)
+/// ...     print(packed.n_tiles, packed.ztile_rows, packed["id"][500])
+/// 10 100 500
 #[pyclass(name = "CompressedTableHDU", extends = TableHdu, subclass, frozen, module = "rustfits")]
 pub(crate) struct CompressedTableHdu;
 
@@ -51,6 +58,14 @@ impl CompressedTableHdu {
     }
 
     /// Sets the most bytes of unpacked tiles that are kept, by all that read this HDU of the open file; 0 keeps none.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     packed = fits.write_table({"id": np.arange(1000)}, compress=True)
+    /// ...     packed.set_tile_cache_size(1 << 20)
+    /// ...     print(packed.tile_cache_size)
+    /// 1048576
     fn set_tile_cache_size(slf: PyRef<'_, Self>, size: Whole) -> PyResult<()> {
         let size = size.within("size", 0..=u64::MAX)?;
         slf.as_super().as_super().as_super().described(slf.py(), |now| now.set_tile_cache_size(size));
@@ -58,6 +73,15 @@ impl CompressedTableHdu {
     }
 
     /// Lets the unpacked tiles go.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     packed = fits.write_table({"id": np.arange(1000)}, compress=True)
+    /// ...     row = packed[10]
+    /// ...     packed.clear_tile_cache()
+    /// ...     print(packed.tile_cache_used)
+    /// 0
     fn clear_tile_cache(slf: PyRef<'_, Self>) {
         slf.as_super().as_super().as_super().described(slf.py(), HduInfo::clear_tile_cache);
     }

@@ -93,6 +93,12 @@ fn urls_of(url: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
 }
 
 /// The result for one file of `download_many`.
+///
+/// Examples
+/// --------
+/// >>> for r in rustfits.download_many(["https://archive.example/image.fits"], "tiles"):
+/// ...     print(r.error, r.size == r.path.stat().st_size)
+/// None True
 #[pyclass(frozen, module = "rustfits")]
 pub(crate) struct DownloadResult {
     /// The URL, without credentials; of mirrors the first.

@@ -43,6 +43,14 @@ use crate::table_write::{HeapFormatArgument, NewTable, UnitsArgument};
 /// allow_in_place : bool
 ///     With `r+`: where data have to move and a new file can't take the old one's place (no space for a second file, no permission in the
 ///     directory, several hard links), move them in the old file. A kill can then destroy it.
+///
+/// Examples
+/// --------
+/// >>> with rustfits.FITS("image.fits") as fits:
+/// ...     stamp = fits["SCI"][100:200, 50:150]
+/// ...     rows = fits["CAT"].read(columns=["ra", "dec"])
+/// >>> stamp.shape, len(rows)
+/// ((100, 100), 1200)
 #[pyclass(name = "FITS", frozen, module = "rustfits")]
 pub(crate) struct Fits {
     handle: Handle,
@@ -112,6 +120,12 @@ impl Fits {
     }
 
     /// Opens bytes that are in memory, plain or gzip.
+    ///
+    /// Examples
+    /// --------
+    /// >>> content = open("image.fits", "rb").read()
+    /// >>> rustfits.FITS.from_bytes(content)["SCI"].shape
+    /// (300, 200)
     #[staticmethod]
     #[pyo3(signature = (data, mode="r", lenient=false))]
     fn from_bytes(py: Python<'_>, data: &Bound<'_, PyAny>, mode: &str, lenient: bool) -> PyResult<Self> {
@@ -120,6 +134,14 @@ impl Fits {
     }
 
     /// The whole file, uncompressed, as bytes.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     hdu = fits.write_image(np.zeros((10, 10), "f4"))
+    /// ...     content = fits.to_bytes()
+    /// >>> len(content)
+    /// 5760
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &wait(py, self.handle.to_bytes())?))
     }
@@ -149,6 +171,13 @@ impl Fits {
     }
 
     /// Closes the file; closing twice is no error.
+    ///
+    /// Examples
+    /// --------
+    /// >>> fits = rustfits.FITS("image.fits")
+    /// >>> fits.close()
+    /// >>> fits.closed
+    /// True
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         match &self.handle {
             Handle::Reader(reader) => {
@@ -160,6 +189,12 @@ impl Fits {
     }
 
     /// Makes what was written durable.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("new.fits", "w+") as fits:
+    /// ...     hdu = fits.write_image(np.zeros(3))
+    /// ...     fits.sync()
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, self.writer()?.sync())
     }
@@ -194,6 +229,14 @@ impl Fits {
     /// -------
     /// ImageHDU
     ///     The new HDU.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     sci = fits.write_image(np.zeros((100, 200), "i2"), extname="SCI", header={"EXPTIME": (30.0, "seconds")})
+    /// ...     packed = fits.write_image(np.zeros((100, 200)), compress="GZIP_2")
+    /// ...     print(sci.shape, sci.header["EXPTIME"], packed.compression.name)
+    /// (100, 200) 30.0 GZIP_2
     #[pyo3(signature = (data, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn write_image(
@@ -223,6 +266,14 @@ impl Fits {
     ///     The shape, slowest axis first.
     ///
     /// The other parameters are those of `write_image`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     mosaic = fits.create_image_hdu("f4", (1000, 1000), extname="MOSAIC")
+    /// ...     mosaic[10:20, 30:40] = 1.5
+    /// ...     print(mosaic[10, 29:32])
+    /// [0.  1.5 1.5]
     #[pyo3(signature = (dtype, dims, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn create_image_hdu(
@@ -244,6 +295,13 @@ impl Fits {
     }
 
     /// Adds an array as an image, a structured array or a dict as a table; the parameters are those of `write_image` and `write_table`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     image, table = fits.write(np.zeros((2, 3))), fits.write({"a": [1, 2]})
+    /// ...     print(type(image).__name__, type(table).__name__)
+    /// ImageHDU TableHDU
     #[pyo3(signature = (data, *, extname=None, header=None, before=None))]
     fn write(
         &self,
@@ -296,6 +354,13 @@ impl Fits {
     /// -------
     /// TableHDU
     ///     The new HDU.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"ra": [1.5, 2.5], "name": ["Vega", "Deneb"]}, extname="CAT", units={"ra": "deg"})
+    /// ...     print(cat.colnames, cat.units)
+    /// ('ra', 'name') {'ra': 'deg'}
     #[pyo3(signature = (data, *, names=None, extname=None, extver=None, units=None, var_dtypes=None, bit_columns=None, heap_format=None, compress=None, ztilelen=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn write_table(
@@ -342,6 +407,14 @@ impl Fits {
     ///     The number of rows.
     ///
     /// The other parameters are those of `write_table`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     log = fits.create_table_hdu([("time", "f8"), ("state", "U8")], extname="LOG")
+    /// ...     log.append({"time": [0.5], "state": ["ready"]})
+    /// ...     print(len(log), log[0])
+    /// 1 (0.5, 'ready')
     #[pyo3(signature = (dtype, nrows=0, *, extname=None, extver=None, units=None, var_dtypes=None, bit_columns=None, heap_format=None, compress=None, ztilelen=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn create_table_hdu(
@@ -396,6 +469,14 @@ impl Fits {
     /// -------
     /// AsciiTableHDU
     ///     The new HDU.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     text = fits.create_ascii_table_hdu([("n", "i4"), ("x", "f8")], 2, formats={"x": "F8.3"})
+    /// ...     text["x"] = [1.5, 2.25]
+    /// ...     print(text.formats, text["x"][:])
+    /// {'n': 'I20', 'x': 'F8.3'} [1.5  2.25]
     #[pyo3(signature = (dtype, nrows=0, *, extname=None, extver=None, units=None, formats=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn create_ascii_table_hdu(
@@ -430,6 +511,13 @@ impl Fits {
     /// -------
     /// HDU
     ///     The new one.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("image.fits") as old, rustfits.FITS("mem://", "w+") as new:
+    /// ...     hdu = new.copy(old["SCI"])
+    /// ...     print(hdu.extname, hdu.shape)
+    /// SCI (300, 200)
     #[pyo3(signature = (hdu, *, before=None))]
     fn copy(&self, py: Python<'_>, hdu: PyRef<'_, Hdu>, before: Option<HduArgument>) -> PyResult<Py<PyAny>> {
         self.added(py, copy_of(&self.writer()?, &hdu, self.place(before)?))

@@ -58,6 +58,12 @@ pub(crate) fn chosen(reader: &FitsReader, ext: Option<HduKey>) -> Op<HduInfo> {
 ///     Also give the header: `data, header = read(...)`. It is a copy, which can be edited.
 /// lenient, remote
 ///     As for `FITS`.
+///
+/// Examples
+/// --------
+/// >>> image, header = rustfits.read("image.fits", "SCI", header=True)
+/// >>> image.shape, header["EXTNAME"]
+/// ((300, 200), 'SCI')
 #[pyfunction]
 #[pyo3(signature = (filename, ext=None, *, header=false, lenient=false, remote=None))]
 pub(crate) fn read(
@@ -78,6 +84,11 @@ pub(crate) fn read(
 /// Reads the header of one HDU: a copy, which can be edited.
 ///
 /// Parameters are those of `read`; `ext` is the first HDU unless given.
+///
+/// Examples
+/// --------
+/// >>> rustfits.read_header("image.fits")["EXPTIME"]
+/// 99.9
 #[pyfunction]
 #[pyo3(signature = (filename, ext=Key(HduKey::Index(0)), *, lenient=false, remote=None))]
 pub(crate) fn read_header(
@@ -106,6 +117,12 @@ pub(crate) fn read_header(
 ///     EXTNAME.
 /// header : Header or dict, optional
 ///     Cards for the header; of a Header, the protected keywords are left out.
+///
+/// Examples
+/// --------
+/// >>> rustfits.write("new.fits", np.zeros((10, 10)), extname="SCI", header={"OBJECT": "M31"})
+/// >>> rustfits.read_header("new.fits")["OBJECT"]
+/// 'M31'
 #[pyfunction]
 #[pyo3(signature = (filename, data, *, mode="w+", extname=None, header=None))]
 pub(crate) fn write(
@@ -142,6 +159,11 @@ pub(crate) fn writing(
 }
 
 /// Whether a keyword describes the structure of the file, so that it is not set by hand.
+///
+/// Examples
+/// --------
+/// >>> rustfits.is_protected_key("NAXIS1"), rustfits.is_protected_key("OBJECT")
+/// (True, False)
 #[pyfunction]
 pub(crate) fn is_protected_key(name: &str) -> bool {
     rustfits::is_protected_keyword(name)

@@ -22,6 +22,12 @@ use crate::run::{Answer, await_op, wait};
 use crate::table::{AnyTable, AsciiTableHdu, TableHdu};
 
 /// One HDU of a file.
+///
+/// Examples
+/// --------
+/// >>> with rustfits.FITS("image.fits") as fits:
+/// ...     print([(hdu.index, hdu.extname, hdu.has_data) for hdu in fits])
+/// [(0, None, True), (1, 'SCI', True), (2, 'CAT', True)]
 #[pyclass(name = "HDU", subclass, frozen, module = "rustfits")]
 pub(crate) struct Hdu {
     pub(crate) reader: FitsReader,
@@ -188,28 +194,63 @@ impl Hdu {
 
     /// Sets the DATASUM card: the checksum of the data as they are now. Later changes don't refresh it. Of a compressed image or table it is ZDATASUM, the
     /// checksum of its pixels or rows as they are when it is not compressed.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     hdu = fits.write_image(np.arange(10))
+    /// ...     hdu.add_datasum()
+    /// ...     print(hdu.verify_datasum())
+    /// True
     fn add_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.run(py, self.writer()?.add_datasum(self.info.id()))
     }
 
     /// Sets the DATASUM and CHECKSUM cards: the checksums of the data and of the whole HDU as they are now. Later changes, also of the header,
     /// don't refresh them. Of a compressed image or table they are ZDATASUM and ZHECKSUM, those of the HDU that it is when it is not compressed.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     hdu = fits.write_image(np.arange(10))
+    /// ...     hdu.add_checksum()
+    /// ...     print(hdu.verify_checksum())
+    /// True
     fn add_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.run(py, self.writer()?.add_checksum(self.info.id()))
     }
 
     /// Whether the data are those that the DATASUM card was made for; None without that card.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("image.fits") as fits:
+    /// ...     print(fits["SCI"].verify_datasum())
+    /// None
     fn verify_datasum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.run(py, self.reader.verify_datasum(self.info.id()))
     }
 
     /// Whether header and data are those that the CHECKSUM card was made for; None without that card.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("image.fits") as fits:
+    /// ...     print(fits["SCI"].verify_checksum())
+    /// None
     fn verify_checksum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.run(py, self.reader.verify_checksum(self.info.id()))
     }
 }
 
 /// An image.
+///
+/// Examples
+/// --------
+/// >>> with rustfits.FITS("image.fits") as fits:
+/// ...     sci = fits["SCI"]
+/// ...     print(sci.shape, sci.dtype, sci[10, 20:23], sci[::-100, 0])
+/// (300, 200) int16 [2020 2021 2022] [ -5736 -25736  19800]
 #[pyclass(name = "ImageHDU", extends = Hdu, subclass, frozen, module = "rustfits")]
 pub(crate) struct ImageHdu;
 
@@ -289,6 +330,15 @@ impl ImageHdu {
     /// -------
     /// numpy.ndarray
     ///     Native byte order, slowest axis first, owned by the caller.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("image.fits") as fits:
+    /// ...     corner = fits["SCI"].read(np.s_[:2, :3])
+    /// ...     stored = fits["SCI"].read(scale=False)
+    /// >>> corner
+    /// array([[  0,   1,   2],
+    ///        [200, 201, 202]], dtype=int16)
     #[pyo3(signature = (section=None, *, scale=true, mask_blank=false))]
     fn read(slf: PyRef<'_, Self>, section: Option<SectionKey>, scale: bool, mask_blank: bool) -> PyResult<Pixels> {
         let py = slf.py();
@@ -330,6 +380,14 @@ impl ImageHdu {
     /// start : tuple of int or int, optional
     ///     Where the first value goes: a position for each axis, or the number of a pixel, from which on the values follow each other; the
     ///     first pixel unless given.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     hdu = fits.write_image(np.zeros((4, 4), "i2"))
+    /// ...     hdu.write([[1, 2], [3, 4]], start=(1, 1))
+    /// ...     print(hdu[1])
+    /// [0 1 2 0]
     #[pyo3(signature = (data, start=None))]
     fn write(slf: PyRef<'_, Self>, data: PixelArgument, start: Option<StartArgument>) -> PyResult<()> {
         let py = slf.py();
@@ -342,6 +400,14 @@ impl ImageHdu {
     /// ----------
     /// data : array_like
     ///     Rows: an array with all axes of the image, or with all but the first for a single row. Dtypes as for `write`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     hdu = fits.write_image(np.zeros((4, 3), "f4"))
+    /// ...     hdu.extend(np.ones((2, 3)))
+    /// ...     print(hdu.shape)
+    /// (6, 3)
     fn extend(slf: PyRef<'_, Self>, data: PixelArgument) -> PyResult<()> {
         let (py, hdu) = (slf.py(), slf.as_super());
         extend(hdu, data).map_or(Ok(()), |op| wait(py, op))
@@ -349,12 +415,29 @@ impl ImageHdu {
 
     /// A context in which `extend` collects rows: all of them are written at its end, in one change. An exception writes none. The
     /// context is the image itself: `with hdu.extending() as rows: rows.extend(...)`. `async with` for a file of `rustfits.aio`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     hdu = fits.create_image_hdu("f4", (0, 3))
+    /// ...     with hdu.extending() as frames:
+    /// ...         for n in range(100):
+    /// ...             frames.extend([[n, n, n]])
+    /// ...     print(hdu.shape)
+    /// (100, 3)
     fn extending(slf: Bound<'_, Self>) -> Extending {
         Extending { hdu: slf.into_super().unbind() }
     }
 }
 
 /// An image in compressed tiles.
+///
+/// Examples
+/// --------
+/// >>> with rustfits.FITS("mem://", "w+") as fits:
+/// ...     packed = fits.write_image(np.zeros((100, 200), "i4"), compress=rustfits.Rice1(tile_shape=(10, 200)))
+/// ...     print(packed.zcmptype, packed.tile_shape, packed.n_tiles)
+/// RICE_1 (10, 200) 10
 #[pyclass(name = "CompressedImageHDU", extends = ImageHdu, subclass, frozen, module = "rustfits")]
 pub(crate) struct CompressedImageHdu;
 
@@ -404,6 +487,14 @@ impl CompressedImageHdu {
     }
 
     /// Sets the most bytes of decoded tiles that are kept, by all that read this HDU of the open file; 0 keeps none.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     packed = fits.write_image(np.zeros((100, 200), "i4"), compress=rustfits.Rice1(tile_shape=(10, 200)))
+    /// ...     packed.set_tile_cache_size(1 << 20)
+    /// ...     print(packed.tile_cache_size)
+    /// 1048576
     fn set_tile_cache_size(slf: PyRef<'_, Self>, size: Whole) -> PyResult<()> {
         let size = size.within("size", 0..=u64::MAX)?;
         slf.as_super().as_super().described(slf.py(), |now| now.set_tile_cache_size(size));
@@ -411,12 +502,28 @@ impl CompressedImageHdu {
     }
 
     /// Lets the decoded tiles go.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     packed = fits.write_image(np.zeros((100, 200), "i4"), compress=rustfits.Rice1(tile_shape=(10, 200)))
+    /// ...     pixel = packed[0, 0]
+    /// ...     packed.clear_tile_cache()
+    /// ...     print(packed.tile_cache_used)
+    /// 0
     fn clear_tile_cache(slf: PyRef<'_, Self>) {
         slf.as_super().as_super().described(slf.py(), HduInfo::clear_tile_cache);
     }
 
     /// Rewrites the tiles without what changes have left between them. A tile that gets other pixels is put behind the others, and its old bytes
     /// stay where they are until then.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     packed = fits.write_image(np.zeros((100, 200), "i4"), compress=rustfits.Rice1(tile_shape=(10, 200)))
+    /// ...     packed[:50] = 7
+    /// ...     packed.repack()
     fn repack<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let (py, hdu) = (slf.py(), slf.as_super().as_super());
         hdu.run(py, hdu.reader.image(hdu.info.id()).repack())

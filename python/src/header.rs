@@ -16,6 +16,13 @@ use crate::run::{await_op, awaitable, wait};
 ///
 /// COMMENT, HISTORY and the blank keyword give lists of texts; assigning a text to one of them adds it. A value can be assigned alone, which
 /// keeps the comment, or as a tuple of value and comment.
+///
+/// Examples
+/// --------
+/// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+/// >>> header["HISTORY"] = "made"
+/// >>> header["exptime"], header["HISTORY"], "FILTER" in header
+/// (30.0, ['made'], False)
 #[pyclass(name = "Header", frozen, mapping, module = "rustfits")]
 pub(crate) struct PyHeader(Cards);
 
@@ -315,6 +322,14 @@ impl PyHeader {
     }
 
     /// A copy of no file, which can be edited.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> copied = header.copy()
+    /// >>> copied["OBJECT"] = "M33"
+    /// >>> header["OBJECT"]
+    /// 'M31'
     #[pyo3(name = "copy")]
     fn copied(&self, py: Python<'_>) -> Self {
         Self(Cards::Copy(Mutex::new(self.read(py, Header::clone))))
@@ -382,22 +397,46 @@ impl PyHeader {
     }
 
     /// The keywords in card order, each once.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.keys()
+    /// ['EXPTIME', 'OBJECT']
     fn keys(&self, py: Python<'_>) -> Vec<String> {
         self.unique_keywords(py)
     }
 
     /// The values in the order of `keys()`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.values()
+    /// [30.0, 'M31']
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.unique_keywords(py).iter().map(|keyword| self.__getitem__(py, keyword)).collect()
     }
 
     /// Pairs of keyword and value in card order.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.items()
+    /// [('EXPTIME', 30.0), ('OBJECT', 'M31')]
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
         let keywords = self.unique_keywords(py).into_iter();
         keywords.map(|keyword| self.__getitem__(py, &keyword).map(|value| (keyword, value))).collect()
     }
 
     /// The value of a keyword, or `default` where it is missing.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.get("FILTER", "none")
+    /// 'none'
     #[pyo3(signature = (keyword, default=None))]
     fn get<'py>(
         &self,
@@ -410,6 +449,12 @@ impl PyHeader {
     }
 
     /// Takes a keyword out and gives its value; `default`, if given, where it is missing.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.pop("OBJECT"), header.pop("OBJECT", None)
+    /// ('M31', None)
     #[pyo3(signature = (keyword, default=Fallback::None))]
     fn pop<'py>(&self, py: Python<'py>, keyword: String, default: Fallback<'py>) -> PyResult<Bound<'py, PyAny>> {
         let there = self.look_up(py, &keyword, |header| header.contains(&keyword));
@@ -422,6 +467,12 @@ impl PyHeader {
     }
 
     /// The value of a keyword, which is set to `default` first where it is missing.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.setdefault("FILTER", "r")
+    /// 'r'
     #[pyo3(signature = (keyword, default=None))]
     fn setdefault<'py>(
         &self,
@@ -437,26 +488,60 @@ impl PyHeader {
     }
 
     /// The comment of a keyword's card; KeyError where the keyword is missing.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.comment_of("EXPTIME")
+    /// 'seconds'
     fn comment_of(&self, py: Python<'_>, keyword: &str) -> PyResult<String> {
         self.look_up(py, keyword, |header| header.comment(keyword)).or_raise()
     }
 
     /// Gives a keyword another comment; its value stays as it is written.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.set_comment("OBJECT", "the target")
+    /// >>> header.comment_of("OBJECT")
+    /// 'the target'
     fn set_comment(&self, py: Python<'_>, keyword: String, text: String) -> PyResult<()> {
         self.change(py, move |header| header.set_comment(&keyword, &text))
     }
 
     /// Adds a text under COMMENT; a long one, or one of several lines, takes several cards.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.add_comment("dark subtracted")
+    /// >>> header["COMMENT"]
+    /// ['dark subtracted']
     fn add_comment(&self, py: Python<'_>, text: String) -> PyResult<()> {
         self.change(py, move |header| header.add_comment(&text))
     }
 
     /// Adds a text under HISTORY; a long one, or one of several lines, takes several cards.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.add_history("dark subtracted")
+    /// >>> header["HISTORY"]
+    /// ['dark subtracted']
     fn add_history(&self, py: Python<'_>, text: String) -> PyResult<()> {
         self.change(py, move |header| header.add_history(&text))
     }
 
     /// Adds a text under the blank keyword, or a blank card.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.add_blank("dark subtracted")
+    /// >>> header[""]
+    /// ['dark subtracted']
     #[pyo3(signature = (text=String::new()))]
     fn add_blank(&self, py: Python<'_>, text: String) -> PyResult<()> {
         self.change(py, move |header| header.add_blank(&text))
@@ -471,6 +556,13 @@ impl PyHeader {
     ///     ValueError. The values of a dict can be tuples of value and comment, those of commentary lists of texts.
     /// copy_commentary : bool
     ///     Also add a header's COMMENT, HISTORY and blank cards.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.update({"FILTER": "r", "EXPTIME": 60.0})
+    /// >>> header["EXPTIME"], header.comment_of("EXPTIME")
+    /// (60.0, 'seconds')
     #[pyo3(signature = (other, *, copy_commentary=false))]
     fn update(&self, py: Python<'_>, other: Updates, copy_commentary: bool) -> PyResult<()> {
         self.change(py, other.edit(copy_commentary))
@@ -478,6 +570,15 @@ impl PyHeader {
 
     /// A context for several edits: `with header.edit() as copy: ...` (`async with` for a file of `rustfits.aio`). What was done to the
     /// copy is written at its end, at once; an exception leaves the header as it was.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("image.fits", "r+") as fits:
+    /// ...     with fits["SCI"].header.edit() as header:
+    /// ...         header["OBJECT"] = "M31"
+    /// ...         header["HISTORY"] = "named"
+    /// ...     print(fits["SCI"].header["OBJECT"])
+    /// M31
     fn edit(slf: Bound<'_, Self>) -> HeaderEdit {
         HeaderEdit { header: slf.unbind(), copy: Mutex::default() }
     }
@@ -489,6 +590,12 @@ impl PyHeader {
     }
 
     /// The header as a dict; with `skip_protected`, without the keywords that describe the structure of the file.
+    ///
+    /// Examples
+    /// --------
+    /// >>> header = rustfits.Header({"EXPTIME": (30.0, "seconds"), "OBJECT": "M31"})
+    /// >>> header.to_dict()
+    /// {'EXPTIME': 30.0, 'OBJECT': 'M31'}
     #[pyo3(signature = (skip_protected=false))]
     fn to_dict<'py>(&self, py: Python<'py>, skip_protected: bool) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);

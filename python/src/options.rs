@@ -19,6 +19,12 @@ use rustfits::{Auth, ClientCertificate, OpenOptions, RemoteMode};
 ///     For each silence after that.
 /// total : float, optional
 ///     For the whole transfer.
+///
+/// Examples
+/// --------
+/// >>> remote = rustfits.Remote(timeout=rustfits.Timeout(connect=10, idle=30))
+/// >>> remote.timeout
+/// Timeout(connect=10, idle=30, total=None)
 #[pyclass(name = "Timeout", frozen, eq, from_py_object, module = "rustfits")]
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct PyTimeout {
@@ -114,6 +120,13 @@ impl<'py> FromPyObject<'_, 'py> for TimeoutArgument {
 /// cache : BlockCache, optional
 ///     Ranged or auto: where fetched bytes are kept, for all files that are opened with this cache. `cache_bytes` then holds for files only
 ///     of which the server doesn't tell the version (ETag or date).
+///
+/// Examples
+/// --------
+/// >>> with rustfits.FITS("https://archive.example/image.fits", remote=rustfits.Remote(ranged=True)) as fits:
+/// ...     stamp = fits["SCI"][100:110, 50:60]
+/// >>> stamp.shape
+/// (10, 10)
 #[pyclass(name = "Remote", frozen, eq, from_py_object, module = "rustfits")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyRemote {

@@ -10,14 +10,35 @@ use rustfits::FetchControl;
 use crate::numbers::Number;
 
 /// What came of a fetch so far: ``fetch.statistics``.
+///
+/// Examples
+/// --------
+/// >>> fetch = rustfits.fetch_many(["https://archive.example/image.fits"])
+/// >>> shapes = [r.fits["SCI"].shape for r in fetch]
+/// >>> fetch.statistics.succeeded, fetch.statistics.failed
+/// (1, 0)
 #[pyclass(frozen, module = "rustfits")]
 pub(crate) struct FetchStatistics(rustfits::FetchStatistics);
 
 /// What came of the requests to a host.
+///
+/// Examples
+/// --------
+/// >>> fetch = rustfits.fetch_many(["https://archive.example/image.fits"])
+/// >>> shapes = [r.fits["SCI"].shape for r in fetch]
+/// >>> fetch.statistics.total.requests
+/// 1
 #[pyclass(frozen, module = "rustfits")]
 pub(crate) struct HostStatistics(rustfits::HostStatistics);
 
 /// How long answers took, from the request to the head of the answer, connecting included; in seconds.
+///
+/// Examples
+/// --------
+/// >>> fetch = rustfits.fetch_many(["https://archive.example/image.fits"])
+/// >>> shapes = [r.fits["SCI"].shape for r in fetch]
+/// >>> fetch.statistics.total.latency.count
+/// 1
 #[pyclass(frozen, module = "rustfits")]
 pub(crate) struct LatencyStatistics(rustfits::LatencyStatistics);
 
@@ -142,6 +163,13 @@ impl LatencyStatistics {
     }
 
     /// The seconds that so many of a hundred did not exceed, to within a sixteenth; None where there was no answer.
+    ///
+    /// Examples
+    /// --------
+    /// >>> fetch = rustfits.fetch_many(["https://archive.example/image.fits"])
+    /// >>> shapes = [r.fits["SCI"].shape for r in fetch]
+    /// >>> fetch.statistics.total.latency.percentile(95) > 0
+    /// True
     fn percentile(&self, percent: Number) -> Option<f64> {
         self.0.percentile(percent.0).as_ref().map(Duration::as_secs_f64)
     }

@@ -157,6 +157,12 @@ pub(crate) fn stream(
 }
 
 /// A FITS file that is read from its first byte to its last: an iterator of its HDUs. Made by `rustfits.stream`.
+///
+/// Examples
+/// --------
+/// >>> with rustfits.stream("image.fits") as stream:
+/// ...     print([hdu.extname for hdu in stream])
+/// [None, 'SCI', 'CAT']
 #[pyclass(name = "Stream", frozen, module = "rustfits")]
 pub(crate) struct PyStream {
     name: String,
@@ -181,6 +187,13 @@ impl PyStream {
     }
 
     /// Stops the transfer; closing twice is no error. HDUs that were handed out keep their headers.
+    ///
+    /// Examples
+    /// --------
+    /// >>> stream = rustfits.stream("image.fits")
+    /// >>> stream.close()
+    /// >>> stream.closed
+    /// True
     fn close(&self) {
         *lock(&self.stream) = None;
     }
@@ -218,6 +231,13 @@ impl PyStream {
 }
 
 /// An HDU of a stream. Its header is here; its data can be read until the next HDU is asked for, each part once.
+///
+/// Examples
+/// --------
+/// >>> for hdu in rustfits.stream("image.fits"):
+/// ...     if hdu.extname == "SCI":
+/// ...         print(hdu.shape, hdu.dtype)
+/// (300, 200) int16
 #[pyclass(name = "StreamHDU", extends = Hdu, subclass, frozen, module = "rustfits")]
 pub(crate) struct PyStreamHdu(pub(crate) StreamHdu);
 
@@ -311,6 +331,13 @@ impl PyStreamHdu {
     ///     About how large a band is (8 MiB); at least one row.
     /// scale, mask_blank : bool
     ///     As for `ImageHDU.read`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> for hdu in rustfits.stream("image.fits"):
+    /// ...     if hdu.extname == "SCI":
+    /// ...         print(sum(band.size for band in hdu.bands()))
+    /// 60000
     #[pyo3(signature = (bytes=None, *, scale=true, mask_blank=false))]
     fn bands(&self, bytes: Option<Whole>, scale: bool, mask_blank: bool) -> PyResult<BandIterator> {
         bands(&self.0, bytes, scale, mask_blank).map(Mutex::new).map(BandIterator)
@@ -324,6 +351,13 @@ impl PyStreamHdu {
     ///     How many rows a chunk has; about 8 MiB of them unless given.
     /// columns, scale, mask_null
     ///     As for `TableHDU.read`. Variable-length columns that are not asked for need no memory.
+    ///
+    /// Examples
+    /// --------
+    /// >>> for hdu in rustfits.stream("image.fits"):
+    /// ...     if hdu.extname == "CAT":
+    /// ...         print([len(chunk) for chunk in hdu.iter(chunksize=500)])
+    /// [500, 500, 200]
     #[pyo3(signature = (*, chunksize=None, columns=None, scale=true, mask_null=false))]
     fn iter(
         &self,
@@ -350,6 +384,13 @@ impl PyStreamHdu {
     /// -------
     /// numpy.ndarray
     ///     The image, or a structured array.
+    ///
+    /// Examples
+    /// --------
+    /// >>> for hdu in rustfits.stream("image.fits"):
+    /// ...     if hdu.extname == "SCI":
+    /// ...         print(hdu.read().shape)
+    /// (300, 200)
     #[pyo3(signature = (*, columns=None, scale=true, mask_blank=false, mask_null=false))]
     fn read(
         &self,

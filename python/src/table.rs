@@ -26,10 +26,25 @@ use crate::table_write::{
 pub(crate) struct AnyTable;
 
 /// A binary table.
+///
+/// Examples
+/// --------
+/// >>> with rustfits.FITS("image.fits") as fits:
+/// ...     cat = fits["CAT"]
+/// ...     print(cat.nrows, cat.colnames, cat["ra"][:3], cat[["ra", "dec"]][5:7].dtype.names)
+/// 1200 ('ra', 'dec', 'name') [0. 0. 0.] ('ra', 'dec')
 #[pyclass(name = "TableHDU", extends = AnyTable, subclass, frozen, module = "rustfits")]
 pub(crate) struct TableHdu;
 
 /// An ASCII table.
+///
+/// Examples
+/// --------
+/// >>> with rustfits.FITS("mem://", "w+") as fits:
+/// ...     text = fits.create_ascii_table_hdu([("n", "i4"), ("s", "U5")], 2)
+/// ...     text["s"] = ["one", "two"]
+/// ...     print(text.read())
+/// [(0, 'one') (0, 'two')]
 #[pyclass(name = "AsciiTableHDU", extends = AnyTable, subclass, frozen, module = "rustfits")]
 pub(crate) struct AsciiTableHdu;
 
@@ -145,6 +160,13 @@ impl AnyTable {
     /// -------
     /// numpy.ndarray
     ///     A structured array in native byte order. A variable-length column is a field of objects: an array a row, a str for text.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     print(cat.read(rows=[2, 0], columns=["b", "a"]))
+    /// [(2.5, 3) (0.5, 1)]
     #[pyo3(signature = (*, rows=None, columns=None, scale=true, mask_null=false))]
     fn read(
         slf: PyRef<'_, Self>,
@@ -170,6 +192,13 @@ impl AnyTable {
     ///     Give text as bytes (dtype `S`; bytes objects where it is of variable length), whatever characters it holds.
     /// scale, mask_null : bool
     ///     As for `read`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     print(cat.read_column("b", rows=slice(None, None, -1)))
+    /// [2.5 1.5 0.5]
     #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true, mask_null=false))]
     fn read_column(
         slf: PyRef<'_, Self>,
@@ -228,6 +257,14 @@ impl AnyTable {
     ///     list of arrays or an array of objects; the new arrays go behind those in the heap, and `repack()` reclaims the old ones.
     /// names : list of str, optional
     ///     The columns that a list of arrays is for; of other data, only these.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     cat.write({"a": [4, 5, 6]})
+    /// ...     print(cat["a"][:])
+    /// [4 5 6]
     #[pyo3(signature = (data, *, names=None))]
     fn write(slf: PyRef<'_, Self>, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<()> {
         let py = slf.py();
@@ -242,6 +279,14 @@ impl AnyTable {
     ///     Values for every column of the table; dtypes as for `write`.
     /// names : list of str, optional
     ///     The columns that a list of arrays is for.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     cat.append({"a": [4], "b": [3.5]})
+    /// ...     print(cat.nrows)
+    /// 4
     #[pyo3(signature = (data, *, names=None))]
     fn append(slf: PyRef<'_, Self>, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<()> {
         let py = slf.py();
@@ -249,6 +294,14 @@ impl AnyTable {
     }
 
     /// The same as `append`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     cat.extend(cat[:2])
+    /// ...     print(cat["a"][:])
+    /// [1 2 3 1 2]
     #[pyo3(signature = (data, *, names=None))]
     fn extend(slf: PyRef<'_, Self>, data: &Bound<'_, PyAny>, names: Option<Vec<String>>) -> PyResult<()> {
         Self::append(slf, data, names)
@@ -257,11 +310,31 @@ impl AnyTable {
     /// A context in which `append` collects rows, which are written at its end in one change. Whenever more than 64 MiB are collected they are written at once, so that
     /// memory stays bounded. After an exception the table has the rows again that it had before; a process that is killed leaves those that were written. The context is the table itself: `with hdu.appending() as rows: rows.append(...)`.
     /// `async with` for a file of `rustfits.aio`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     with cat.appending() as rows:
+    /// ...         for n in range(100):
+    /// ...             rows.append({"a": [n], "b": [n / 2]})
+    /// ...     print(cat.nrows)
+    /// 103
     fn appending(slf: Bound<'_, Self>) -> Extending {
         Extending { hdu: slf.into_super().unbind() }
     }
 
     /// The same as `appending`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     with cat.extending() as rows:
+    /// ...         for n in range(100):
+    /// ...             rows.append({"a": [n], "b": [n / 2]})
+    /// ...     print(cat.nrows)
+    /// 103
     fn extending(slf: Bound<'_, Self>) -> Extending {
         Self::appending(slf)
     }
@@ -288,6 +361,14 @@ impl AnyTable {
     ///     The descriptors of a variable-length column: of 32 bits, or of 64; P unless the heap needs Q.
     /// format : str, optional
     ///     The format of a column of an ASCII table, such as 'F12.4'; as for `create_ascii_table_hdu` unless given.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     cat.insert_column("mag", [15.5, 16.0, 14.25], unit="mag", after="a")
+    /// ...     print(cat.colnames, cat.units)
+    /// ('a', 'mag', 'b') {'mag': 'mag'}
     #[pyo3(signature = (name, data, *, position=None, after=None, before=None, unit=None, inner_dtype=None, heap_format=None, bit_packed=false, format=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn insert_column(
@@ -309,18 +390,43 @@ impl AnyTable {
     }
 
     /// Takes a column out of the table, by name in any letter case or by number; the keywords of the columns behind it follow.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     cat.delete_column("a")
+    /// ...     print(cat.colnames)
+    /// ('b',)
     fn delete_column(slf: PyRef<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         wait(py, delete_column(slf.as_super(), name)?)
     }
 
     /// Leaves the table its first rows, `nrows` of them. The arrays of the others go out of the end of the heap; `repack()` takes out what is left.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     cat = fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    /// ...     cat.truncate(1)
+    /// ...     print(cat.read())
+    /// [(1, 0.5)]
     fn truncate(slf: PyRef<'_, Self>, #[pyo3(from_py_with = row_count)] nrows: u64) -> PyResult<()> {
         let py = slf.py();
         wait(py, truncate(slf.as_super(), nrows))
     }
 
     /// Rewrites the heap without what no row names any more: arrays that were replaced, and those of columns that were deleted. All values stay as they are.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("mem://", "w+") as fits:
+    /// ...     ragged = fits.write_table({"v": [[1, 2], [3]]}, var_dtypes={"v": "i4"})
+    /// ...     ragged["v"][0] = [4, 5, 6, 7]
+    /// ...     ragged.repack()
+    /// ...     print(ragged["v"][0])
+    /// [4 5 6 7]
     fn repack(slf: PyRef<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         wait(py, repack(slf.as_super()))
@@ -370,6 +476,12 @@ impl AnyTable {
     /// ------
     /// numpy.ndarray
     ///     What `read` gives for the rows of the chunk.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with rustfits.FITS("image.fits") as fits:
+    /// ...     print([len(chunk) for chunk in fits["CAT"].iter(chunksize=500, columns=["ra"])])
+    /// [500, 500, 200]
     #[pyo3(signature = (*, chunksize=None, columns=None, scale=true))]
     fn iter(
         slf: PyRef<'_, Self>,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import doctest
 import gzip
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ import numpy as np
 import pytest
 from astropy.io import fits as astropy_fits
 from conftest import ROOT, Loopback, hdu_bytes
+
+import rustfits
+from rustfits import aio
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -60,3 +65,38 @@ def test_examples_run(
     if page.name == "opening.md":
         assert Path("new.fits.gz").read_bytes().startswith(b"\x1f\x8b")
         assert "IMAGE_HDU" in capsys.readouterr().out
+
+
+def docstrings() -> Iterator[Any]:
+    """What `help` shows of everything public that is called, and of the classes."""
+    for module in (rustfits, aio):
+        for name in module.__all__:
+            value = getattr(module, name)
+            if not callable(value):
+                continue
+            described = {"": value}
+            if inspect.isclass(value):
+                described |= {
+                    f".{member}": getattr(value, member) for member in dir(value) if not member.startswith("_")
+                }
+            for member, found in described.items():
+                if callable(found):
+                    full_name = f"{module.__name__}.{name}{member}"
+                    yield pytest.param(full_name, inspect.getdoc(found) or "", id=full_name)
+
+
+@pytest.mark.parametrize(("name", "described"), docstrings())
+def test_docstrings_have_examples_that_run(
+    name: str, described: str, loopback: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ">>>" in described
+    monkeypatch.chdir(tmp_path)
+    Path("image.fits").write_bytes(sample())
+    if "archive.example" in described:
+        (loopback.root / "image.fits").write_bytes(sample())
+        described = described.replace("https://archive.example", loopback.http)
+    names = {"rustfits": rustfits, "aio": aio, "np": np, "asyncio": asyncio}
+    test = doctest.DocTestParser().get_doctest(described, names, name, None, None)
+    said: list[str] = []
+    doctest.DocTestRunner(verbose=False).run(test, out=said.append)
+    assert not said, "".join(said)

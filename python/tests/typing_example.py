@@ -91,3 +91,13 @@ async def awaited(url: str) -> None:
         assert_type(result.fits, aio.FITS)
         if result.error is None:
             await result.fits[0].read()
+
+
+def new_hdus(file: rustfits.FITS) -> None:
+    pixels = np.zeros((3, 4), "i4")
+    assert_type(file.write_image(pixels), rustfits.ImageHDU)
+    assert_type(file.write_image(pixels, compress="RICE_1"), rustfits.CompressedImageHDU)
+    assert_type(file.create_image_hdu("i4", (3, 4), compress=rustfits.Gzip2()), rustfits.CompressedImageHDU)
+    assert_type(file.write_table({"a": pixels}), rustfits.TableHDU)
+    assert_type(file.write_table({"a": pixels}, compress=True), rustfits.CompressedTableHDU)
+    assert_type(file.create_table_hdu([("a", "i4")], compress={"a": "RICE_1"}), rustfits.CompressedTableHDU)

@@ -28,6 +28,15 @@ use crate::table_write::{HeapFormatArgument, NewTable, UnitsArgument};
 /// An open FITS file whose every operation is awaitable. Open it with `async with`, or with `await rustfits.aio.open(...)`.
 ///
 /// Parameters are those of `rustfits.FITS`.
+///
+/// Examples
+/// --------
+/// >>> async def main():
+/// ...     async with aio.FITS("https://archive.example/image.fits", remote="ranged") as fits:
+/// ...         stamp = await fits["SCI"][100:110, 50:60]
+/// ...         print(stamp.shape, await fits.count())
+/// >>> asyncio.run(main())
+/// (10, 10) 3
 #[pyclass(name = "FITS", frozen, module = "rustfits.aio")]
 pub(crate) struct AioFits {
     mode: Mode,
@@ -84,6 +93,15 @@ impl AioFits {
 }
 
 /// Opens a file: `fits = await rustfits.aio.open(...)`. Parameters are those of `rustfits.FITS`.
+///
+/// Examples
+/// --------
+/// >>> async def main():
+/// ...     fits = await aio.open("image.fits")
+/// ...     print((await fits["SCI"]).shape)
+/// ...     await fits.close()
+/// >>> asyncio.run(main())
+/// (300, 200)
 #[pyfunction]
 #[pyo3(signature = (filename, mode="r", *, lenient=false, remote=None, atomic=false, allow_in_place=false))]
 pub(crate) fn open<'py>(
@@ -117,6 +135,14 @@ impl AioFits {
     }
 
     /// Opens bytes that are in memory, plain or gzip: `fits = await rustfits.aio.FITS.from_bytes(...)`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with await aio.FITS.from_bytes(open("image.fits", "rb").read()) as fits:
+    /// ...         print((await fits["SCI"]).shape)
+    /// >>> asyncio.run(main())
+    /// (300, 200)
     #[staticmethod]
     #[pyo3(signature = (data, mode="r", lenient=false))]
     fn from_bytes<'py>(
@@ -161,6 +187,15 @@ impl AioFits {
     }
 
     /// Closes the file; closing twice is no error.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     fits = await aio.open("image.fits")
+    /// ...     await fits.close()
+    /// ...     print(fits.closed)
+    /// >>> asyncio.run(main())
+    /// True
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.handle.get() {
             Some(Handle::Writer(writer)) => await_op(py, writer.close(), |()| ()),
@@ -205,16 +240,41 @@ impl AioFits {
     }
 
     /// How many HDUs the file has.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("image.fits") as fits:
+    /// ...         print(await fits.count())
+    /// >>> asyncio.run(main())
+    /// 3
     fn count<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         await_op(py, self.opened()?.reader().count(), |count| count)
     }
 
     /// Whether there is such an HDU.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("image.fits") as fits:
+    /// ...         print(await fits.contains("SCI"), await fits.contains("NOPE"))
+    /// >>> asyncio.run(main())
+    /// True False
     fn contains<'py>(&self, py: Python<'py>, key: Key) -> PyResult<Bound<'py, PyAny>> {
         await_op(py, self.opened()?.reader().contains(key.0), |found| found)
     }
 
     /// The whole file, uncompressed, as bytes.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("mem://", "w+") as fits:
+    /// ...         await fits.write_image(np.zeros((10, 10), "f4"))
+    /// ...         print(len(await fits.to_bytes()))
+    /// >>> asyncio.run(main())
+    /// 5760
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         await_op(py, self.opened()?.to_bytes(), FileBytes)
     }
@@ -224,6 +284,15 @@ impl AioFits {
     }
 
     /// Appends an image. Parameters as in the blocking class; gives the new HDU.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("mem://", "w+") as fits:
+    /// ...         sci = await fits.write_image(np.zeros((100, 200)), extname="SCI")
+    /// ...         print(sci.shape)
+    /// >>> asyncio.run(main())
+    /// (100, 200)
     #[pyo3(signature = (data, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn write_image<'py>(
@@ -244,6 +313,15 @@ impl AioFits {
     }
 
     /// Appends an image of zeros; an awaitable. Parameters are those of the blocking class.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("mem://", "w+") as fits:
+    /// ...         mosaic = await fits.create_image_hdu("f4", (1000, 1000))
+    /// ...         print(mosaic.shape)
+    /// >>> asyncio.run(main())
+    /// (1000, 1000)
     #[pyo3(signature = (dtype, dims, *, extname=None, extver=None, compress=None, quantize=None, blank=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn create_image_hdu<'py>(
@@ -265,6 +343,15 @@ impl AioFits {
     }
 
     /// Adds an array as an image, a structured array or a dict as a table; an awaitable. Parameters as in the blocking class.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("mem://", "w+") as fits:
+    /// ...         table = await fits.write({"a": [1, 2]})
+    /// ...         print(table.nrows)
+    /// >>> asyncio.run(main())
+    /// 2
     #[pyo3(signature = (data, *, extname=None, header=None, before=None))]
     fn write<'py>(
         &self,
@@ -282,6 +369,15 @@ impl AioFits {
     }
 
     /// Adds a binary table. Parameters as in the blocking class; gives the new HDU.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("mem://", "w+") as fits:
+    /// ...         cat = await fits.write_table({"ra": [1.5, 2.5]}, units={"ra": "deg"})
+    /// ...         print(cat.units)
+    /// >>> asyncio.run(main())
+    /// {'ra': 'deg'}
     #[pyo3(signature = (data, *, names=None, extname=None, extver=None, units=None, var_dtypes=None, bit_columns=None, heap_format=None, compress=None, ztilelen=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn write_table<'py>(
@@ -319,6 +415,16 @@ impl AioFits {
     }
 
     /// Adds a binary table whose rows hold nothing. Parameters as in the blocking class; gives the new HDU.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("mem://", "w+") as fits:
+    /// ...         log = await fits.create_table_hdu([("time", "f8")])
+    /// ...         await log.append({"time": [0.5]})
+    /// ...         print(log.nrows)
+    /// >>> asyncio.run(main())
+    /// 1
     #[pyo3(signature = (dtype, nrows=0, *, extname=None, extver=None, units=None, var_dtypes=None, bit_columns=None, heap_format=None, compress=None, ztilelen=None, header=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn create_table_hdu<'py>(
@@ -356,6 +462,15 @@ impl AioFits {
     }
 
     /// Adds an ASCII table whose rows are blank. Parameters as in the blocking class; gives the new HDU.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("mem://", "w+") as fits:
+    /// ...         text = await fits.create_ascii_table_hdu([("x", "f8")], 2, formats={"x": "F8.3"})
+    /// ...         print(text.formats)
+    /// >>> asyncio.run(main())
+    /// {'x': 'F8.3'}
     #[pyo3(signature = (dtype, nrows=0, *, extname=None, extver=None, units=None, formats=None, before=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn create_ascii_table_hdu<'py>(
@@ -375,6 +490,15 @@ impl AioFits {
     }
 
     /// Adds a copy of an HDU that was looked up, of this or another open file. As in the blocking class; gives the new HDU.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("mem://", "w+") as fits:
+    /// ...         await fits.write_image(np.zeros(3), extname="SCI")
+    /// ...         print((await fits.copy(await fits["SCI"])).index)
+    /// >>> asyncio.run(main())
+    /// 1
     #[pyo3(signature = (hdu, *, before=None))]
     fn copy<'py>(
         &self,
@@ -386,12 +510,31 @@ impl AioFits {
     }
 
     /// Deletes an HDU; what `del fits[key]` is in the blocking API.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("mem://", "w+") as fits:
+    /// ...         await fits.write_image(np.zeros(3))
+    /// ...         await fits.write_image(np.ones(3), extname="SCI")
+    /// ...         await fits.delete("SCI")
+    /// ...         print(await fits.count())
+    /// >>> asyncio.run(main())
+    /// 1
     fn delete<'py>(&self, py: Python<'py>, key: HduArgument) -> PyResult<Bound<'py, PyAny>> {
         let writer = self.writer()?;
         await_op(py, writer.delete_hdu(key.within(writer.reader())?), |()| ())
     }
 
     /// Makes what was written durable.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async with aio.FITS("new.fits", "w+") as fits:
+    /// ...         await fits.write_image(np.zeros(3))
+    /// ...         await fits.sync()
+    /// >>> asyncio.run(main())
     fn sync<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         await_op(py, self.writer()?.sync(), |()| ())
     }

@@ -23,6 +23,13 @@ async fn opened(filename: PathBuf, lenient: bool, remote: Option<RemoteArgument>
 }
 
 /// Reads the data of one HDU. Parameters as in `rustfits.read`.
+///
+/// Examples
+/// --------
+/// >>> async def main():
+/// ...     print((await aio.read("image.fits", "SCI")).shape)
+/// >>> asyncio.run(main())
+/// (300, 200)
 #[pyfunction]
 #[pyo3(signature = (filename, ext=None, *, header=false, lenient=false, remote=None))]
 pub(crate) fn read<'py>(
@@ -42,6 +49,13 @@ pub(crate) fn read<'py>(
 }
 
 /// Reads the header of one HDU. Parameters as in `rustfits.read_header`.
+///
+/// Examples
+/// --------
+/// >>> async def main():
+/// ...     print((await aio.read_header("image.fits"))["EXPTIME"])
+/// >>> asyncio.run(main())
+/// 99.9
 #[pyfunction]
 #[pyo3(signature = (filename, ext=Key(HduKey::Index(0)), *, lenient=false, remote=None))]
 pub(crate) fn read_header<'py>(
@@ -59,6 +73,14 @@ pub(crate) fn read_header<'py>(
 }
 
 /// Writes an array as an image. Parameters as in `rustfits.write`.
+///
+/// Examples
+/// --------
+/// >>> async def main():
+/// ...     await aio.write("new.fits", np.zeros((10, 10)), extname="SCI")
+/// ...     print((await aio.read("new.fits", "SCI")).shape)
+/// >>> asyncio.run(main())
+/// (10, 10)
 #[pyfunction]
 #[pyo3(signature = (filename, data, *, mode="w+", extname=None, header=None))]
 pub(crate) fn write<'py>(

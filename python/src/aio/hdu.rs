@@ -57,12 +57,31 @@ impl<'py> IntoPyObject<'py> for AioHdu {
 macro_rules! awaitable_image {
     ($class:ident, $base:ident, $name:literal, $($up:ident)+) => {
         #[doc = "An image whose reads and writes are awaitable; otherwise as the blocking class."]
+        ///
+        /// Examples
+        /// --------
+        /// >>> async def main():
+        /// ...     async with aio.FITS("image.fits") as fits:
+        /// ...         sci = await fits["SCI"]
+        /// ...         print(sci.shape, await sci[10, 20:23])
+        /// >>> asyncio.run(main())
+        /// (300, 200) [2020 2021 2022]
         #[pyclass(name = $name, extends = $base, frozen, module = "rustfits.aio")]
         pub(crate) struct $class;
 
         #[pymethods]
         impl $class {
             /// Reads the image, or a section of it; an awaitable. Parameters as in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("image.fits") as fits:
+            /// ...         sci = await fits["SCI"]
+            /// ...         print(await sci.read(np.s_[:2, :3]))
+            /// >>> asyncio.run(main())
+            /// [[  0   1   2]
+            ///  [200 201 202]]
             #[pyo3(signature = (section=None, *, scale=true, mask_blank=false))]
             fn read<'py>(
                 slf: PyRef<'py, Self>,
@@ -85,6 +104,16 @@ macro_rules! awaitable_image {
             }
 
             /// What `hdu[key] = value` is in the blocking class; an awaitable.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         hdu = await fits.write_image(np.zeros((4, 3), "i2"))
+            /// ...         await hdu.set(np.s_[1, ::2], 7)
+            /// ...         print(await hdu[1])
+            /// >>> asyncio.run(main())
+            /// [7 0 7]
             fn set<'py>(
                 slf: PyRef<'py, Self>,
                 key: SectionKey,
@@ -95,6 +124,16 @@ macro_rules! awaitable_image {
             }
 
             /// Writes an array into the image; an awaitable. Parameters as in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         hdu = await fits.write_image(np.zeros((4, 3), "i2"))
+            /// ...         await hdu.write([[1, 2]], start=(1, 1))
+            /// ...         print(await hdu[1])
+            /// >>> asyncio.run(main())
+            /// [0 1 2]
             #[pyo3(signature = (data, start=None))]
             fn write<'py>(
                 slf: PyRef<'py, Self>,
@@ -106,6 +145,16 @@ macro_rules! awaitable_image {
             }
 
             /// Makes the image longer; an awaitable. Parameters as in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         hdu = await fits.write_image(np.zeros((4, 3), "i2"))
+            /// ...         await hdu.extend(np.ones((2, 3)))
+            /// ...         print(hdu.shape)
+            /// >>> asyncio.run(main())
+            /// (6, 3)
             fn extend<'py>(slf: PyRef<'py, Self>, data: PixelArgument) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 match extend(slf$(.$up())+, data) {
@@ -123,12 +172,30 @@ awaitable_image!(AioCompressedImageHdu, CompressedImageHdu, "CompressedImageHDU"
 macro_rules! awaitable_table {
     ($class:ident, $base:ident, $name:literal, $($up:ident)+) => {
         #[doc = "A table whose reads are awaitable; otherwise as the blocking class."]
+        ///
+        /// Examples
+        /// --------
+        /// >>> async def main():
+        /// ...     async with aio.FITS("image.fits") as fits:
+        /// ...         cat = await fits["CAT"]
+        /// ...         print(cat.nrows, (await cat["ra"])[:3])
+        /// >>> asyncio.run(main())
+        /// 1200 [0. 0. 0.]
         #[pyclass(name = $name, extends = $base, frozen, module = "rustfits.aio")]
         pub(crate) struct $class;
 
         #[pymethods]
         impl $class {
             /// Reads the table, or some of its rows and columns; an awaitable. Parameters as in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         cat = await fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+            /// ...         print(await cat.read(rows=[2, 0], columns=["b", "a"]))
+            /// >>> asyncio.run(main())
+            /// [(2.5, 3) (0.5, 1)]
             #[pyo3(signature = (*, rows=None, columns=None, scale=true, mask_null=false))]
             fn read<'py>(
                 slf: PyRef<'py, Self>,
@@ -144,6 +211,15 @@ macro_rules! awaitable_table {
             }
 
             /// Reads one column as a plain array; an awaitable. Parameters as in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         cat = await fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+            /// ...         print(await cat.read_column("b"))
+            /// >>> asyncio.run(main())
+            /// [0.5 1.5 2.5]
             #[pyo3(signature = (name, *, rows=None, as_bytes=false, scale=true, mask_null=false))]
             fn read_column<'py>(
                 slf: PyRef<'py, Self>,
@@ -180,6 +256,15 @@ macro_rules! awaitable_table {
 
             /// Iterates over the table in chunks of rows, with `async for`; the next chunk is read while one is worked on. Parameters as in the
             /// blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("image.fits") as fits:
+            /// ...         cat = await fits["CAT"]
+            /// ...         print([len(chunk) async for chunk in cat.iter(chunksize=500)])
+            /// >>> asyncio.run(main())
+            /// [500, 500, 200]
             #[pyo3(signature = (*, chunksize=None, columns=None, scale=true))]
             fn iter(
                 slf: PyRef<'_, Self>,
@@ -195,6 +280,16 @@ macro_rules! awaitable_table {
             }
 
             /// What `hdu[key] = value` is in the blocking class; an awaitable.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         cat = await fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+            /// ...         await cat.set("a", [4, 5, 6])
+            /// ...         print(await cat["a"])
+            /// >>> asyncio.run(main())
+            /// [4 5 6]
             fn set<'py>(
                 slf: PyRef<'py, Self>,
                 key: &Bound<'py, PyAny>,
@@ -205,6 +300,16 @@ macro_rules! awaitable_table {
             }
 
             /// Writes columns of all rows; an awaitable. Parameters as in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         cat = await fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+            /// ...         await cat.write({"a": [4, 5, 6]})
+            /// ...         print(await cat["a"])
+            /// >>> asyncio.run(main())
+            /// [4 5 6]
             #[pyo3(signature = (data, *, names=None))]
             fn write<'py>(
                 slf: PyRef<'py, Self>,
@@ -216,6 +321,16 @@ macro_rules! awaitable_table {
             }
 
             /// Puts rows behind the last one; an awaitable. Parameters as in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         cat = await fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+            /// ...         await cat.append({"a": [4], "b": [3.5]})
+            /// ...         print(cat.nrows)
+            /// >>> asyncio.run(main())
+            /// 4
             #[pyo3(signature = (data, *, names=None))]
             fn append<'py>(
                 slf: PyRef<'py, Self>,
@@ -230,6 +345,16 @@ macro_rules! awaitable_table {
             }
 
             /// The same as `append`.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         cat = await fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+            /// ...         await cat.extend(await cat[:2])
+            /// ...         print(cat.nrows)
+            /// >>> asyncio.run(main())
+            /// 5
             #[pyo3(signature = (data, *, names=None))]
             fn extend<'py>(
                 slf: PyRef<'py, Self>,
@@ -240,6 +365,16 @@ macro_rules! awaitable_table {
             }
 
             /// Puts a column into the table; an awaitable. Parameters as in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         cat = await fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+            /// ...         await cat.insert_column("mag", [15.5, 16.0, 14.25], unit="mag")
+            /// ...         print(cat.colnames)
+            /// >>> asyncio.run(main())
+            /// ('a', 'b', 'mag')
             #[pyo3(signature = (name, data, *, position=None, after=None, before=None, unit=None, inner_dtype=None, heap_format=None, bit_packed=false, format=None))]
             #[allow(clippy::too_many_arguments, reason = "the keywords of the Python method")]
             fn insert_column<'py>(
@@ -262,18 +397,46 @@ macro_rules! awaitable_table {
             }
 
             /// Takes a column out of the table; an awaitable. As in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         cat = await fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+            /// ...         await cat.delete_column("a")
+            /// ...         print(cat.colnames)
+            /// >>> asyncio.run(main())
+            /// ('b',)
             fn delete_column<'py>(slf: PyRef<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 await_op(py, delete_column(slf$(.$up())+, name)?, |()| ())
             }
 
             /// Leaves the table its first rows; an awaitable. As in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         cat = await fits.write_table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+            /// ...         await cat.truncate(1)
+            /// ...         print(cat.nrows)
+            /// >>> asyncio.run(main())
+            /// 1
             fn truncate<'py>(slf: PyRef<'py, Self>, #[pyo3(from_py_with = row_count)] nrows: u64) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 await_op(py, truncate(slf$(.$up())+, nrows), |()| ())
             }
 
             /// Rewrites the heap without what no row names any more; an awaitable. As in the blocking class.
+            ///
+            /// Examples
+            /// --------
+            /// >>> async def main():
+            /// ...     async with aio.FITS("mem://", "w+") as fits:
+            /// ...         ragged = await fits.write_table({"v": [[1, 2], [3]]}, var_dtypes={"v": "i4"})
+            /// ...         await ragged.repack()
+            /// >>> asyncio.run(main())
             fn repack<'py>(slf: PyRef<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
                 let py = slf.py();
                 await_op(py, repack(slf$(.$up())+), |()| ())

@@ -97,6 +97,16 @@ impl AsyncReader {
 /// -------
 /// Stream
 ///     An asynchronous iterator of `StreamHDU`, and an asynchronous context manager. The transfer begins at the first step.
+///
+/// Examples
+/// --------
+/// >>> async def main():
+/// ...     async for hdu in aio.stream("https://archive.example/image.fits"):
+/// ...         print(hdu.extname)
+/// >>> asyncio.run(main())
+/// None
+/// SCI
+/// CAT
 #[pyfunction]
 #[pyo3(signature = (source, *, lenient=false, remote=None, max_held=None))]
 pub(crate) fn stream(
@@ -114,6 +124,14 @@ pub(crate) fn stream(
 }
 
 /// A FITS file that is read from its first byte to its last: an asynchronous iterator of its HDUs. Made by `rustfits.aio.stream`.
+///
+/// Examples
+/// --------
+/// >>> async def main():
+/// ...     async with aio.stream("image.fits") as stream:
+/// ...         print([hdu.extname async for hdu in stream])
+/// >>> asyncio.run(main())
+/// [None, 'SCI', 'CAT']
 #[pyclass(name = "Stream", frozen, module = "rustfits.aio")]
 pub(crate) struct AioStream {
     name: String,
@@ -156,6 +174,15 @@ fn begin(py: Python<'_>, origin: Origin, options: StreamOptions) -> PyResult<Fit
 #[pymethods]
 impl AioStream {
     /// Stops the transfer; closing twice is no error. HDUs that were handed out keep their headers.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     stream = aio.stream("image.fits")
+    /// ...     stream.close()
+    /// ...     print(stream.closed)
+    /// >>> asyncio.run(main())
+    /// True
     fn close(&self) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Closed;
     }
@@ -211,18 +238,45 @@ impl<'py> IntoPyObject<'py> for AwaitedHdu {
 }
 
 /// An HDU of a stream whose reads are awaitable; otherwise as the blocking class.
+///
+/// Examples
+/// --------
+/// >>> async def main():
+/// ...     async for hdu in aio.stream("image.fits"):
+/// ...         if hdu.extname == "SCI":
+/// ...             print((await hdu.read()).shape)
+/// >>> asyncio.run(main())
+/// (300, 200)
 #[pyclass(name = "StreamHDU", extends = PyStreamHdu, frozen, module = "rustfits.aio")]
 pub(crate) struct AioStreamHdu;
 
 #[pymethods]
 impl AioStreamHdu {
     /// Iterates over an image in bands: `async for`. Parameters as in the blocking class.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async for hdu in aio.stream("image.fits"):
+    /// ...         if hdu.extname == "SCI":
+    /// ...             print(sum([band.size async for band in hdu.bands()]))
+    /// >>> asyncio.run(main())
+    /// 60000
     #[pyo3(signature = (bytes=None, *, scale=true, mask_blank=false))]
     fn bands(slf: PyRef<'_, Self>, bytes: Option<Whole>, scale: bool, mask_blank: bool) -> PyResult<BandStream> {
         bands(&slf.as_super().0, bytes, scale, mask_blank).map(Mutex::new).map(BandStream)
     }
 
     /// Iterates over a table in chunks of rows: `async for`. Parameters as in the blocking class.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async for hdu in aio.stream("image.fits"):
+    /// ...         if hdu.extname == "CAT":
+    /// ...             print([len(chunk) async for chunk in hdu.iter(chunksize=500)])
+    /// >>> asyncio.run(main())
+    /// [500, 500, 200]
     #[pyo3(signature = (*, chunksize=None, columns=None, scale=true, mask_null=false))]
     fn iter(
         slf: PyRef<'_, Self>,
@@ -235,6 +289,15 @@ impl AioStreamHdu {
     }
 
     /// Reads the whole image or table; an awaitable. Parameters as in the blocking class.
+    ///
+    /// Examples
+    /// --------
+    /// >>> async def main():
+    /// ...     async for hdu in aio.stream("image.fits"):
+    /// ...         if hdu.extname == "SCI":
+    /// ...             print((await hdu.read()).shape)
+    /// >>> asyncio.run(main())
+    /// (300, 200)
     #[pyo3(signature = (*, columns=None, scale=true, mask_blank=false, mask_null=false))]
     fn read<'py>(
         slf: PyRef<'py, Self>,
