@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayBase, CowArray, Data, Dimension};
 
-use crate::edit::{Meaning, PixelPlace, Pixels, extend_image, write_pixels};
+use crate::edit::{Meaning, PixelPlace, Pixels, extend_image, truncate_image, write_pixels};
 use crate::engine::Op;
 use crate::format::{DataType, Element};
 use crate::reader::ImageSelector;
@@ -14,15 +14,30 @@ use crate::tiled_editor::TileChange;
 pub struct PixelValues {
     data_type: DataType,
     shape: Vec<usize>,
-    values: Box<dyn AsRef<[u8]> + Send>,
+    values: Values,
     mask: Option<Vec<u8>>,
     meaning: Meaning,
+}
+
+/// The bytes of the elements.
+enum Values {
+    Given(Box<dyn AsRef<[u8]> + Send>),
+    Own(Vec<u8>),
+}
+
+impl Values {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Given(values) => (**values).as_ref(),
+            Self::Own(values) => values,
+        }
+    }
 }
 
 impl PixelValues {
     /// Elements in native byte order, slowest axis first.
     pub fn from_bytes(data_type: DataType, shape: Vec<usize>, values: impl AsRef<[u8]> + Send + 'static) -> Self {
-        Self { data_type, shape, values: Box::new(values), mask: None, meaning: Meaning::ByType }
+        Self { data_type, shape, values: Values::Given(Box::new(values)), mask: None, meaning: Meaning::ByType }
     }
 
     /// The elements of an array of any memory order.
@@ -49,17 +64,75 @@ impl PixelValues {
     /// The same with memory of its own, so that what was given may change.
     #[must_use]
     pub fn into_owned(self) -> Self {
-        Self { values: Box::new((*self.values).as_ref().to_vec()), ..self }
+        let values = match self.values {
+            Values::Given(values) => (*values).as_ref().to_vec(),
+            Values::Own(values) => values,
+        };
+        Self { values: Values::Own(values), ..self }
+    }
+
+    /// How many bytes the elements and the mask take.
+    pub fn byte_len(&self) -> usize {
+        self.values.bytes().len() + self.mask.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Adds the rows of another array behind those of this one, which then owns its memory, for an image with so many axes: either has all
+    /// of them, or all but the slowest for a single row.
+    ///
+    /// # Errors
+    ///
+    /// The other array, as it was given, where it is of another type or its rows of another shape, or where either has a mask.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use rustfits::PixelValues;
+    ///
+    /// let mut rows = PixelValues::from_array(&array![[1i16, 2], [3, 4]]);
+    /// assert!(rows.join(PixelValues::from_array(&array![5i16, 6]), 2).is_ok());
+    /// assert_eq!(rows.byte_len(), 12);
+    /// assert!(rows.join(PixelValues::from_array(&array![5i16, 6, 7]), 2).is_err());
+    /// ```
+    pub fn join(&mut self, other: Self, axes: usize) -> Result<(), Self> {
+        let (Some((count, row)), Some((more, other_row))) = (rows_of(&self.shape, axes), rows_of(&other.shape, axes))
+        else {
+            return Err(other);
+        };
+        let alike = self.data_type == other.data_type && self.meaning == other.meaning && row == other_row;
+        let filled = |values: &Self| values.lend().check_lengths().is_ok();
+        if !alike || self.mask.is_some() || other.mask.is_some() || !filled(self) || !filled(&other) {
+            return Err(other);
+        }
+        let Some(count) = count.checked_add(more) else { return Err(other) };
+        let shape: Vec<usize> = std::iter::once(count).chain(row.iter().copied()).collect();
+        if let Values::Given(values) = &self.values {
+            self.values = Values::Own((**values).as_ref().to_vec());
+        }
+        if let Values::Own(values) = &mut self.values {
+            values.extend_from_slice(other.values.bytes());
+        }
+        self.shape = shape;
+        Ok(())
     }
 
     pub(crate) fn lend(&self) -> Pixels<'_> {
         Pixels {
             data_type: self.data_type,
             shape: &self.shape,
-            values: (*self.values).as_ref(),
+            values: self.values.bytes(),
             mask: self.mask.as_deref(),
             meaning: self.meaning,
         }
+    }
+}
+
+/// How many rows an array is to an image with so many axes, and the shape of each.
+fn rows_of(shape: &[usize], axes: usize) -> Option<(usize, &[usize])> {
+    match shape.split_first() {
+        Some((&count, row)) if shape.len() == axes => Some((count, row)),
+        _ if shape.len() + 1 == axes => Some((1, shape)),
+        _ => None,
     }
 }
 
@@ -154,6 +227,36 @@ impl ImageSelector {
             });
             plain.wait()
         })
+    }
+
+    /// Leaves the image only so many rows along its slowest axis, the first ones: what [`ImageSelector::extend`] added goes. Where nothing follows the
+    /// image the file becomes shorter where it is; else what follows moves.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Index`](crate::ErrorKind::Index) where it has fewer, [`ErrorKind::Argument`](crate::ErrorKind::Argument) where it is compressed or has no axes,
+    /// [`ErrorKind::ReadOnly`](crate::ErrorKind::ReadOnly) where the file was opened to be read only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use rustfits::{FitsWriter, ImageOptions};
+    ///
+    /// let fits = FitsWriter::create("mem://").wait()?;
+    /// fits.write_image(&array![[1i16, 2], [3, 4]], ImageOptions::default()).wait()?;
+    /// let image = fits.reader().image(0);
+    /// image.truncate(1).wait()?;
+    /// assert_eq!(image.read::<i16>().wait()?, array![[1i16, 2]].into_dyn());
+    /// # Ok::<(), rustfits::Error>(())
+    /// ```
+    pub fn truncate(&self, rows: u64) -> Op<()> {
+        match self.reader.changer() {
+            Ok(writer) => writer.replace_hdu(self.key.clone(), move |old, _, carry_out| {
+                truncate_image(old, rows)?.map_or(Ok(()), carry_out)
+            }),
+            Err(error) => Op::failed(error),
+        }
     }
 
     /// Rewrites the compressed tiles of an image without what changes have left between them: a tile that gets other pixels is put behind the others,

@@ -112,6 +112,13 @@ fn worker() {
                 table.truncate(number as u64 * 53 % 90).wait().unwrap();
                 table.append(rows(number as usize * 53 % 90..100)).wait().unwrap();
             }
+            "rows of pixels" => {
+                let image = with_pixels(&writer);
+                let first = writer.reader().hdu("PIXELS").wait().unwrap().shape().unwrap()[0] as usize;
+                image.extend(&pixel_rows(first..first + 1 + number as usize * 37 % 400)).wait().unwrap();
+                image.truncate(number as u64 * 53 % 90).wait().unwrap();
+                image.extend(&pixel_rows(number as usize * 53 % 90..100)).wait().unwrap();
+            }
             "columns" => {
                 let table = with_table(&writer);
                 let columns = writer.reader().hdu("ROWS").wait().unwrap().fields().unwrap().len();
@@ -181,6 +188,19 @@ fn with_tiles(writer: &FitsWriter) -> ImageSelector {
         writer.write_image(&Array2::<i32>::zeros((40, 300)), options).wait().unwrap();
     }
     writer.reader().image("TILES")
+}
+
+/// Rows of pixels, each of which has the number of its row.
+fn pixel_rows(numbers: std::ops::Range<usize>) -> Array2<i32> {
+    Array2::from_shape_fn((numbers.len(), 25), |(row, _)| (numbers.start + row) as i32)
+}
+
+/// An image behind the last HDU.
+fn with_pixels(writer: &FitsWriter) -> ImageSelector {
+    if !writer.reader().contains("PIXELS").wait().unwrap() {
+        writer.write_image(&pixel_rows(0..100), ImageOptions::named("PIXELS")).wait().unwrap();
+    }
+    writer.reader().image("PIXELS")
 }
 
 /// How many rows the table has, all of them whole; `None` where it is not there yet.
@@ -379,6 +399,17 @@ fn rows_that_are_appended() {
 #[test]
 fn rows_that_are_taken_back() {
     killed("rows taken back", "a.fits", |fits| assert!(whole_rows(fits).is_none_or(|rows| rows < 600)));
+}
+
+#[test]
+fn rows_of_pixels_that_are_added_and_taken_back() {
+    killed("rows of pixels", "a.fits", |fits| {
+        if fits.contains("PIXELS").wait().unwrap() {
+            let image = fits.image("PIXELS").read::<i32>().wait().unwrap();
+            let rows = image.shape()[0];
+            assert!(rows < 600 && image == pixel_rows(0..rows).into_dyn(), "{rows} rows");
+        }
+    });
 }
 
 #[test]

@@ -205,7 +205,7 @@ class ImageHDU(HDU):
 _Image = TypeVar("_Image", default=ImageHDU)
 
 class Extending(Generic[_Image]):
-    """The context of `extending()`: what is extended in it is written at its end."""
+    """The context of `extending()`: what is extended in it is written at its end, or 64 MiB at a time."""
 
     def __enter__(self) -> _Image: ...
     def __exit__(

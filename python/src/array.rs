@@ -163,6 +163,11 @@ impl Lent {
 impl Numbers {
     /// Of what numpy makes an array of; what is masked is not looked at.
     pub(crate) fn of(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if is_plain_array(data)?
+            && let Some(numbers) = Self::as_they_are(data)
+        {
+            return Ok(numbers);
+        }
         let numpy = data.py().import("numpy")?;
         let array = numpy.call_method1("asarray", (data,))?;
         let dtype = array.getattr("dtype")?.call_method1("newbyteorder", ("=",))?;
@@ -171,6 +176,32 @@ impl Numbers {
         let array = numpy.call_method1("ascontiguousarray", (array, dtype))?;
         Ok(Self { data_type, shape, values: Lent::of(&array)? })
     }
+}
+
+impl Numbers {
+    /// Of an array that is as it is to be written; `None` where numpy has to make one.
+    fn as_they_are(array: &Bound<'_, PyAny>) -> Option<Self> {
+        // Where there are no axes, the buffer has no list of them.
+        let values = Lent::of(array).ok().filter(|values| values.0.dimensions() > 0)?;
+        let data_type = native_type(values.0.format().to_bytes(), values.0.item_size())?;
+        Some(Self { data_type, shape: values.0.shape().to_vec(), values })
+    }
+}
+
+/// The type of numbers that the format of a buffer names (as Python's `struct` has it), if their bytes are in native order.
+fn native_type(format: &[u8], size: usize) -> Option<DataType> {
+    let kind = match format {
+        [b'B' | b'H' | b'I' | b'L' | b'Q'] => 'u',
+        [b'b' | b'h' | b'i' | b'l' | b'q'] => 'i',
+        [b'f' | b'd'] => 'f',
+        _ => return None,
+    };
+    DataType::from_code(&format!("{kind}{size}"))
+}
+
+/// Whether an object is an array of numpy's own class, and not of one that adds a meaning to it, as a mask.
+pub(crate) fn is_plain_array(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(data.get_type().is(NDARRAY.import(data.py(), "numpy", "ndarray")?))
 }
 
 /// The type that a dtype names, in any byte order.

@@ -47,14 +47,14 @@ const MOST_COLLECTED: usize = 64 << 20;
 pub(crate) struct Collected {
     pub(crate) extensions: Vec<Extension>,
     bytes: usize,
-    /// How many rows the table had at the beginning.
+    /// How many rows the table or image had at the beginning.
     pub(crate) rows_before: u64,
     /// Whether some of the rows are written.
     pub(crate) begun: bool,
 }
 
 impl Collected {
-    /// Nothing yet, for a table of so many rows.
+    /// Nothing yet, for a table or image of so many rows.
     pub(crate) fn of(rows_before: u64) -> Self {
         Self { rows_before, ..Self::default() }
     }
@@ -99,11 +99,29 @@ impl Hdu {
         self.collected.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    /// As [`Hdu::collect`], for the rows of an image. Those of a compressed one all wait for the end.
+    pub(crate) fn collect_pixels(&self, rows: PixelValues) -> Collection<PixelValues> {
+        let size = if self.info.kind() == HduKind::Image { rows.byte_len() } else { 0 };
+        let axes = self.info.shape().map_or(0, |shape| shape.len());
+        self.collect_with(rows, size, |collected, rows| {
+            let rows = match collected.last_mut() {
+                Some(Extension::Pixels(before)) => before.join(rows, axes),
+                _ => Err(rows),
+            };
+            // Whoever collects rows often fills one array again and again.
+            collected.extend(rows.err().map(|rows| Extension::Pixels(rows.into_owned())));
+        })
+    }
+
     /// Keeps rows for the end of an open `extending()`; `size` is how many bytes they take.
     pub(crate) fn collect<T>(&self, rows: T, size: usize, own: impl FnOnce(T) -> Extension) -> Collection<T> {
+        self.collect_with(rows, size, |collected, rows| collected.push(own(rows)))
+    }
+
+    fn collect_with<T>(&self, rows: T, size: usize, keep: impl FnOnce(&mut Vec<Extension>, T)) -> Collection<T> {
         match &mut *self.collected.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(collected) => {
-                collected.extensions.push(own(rows));
+                keep(&mut collected.extensions, rows);
                 collected.bytes = collected.bytes.saturating_add(size);
                 if collected.bytes <= MOST_COLLECTED {
                     return Collection::Kept;
@@ -413,8 +431,9 @@ impl ImageHdu {
         extend(hdu, data).map_or(Ok(()), |op| wait(py, op))
     }
 
-    /// A context in which `extend` collects rows: all of them are written at its end, in one change. An exception writes none. The
-    /// context is the image itself: `with hdu.extending() as rows: rows.extend(...)`. `async with` for a file of `rustfits.aio`.
+    /// A context in which `extend` collects rows: they are written at its end, in one change, and whenever they are more than 64 MiB, so that memory
+    /// stays bounded; those of a compressed image all at the end. After an exception the image has the rows again that it had before; a process that is killed leaves those that were
+    /// written. The context is the image itself: `with hdu.extending() as rows: rows.extend(...)`. `async with` for a file of `rustfits.aio`.
     ///
     /// Examples
     /// --------

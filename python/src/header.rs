@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use rustfits::{Header, LiveHeader, Value};
 
 use crate::error::OrRaise;
@@ -122,36 +123,44 @@ impl<'py> FromPyObject<'_, 'py> for ValueArgument {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let py = object.py();
+        if let Some(value) = python_value(&object)? {
+            return Ok(Self(value));
+        }
         // numpy's scalars give Python's own.
-        let item = match object.getattr_opt("dtype")? {
-            Some(_) => object.call_method0("item")?,
-            None => object.to_owned(),
-        };
-        if item.is_none() {
-            return Ok(Self(Value::Undefined));
-        }
-        if let Ok(flag) = item.extract::<bool>() {
-            return Ok(Self(Value::Logical(flag)));
-        }
-        if item.is_instance_of::<PyInt>() {
-            let small = item.extract::<i64>().map(Value::Integer);
-            return small.or_else(|_| item.str()?.extract().map(Value::BigInteger)).map(Self);
-        }
-        if let Ok(number) = item.cast::<PyFloat>() {
-            return Ok(Self(Value::Real(number.extract()?)));
-        }
-        if let Ok(number) = item.cast::<PyComplex>() {
-            return Ok(Self(Value::Complex(number.real(), number.imag())));
-        }
-        if let Ok(text) = item.cast::<PyString>() {
-            return Ok(Self(Value::String(text.extract()?)));
+        if object.getattr_opt(intern!(object.py(), "dtype"))?.is_some()
+            && let Some(value) = python_value(&object.call_method0("item")?)?
+        {
+            return Ok(Self(value));
         }
         let kind = object.get_type().name()?;
-        let _ = py;
         Err(PyTypeError::new_err(format!(
             "a {kind} is no value of a header: None, bool, int, float, complex or str are"
         )))
+    }
+}
+
+/// The value that an object of Python's own types is.
+fn python_value(item: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
+    if item.is_none() {
+        return Ok(Some(Value::Undefined));
+    }
+    // Before the integers, of which Python takes it for one.
+    if let Ok(flag) = item.cast::<PyBool>() {
+        return Ok(Some(Value::Logical(flag.is_true())));
+    }
+    if item.is_instance_of::<PyInt>() {
+        let small = item.extract::<i64>().map(Value::Integer);
+        return small.or_else(|_| item.str()?.extract().map(Value::BigInteger)).map(Some);
+    }
+    if let Ok(number) = item.cast::<PyFloat>() {
+        return Ok(Some(Value::Real(number.extract()?)));
+    }
+    if let Ok(number) = item.cast::<PyComplex>() {
+        return Ok(Some(Value::Complex(number.real(), number.imag())));
+    }
+    match item.cast::<PyString>() {
+        Ok(text) => text.extract().map(Value::String).map(Some),
+        Err(_) => Ok(None),
     }
 }
 

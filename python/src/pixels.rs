@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use rustfits::{HduInfo, HduKind, Op, PixelValues};
 
-use crate::array::{Lent, Numbers};
+use crate::array::{Lent, Numbers, is_plain_array};
 use crate::error::OrRaise;
 use crate::hdu::{Collected, Collection, Extension, Hdu};
 use crate::keys::{SectionKey, integer, integers};
@@ -34,6 +34,10 @@ impl<'py> FromPyObject<'_, 'py> for PixelArgument {
 
 /// The mask of a masked array in which something is masked.
 pub(crate) fn mask_of(data: &Bound<'_, PyAny>) -> PyResult<Option<Lent>> {
+    // Most often.
+    if is_plain_array(data)? {
+        return Ok(None);
+    }
     let masked = data.py().import("numpy.ma")?;
     if !masked.call_method1("is_masked", (data,))?.is_truthy()? {
         return Ok(None);
@@ -85,8 +89,7 @@ pub(crate) fn write_data(hdu: &Hdu, data: PixelArgument, start: Option<StartArgu
 
 /// What `hdu.extend(data)` does; `None` where the rows were collected.
 pub(crate) fn extend(hdu: &Hdu, data: PixelArgument) -> Option<Op<()>> {
-    // Whoever collects rows often fills one array again and again.
-    match hdu.collect(data.0, 0, |rows| Extension::Pixels(rows.into_owned())) {
+    match hdu.collect_pixels(data.0) {
         Collection::Closed(rows) => Some(hdu.reader.image(hdu.info.id()).extend_values(vec![rows])),
         Collection::Kept => None,
         Collection::Full(collected) => Some(write_collected(hdu, collected)),
@@ -108,6 +111,14 @@ pub(crate) fn write_collected(hdu: &Hdu, collected: Vec<Extension>) -> Op<()> {
     }
 }
 
+/// What takes rows back that are written.
+fn truncated(hdu: &Hdu, rows: u64) -> Op<()> {
+    match is_table(hdu) {
+        true => truncate(hdu, rows),
+        false => hdu.reader.image(hdu.info.id()).truncate(rows),
+    }
+}
+
 fn is_table(hdu: &Hdu) -> bool {
     matches!(hdu.info.kind(), HduKind::BinaryTable | HduKind::CompressedTable | HduKind::AsciiTable)
 }
@@ -121,7 +132,10 @@ pub(crate) struct Extending {
 impl Extending {
     fn begin(&self, py: Python<'_>) -> PyResult<Py<Hdu>> {
         let hdu = self.hdu.get();
-        let rows_before = if is_table(hdu) { hdu.described(py, HduInfo::rows).or_raise()? } else { 0 };
+        let rows_before = match is_table(hdu) {
+            true => hdu.described(py, HduInfo::rows).or_raise()?,
+            false => hdu.described(py, HduInfo::shape).or_raise()?.first().copied().unwrap_or(0),
+        };
         let mut collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner);
         if collected.is_some() {
             return Err(PyRuntimeError::new_err("the rows of this HDU are collected already"));
@@ -136,7 +150,7 @@ impl Extending {
         let collected = hdu.collected.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
         match kind.is_none() {
             true => Some(write_collected(hdu, collected.extensions)),
-            false => collected.begun.then(|| truncate(hdu, collected.rows_before)),
+            false => collected.begun.then(|| truncated(hdu, collected.rows_before)),
         }
     }
 }

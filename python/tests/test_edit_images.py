@@ -341,6 +341,61 @@ def test_rows_are_collected_and_written_at_once(name, tmp_path):
         assert theirs[name].data.shape == (503, 4)
 
 
+@pytest.mark.parametrize("followed", [False, True])
+def test_many_rows_are_written_in_pieces_and_taken_back(tmp_path, followed):
+    path = tmp_path / "a.fits"
+    block = np.ones((16, 1 << 20), "u1")
+    with rustfits.FITS(path, "w+") as file:
+        hdu = file.write_image(block[:2])
+        if followed:
+            file.write_image(block[:1, :10], extname="NEXT")
+        before = file.to_bytes()
+        lengths = []
+        with pytest.raises(KeyError), hdu.extending():
+            for _ in range(9):
+                hdu.extend(block)
+                lengths.append(hdu.shape[0])
+            raise KeyError
+        # What is more than 64 MiB does not wait.
+        assert lengths == [2, 2, 2, 2, 82, 82, 82, 82, 82]
+        assert hdu.shape == (2, 1 << 20)
+        assert file.to_bytes() == before
+        with hdu.extending():
+            for value in range(5):
+                block[:] = value
+                hdu.extend(block)
+            hdu.extend(block[0])
+        assert hdu.shape == (83, 1 << 20)
+        assert hdu[2::16, 0].tolist() == [0, 1, 2, 3, 4, 4]
+        if followed:
+            assert (file["NEXT"].read() == 1).all()
+    with astropy_fits.open(path) as theirs:
+        assert theirs[0].data.shape == (83, 1 << 20)
+        assert theirs[0].data[1:, 7].tolist() == [1, *np.repeat(range(5), 16), 4]
+
+
+def test_rows_of_several_kinds_are_collected_in_their_order():
+    rows = [
+        np.array([1, 2, 3], "i2"),
+        np.array([[4, 5, 6], [7, 8, 9]], "i2"),
+        np.array([10, 11, 12], "f8"),
+        [13, 14, 15],
+        np.ma.MaskedArray(np.array([16, 17, 18], "i2"), mask=[0, 1, 0]),
+        np.array([[19, 20, 21]], ">i2"),
+        np.array([[22, 22, 23, 23, 24, 24]], "i2")[:, ::2],
+        np.array([25, 26, 27], "i2"),
+        np.empty((0, 3), "i2"),
+    ]
+    with rustfits.FITS("mem://", "w+") as file:
+        hdu = file.create_image_hdu("i2", (0, 3), blank=-1)
+        with hdu.extending():
+            for row in rows:
+                hdu.extend(row)
+        expected = np.arange(1, 28).reshape(9, 3)
+        expected[5, 1] = -1
+        np.testing.assert_array_equal(hdu.read(scale=False), expected)
+
+
 def test_growing_is_refused_where_nothing_can_be_written(tmp_path):
     path = tmp_path / "a.fits"
     several(path).close()

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Directory, HduEntry, HduId};
-use crate::edit::{HeaderChange, header_change};
+use crate::edit::{HeaderChange, change_of_page, header_change};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{HduLayout, Header};
+use crate::format::{HduLayout, Header, HeaderState};
 use crate::source::{ReadAt, Step};
 use crate::table::TableLayout;
 
@@ -23,18 +23,40 @@ pub(crate) struct EditedHeader {
     shown: bool,
     /// Memory for the next `blocks`.
     spare: Vec<u8>,
+    /// The state of the header that `blocks` are of, where it was noted.
+    state: HeaderState,
 }
 
 impl EditedHeader {
+    fn new(header: Header, blocks: Vec<u8>) -> Self {
+        Self { header, blocks, staged: false, shown: true, spare: Vec::new(), state: HeaderState::default() }
+    }
+
     /// How the file gets the header; to be noted by [`EditedHeader::written`] when it has it. `start` is where the header lies.
     pub(crate) fn change(&mut self, start: u64) -> HeaderChange {
+        if let Some(range) = self.header.touched_since(self.state)
+            && let Some(old) = self.blocks.get(range.clone())
+            && let Some(new) = self.header.card_bytes().get(range.clone())
+            && let Some(change) = change_of_page(old, new, start + range.start as u64)
+        {
+            return change;
+        }
         self.header.write_to(&mut self.spare);
         header_change(&self.blocks, &self.spare, start)
     }
 
     /// Notes that the last change is in the file.
     pub(crate) fn written(&mut self) {
-        std::mem::swap(&mut self.blocks, &mut self.spare);
+        match self.header.touched_since(self.state) {
+            Some(range) => {
+                let new = self.header.card_bytes().get(range.clone()).unwrap_or_default();
+                if let Some(old) = self.blocks.get_mut(range) {
+                    old.copy_from_slice(new);
+                }
+            }
+            None => std::mem::swap(&mut self.blocks, &mut self.spare),
+        }
+        self.state = self.header.note_state();
     }
 
     /// An error unless the file still has what the steps of a change overwrite. `start` is where the header lies.
@@ -74,7 +96,7 @@ impl Directory {
                     return Err(changed());
                 }
                 let header = (*entry.header).clone();
-                vacant.insert(EditedHeader { header, blocks, staged: false, shown: true, spare: Vec::new() })
+                vacant.insert(EditedHeader::new(header, blocks))
             }
         };
         edited.shown = false;
@@ -117,6 +139,7 @@ impl Directory {
             let header_len = (entry.layout.data_start - start) as i64;
             if let Some(edited) = self.edited.get_mut(&entry.id).filter(|edited| edited.staged) {
                 edited.blocks = edited.header.to_bytes();
+                edited.state = edited.header.note_state();
                 edited.staged = false;
                 edited.shown = false;
                 shift += edited.blocks.len() as i64 - header_len;
@@ -157,7 +180,7 @@ impl Directory {
         }
         *entry = Arc::new(changed);
         let id = entry.id;
-        self.edited.insert(id, EditedHeader { header, blocks, staged: false, shown: true, spare: Vec::new() });
+        self.edited.insert(id, EditedHeader::new(header, blocks));
         if shift != 0 {
             self.renumber(index + 1, shift);
         }

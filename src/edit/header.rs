@@ -52,6 +52,17 @@ pub(crate) fn header_change(old: &[u8], new: &[u8], start: u64) -> HeaderChange 
     HeaderChange::InPlace(ranges.into_iter().map(write).collect())
 }
 
+/// As [`header_change`], for a range that starts at `start` and outside of which nothing differs; `None` where more than one page changes.
+pub(crate) fn change_of_page(old: &[u8], new: &[u8], start: u64) -> Option<HeaderChange> {
+    let Some(range) = differing(old, new) else { return Some(HeaderChange::Nothing) };
+    let at = start + range.start as u64;
+    if at / PAGE_BYTES != (start + range.end as u64 - 1) / PAGE_BYTES {
+        return None;
+    }
+    let content = Content::Bytes(new.get(range)?.to_vec());
+    Some(HeaderChange::InPlace(vec![Step::Write { at, content }]))
+}
+
 /// The bytes that differ: of each page of the file, from the first to the last of them.
 fn differing_pages(old: &[u8], new: &[u8], start: u64) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();

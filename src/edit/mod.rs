@@ -19,7 +19,7 @@ pub(crate) use columns::{
 };
 pub(crate) use copied::as_extension;
 pub(crate) use extend::{Extended, OldHdu, count_rows, extend_image, last_block, set_count};
-pub(crate) use header::{HeaderChange, header_change, with_headers};
+pub(crate) use header::{HeaderChange, change_of_page, header_change, with_headers};
 pub(crate) use heap::{
     Cells, HeapChange, HeapColumn, Kept, LARGEST_P, change_heap, heap_of_rows, rebuild_heap, repack_heap, used_heap,
 };
@@ -27,4 +27,4 @@ pub(crate) use insert::{Demoted, NewHdu, append_hdus, delete_hdu, insert_hdus};
 pub(crate) use pixel_runs::value_strides;
 pub(crate) use pixels::{Meaning, PixelPlace, Pixels, write_pixels};
 pub(crate) use rows::{append_rows, given_rows, write_rows};
-pub(crate) use truncate::{Staying, check_fewer, shortened, truncate_rows};
+pub(crate) use truncate::{Staying, check_fewer, shortened, truncate_image, truncate_rows};

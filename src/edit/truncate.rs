@@ -1,11 +1,12 @@
-//! Taking the last rows of a table out (FITS 4.0 §7.2.3, §7.3.3): what follows moves up, and the heap ends where the last array does that a row names.
+//! Taking the last rows of a table (FITS 4.0 §7.2.3, §7.3.3) or an image out: what follows moves up, and the heap of a table ends where the last array
+//! does that a row names.
 
 use super::extend::{Extended, OldHdu, fill_of, set_count};
 use super::header::{HeaderChange, header_change};
 use super::heap::{filled, heap_of_rows};
 use super::heap_columns;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{HduLayout, Header, padded};
+use crate::format::{HduKind, HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, ReadAt, Step, past_the_end};
 use crate::table::{TableLayout, heap};
 
@@ -37,6 +38,33 @@ pub(crate) fn truncate_rows<'p>(old: &OldHdu<'_>, rows: u64, source: &'p dyn Rea
     let used = if columns.is_empty() { all } else { heap_of_rows(old, &columns, rows, source).unwrap_or(all) };
     let kept = Staying { header: old.header.clone(), rows, last_row: None, heap: used, arrays: Vec::new() };
     shortened(old, kept).map(Some)
+}
+
+/// Plans to leave the image so many rows along its slowest axis. `None` where it has no more.
+pub(crate) fn truncate_image(old: &OldHdu<'_>, rows: u64) -> Result<Option<Extended<'static>>> {
+    let before = &old.hdu.layout;
+    if !matches!(before.kind, HduKind::Image) {
+        return Err(old.hdu.expected("an image that is not compressed"));
+    }
+    let Some((&length, row)) = before.axes.split_last() else {
+        return Err(Error::argument("an image without axes has no rows"));
+    };
+    if rows == length {
+        return Ok(None);
+    }
+    if rows > length {
+        let message = format!("the image has {length} rows: it can't be left {rows}; extend() adds rows");
+        return Err(Error::new(ErrorKind::Index, message));
+    }
+    let mut header = old.header.clone();
+    let too_large = || Error::too_large("the image would be larger than a file can be");
+    set_count(&mut header, &format!("NAXIS{}", before.axes.len()), i64::try_from(rows).map_err(|_| too_large())?)?;
+    let row_len = row.iter().fold(before.stored.size() as u64, |product, &length| product.saturating_mul(length));
+    let rows_end = rows.saturating_mul(row_len);
+    if before.data_len > old.file_len.saturating_sub(before.data_start) || rows_end > before.data_len {
+        return Err(past_the_end(before.data_start, before.data_len as usize, old.file_len));
+    }
+    ending(old, header, vec![Piece::Old(before.data_start..before.data_start + rows_end)]).map(Some)
 }
 
 /// An error where there are not so many rows.
@@ -75,33 +103,39 @@ pub(crate) fn shortened<'p>(old: &OldHdu<'_>, kept: Staying) -> Result<Extended<
     if header.contains("THEAP") {
         set_count(&mut header, "THEAP", signed(count.saturating_mul(row_len) + gap)?)?;
     }
+    let behind = [
+        Piece::New(Content::Bytes(last_row.unwrap_or_default())),
+        Piece::Old(rows_end..heap.start + heap_len),
+        Piece::New(Content::Bytes(arrays)),
+    ];
+    let mut kept = vec![Piece::Old(before.data_start..kept_end)];
+    kept.extend(behind.into_iter().filter(|piece| piece.len() > 0));
+    ending(old, header, kept)
+}
+
+/// The HDU with this header and, of its data, what is kept, in the order of the file. What is only cut off the end of the last HDU is cut off in
+/// place: the header first, then the end of the file.
+fn ending<'p>(old: &OldHdu<'_>, header: Header, kept: Vec<Piece<'p>>) -> Result<Extended<'p>> {
+    let before = &old.hdu.layout;
     let blocks = header.to_bytes();
     let layout = HduLayout::new(&header, old.header_start + blocks.len() as u64)?;
+    let too_large = || Error::too_large("the HDU would be larger than a file can be");
     let padding = padded(layout.data_len).ok_or_else(too_large)? - layout.data_len;
     let padding = filled(padding, fill_of(layout.kind));
-    let steps = match header_change(old.blocks, &blocks, old.header_start) {
-        HeaderChange::InPlace(steps) if old.last && data_end == rows_end && last_row.is_none() => Some(steps),
-        _ => None,
-    };
-    let plan = match steps {
-        Some(mut steps) => {
-            steps.push(Step::Write { at: kept_end, content: padding });
+    let change = header_change(old.blocks, &blocks, old.header_start);
+    let plan = match (change, kept.as_slice()) {
+        (HeaderChange::InPlace(mut steps), [Piece::Old(kept)]) if old.last => {
+            steps.push(Step::Write { at: kept.end, content: padding });
             steps.push(Step::SetLen(layout.end()));
             EditPlan::InPlace(steps)
         }
-        None => {
+        _ => {
             let end = before.end().min(old.file_len);
-            let mut pieces = vec![
-                Piece::Old(0..old.header_start),
-                Piece::New(Content::Bytes(blocks.clone())),
-                Piece::Old(before.data_start..kept_end),
-                Piece::New(Content::Bytes(last_row.unwrap_or_default())),
-                Piece::Old(rows_end..heap.start + heap_len),
-                Piece::New(Content::Bytes(arrays)),
-                Piece::New(padding),
-                // What a broken write left behind the last HDU goes.
-                Piece::Old(if old.last { end..end } else { end..old.file_len }),
-            ];
+            let mut pieces = vec![Piece::Old(0..old.header_start), Piece::New(Content::Bytes(blocks.clone()))];
+            pieces.extend(kept);
+            pieces.push(Piece::New(padding));
+            // What a broken write left behind the last HDU goes.
+            pieces.push(Piece::Old(if old.last { end..end } else { end..old.file_len }));
             pieces.retain(|piece| piece.len() > 0);
             EditPlan::Assemble(pieces)
         }

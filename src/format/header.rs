@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use super::card::{CARD_BYTES, KEYWORD_BYTES, is_printable, text, trimmed_length};
 use super::long::parse_long;
 use super::record::Record;
+use super::touched::Touched;
 use super::value::{FromValue, Value, ValueAndComment, parse, parse_number, parse_value, refused};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 
@@ -35,6 +36,7 @@ pub struct Header {
     /// The first record of each keyword; made when it is first asked for, kept up by edits.
     pub(super) index: OnceLock<HashMap<Box<[u8]>, usize>>,
     pub(super) lenient: bool,
+    pub(super) touched: Touched,
     place: OnceLock<(String, usize)>,
 }
 
@@ -72,7 +74,7 @@ impl Header {
             start = record.end;
         }
         let bytes = bytes.get(..start).unwrap_or(bytes).to_vec();
-        Self { bytes, records, index: OnceLock::new(), lenient, place: OnceLock::new() }
+        Self { bytes, records, lenient, ..Self::default() }
     }
 
     /// Says which file and HDU the header is of, for error messages.

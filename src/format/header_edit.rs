@@ -6,7 +6,7 @@
 use super::compose::{commentary_cards, value_cards, with_comment};
 use super::header::{Header, normalized};
 use super::keyword::Keyword;
-use super::protected::is_protected_keyword;
+use super::protected::is_protected_name;
 use super::value::{Value, refused};
 use super::{CARD_BYTES, CardKind, classify};
 use crate::error::{Error, Result, ResultExt};
@@ -60,7 +60,7 @@ impl Header {
     /// [`ErrorKind::Key`](crate::ErrorKind::Key) where the keyword is missing, [`ErrorKind::Argument`](crate::ErrorKind::Argument) where it is
     /// protected or has no comment, as `HISTORY`, or where the comment holds characters that are not printable ASCII.
     pub fn set_comment(&mut self, keyword: &str, comment: &str) -> Result<()> {
-        self.refuse_protected(keyword)?;
+        self.refuse_protected(keyword, &normalized(keyword))?;
         let record = *self.require(keyword)?;
         let Some(value_at) = record.value else {
             let error =
@@ -90,7 +90,7 @@ impl Header {
     /// [`ErrorKind::Key`](crate::ErrorKind::Key) where the keyword is missing, [`ErrorKind::Argument`](crate::ErrorKind::Argument) where it is
     /// protected.
     pub fn remove(&mut self, keyword: &str) -> Result<()> {
-        self.refuse_protected(keyword)?;
+        self.refuse_protected(keyword, &normalized(keyword))?;
         self.remove_structural(keyword)
     }
 
@@ -159,7 +159,7 @@ impl Header {
 
     /// As [`Header::set_with_comment`] for the library's own changes: protected keywords, too.
     pub(crate) fn set_structural(&mut self, keyword: &str, value: impl Into<Value>, comment: &str) -> Result<()> {
-        self.put(keyword, &value.into(), Some(comment))
+        self.put(keyword, &normalized(keyword), &value.into(), Some(comment))
     }
 
     /// As [`Header::remove`] for the library's own changes: protected keywords, too.
@@ -170,9 +170,10 @@ impl Header {
     }
 
     fn assign(&mut self, keyword: &str, value: &Value, comment: Option<&str>) -> Result<()> {
-        let Some(commentary) = commentary_keyword(&normalized(keyword)) else {
-            self.refuse_protected(keyword)?;
-            return self.put(keyword, value, comment);
+        let key = normalized(keyword);
+        let Some(commentary) = commentary_keyword(&key) else {
+            self.refuse_protected(keyword, &key)?;
+            return self.put(keyword, &key, value, comment);
         };
         if comment.is_some_and(|comment| !comment.trim().is_empty()) {
             let error = Error::argument("is commentary and takes a text alone: leave out the comment");
@@ -184,9 +185,9 @@ impl Header {
         }
     }
 
-    fn put(&mut self, keyword: &str, value: &Value, comment: Option<&str>) -> Result<()> {
-        let key = normalized(keyword);
-        let Some((number, record)) = self.number(&key).and_then(|at| Some((at, *self.records.get(at)?))) else {
+    /// Sets a keyword; `key` is its form in the index.
+    fn put(&mut self, keyword: &str, key: &[u8], value: &Value, comment: Option<&str>) -> Result<()> {
+        let Some((number, record)) = self.number(key).and_then(|at| Some((at, *self.records.get(at)?))) else {
             let cards = Keyword::new(keyword).and_then(|name| value_cards(&name, value, comment.unwrap_or_default()));
             let cards = self.at(cards)?;
             self.append_cards(&cards);
@@ -227,8 +228,8 @@ impl Header {
         Ok(())
     }
 
-    fn refuse_protected(&self, keyword: &str) -> Result<()> {
-        if !is_protected_key(&normalized(keyword)) {
+    fn refuse_protected(&self, keyword: &str, key: &[u8]) -> Result<()> {
+        if !is_protected_key(key) {
             return Ok(());
         }
         let columns = ["TTYPE", "TFORM", "TDIM", "TSCAL", "TZERO", "TNULL", "TBCOL"];
@@ -242,7 +243,7 @@ impl Header {
 }
 
 fn is_protected_key(key: &[u8]) -> bool {
-    std::str::from_utf8(key).is_ok_and(is_protected_keyword)
+    std::str::from_utf8(key).is_ok_and(is_protected_name)
 }
 
 /// The keyword, if texts stand under it (§4.4.2.4).

@@ -12,6 +12,7 @@ use super::{CardKind, classify};
 impl Header {
     /// Adds cards at the end.
     pub(super) fn append_cards(&mut self, cards: &[u8]) {
+        self.touched.move_cards();
         let mut start = self.bytes.len();
         self.bytes.extend_from_slice(cards);
         while let Some(record) = Record::at(&self.bytes, start) {
@@ -28,8 +29,12 @@ impl Header {
     pub(super) fn replace_record(&mut self, number: usize, cards: &[u8]) {
         let Some(old) = self.records.get(number).copied() else { return };
         match self.bytes.get_mut(old.start..old.end) {
-            Some(place) if place.len() == cards.len() => place.copy_from_slice(cards),
+            Some(place) if place.len() == cards.len() => {
+                place.copy_from_slice(cards);
+                self.touched.add(old.start..old.end);
+            }
             _ => {
+                self.touched.move_cards();
                 self.bytes.splice(old.start..old.end, cards.iter().copied());
                 for behind in self.records.iter_mut().skip(number + 1) {
                     *behind = behind.moved_to(behind.start - old.end + old.start + cards.len());
@@ -66,6 +71,7 @@ impl Header {
     fn remove_records(&mut self, doomed: &[usize]) {
         let Some(&first) = doomed.first() else { return };
         let Some(start) = self.records.get(first).map(|record| record.start) else { return };
+        self.touched.move_cards();
         if doomed.iter().filter_map(|&number| self.records.get(number)).any(|record| self.is_stray(record)) {
             // Other strays may stay, so that their entry can't just be dropped.
             self.index.take();

@@ -23,9 +23,13 @@ const TILED: &[&str] = &[
 /// assert!(!rustfits::is_protected_keyword("EXPTIME"));
 /// ```
 pub fn is_protected_keyword(keyword: &str) -> bool {
-    let keyword = keyword.trim().to_ascii_uppercase();
+    is_protected_name(&keyword.trim().to_ascii_uppercase())
+}
+
+/// As [`is_protected_keyword`], for a keyword in upper case and without blanks around it.
+pub(super) fn is_protected_name(keyword: &str) -> bool {
     let stem = keyword.trim_end_matches(|character: char| character.is_ascii_digit());
-    SINGLE.contains(&keyword.as_str())
-        || TILED.contains(&keyword.as_str())
+    SINGLE.contains(&keyword)
+        || TILED.contains(&keyword)
         || (stem.len() < keyword.len() && (NUMBERED.contains(&stem) || TILED.contains(&stem)))
 }

@@ -11,6 +11,12 @@ use super::abandoned;
 use super::remedy::unmade;
 use crate::error::{Error, ErrorKind, Result};
 
+/// What the page cache is made of.
+#[cfg(target_os = "linux")]
+const PAGE_BYTES: u64 = 4096;
+/// How much is copied at a time through memory: what stays in a core's own cache. Writes begin at multiples of it.
+const CHUNK_BYTES: u64 = 512 << 10;
+
 /// The file that is being built. Dropping it removes it.
 pub(crate) struct Replacement {
     file: NamedTempFile,
@@ -187,8 +193,22 @@ fn copy_attributes(target: &Path, new: &File) -> Result<()> {
     Ok(())
 }
 
+/// Whether a file system copies within its page cache. There, pages that begin elsewhere in the new file than in the old one are copied in halves, which takes
+/// longer than through a buffer that stays in a core's cache; a server can do better.
+#[cfg(target_os = "linux")]
+fn is_on_local_disk(file: &File) -> bool {
+    const EXT: u32 = 0xef53;
+    const XFS: u32 = 0x5846_5342;
+    const BTRFS: u32 = 0x9123_683e;
+    const TMPFS: u32 = 0x0102_1994;
+    rustix::fs::fstatfs(file).is_ok_and(|system| [EXT, XFS, BTRFS, TMPFS].contains(&(system.f_type as u32)))
+}
+
 #[cfg(target_os = "linux")]
 fn copy_range(old: &File, range: Range<u64>, new: &File, at: u64) -> Result<()> {
+    if range.start % PAGE_BYTES != at % PAGE_BYTES && is_on_local_disk(old) {
+        return copy_through_memory(old, range, new, at);
+    }
     let (mut from, mut to) = (range.start, at);
     while from < range.end {
         let len = usize::try_from(range.end - from).unwrap_or(usize::MAX).min(1 << 30);
@@ -208,11 +228,10 @@ fn copy_range(old: &File, range: Range<u64>, new: &File, at: u64) -> Result<()> 
 }
 
 fn copy_through_memory(old: &File, range: Range<u64>, new: &File, mut at: u64) -> Result<()> {
-    const CHUNK_BYTES: u64 = 1 << 20;
     let mut scratch = Vec::new();
     let mut from = range.start;
     while from < range.end {
-        let len = (range.end - from).min(CHUNK_BYTES);
+        let len = (range.end - from).min(CHUNK_BYTES - at % CHUNK_BYTES);
         scratch.resize(len as usize, 0);
         super::file::read_exact_at(old, &mut scratch, from)?;
         super::file::write_all_at(new, &scratch, at)?;
