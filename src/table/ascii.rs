@@ -58,6 +58,9 @@ impl Decimal {
         if text.is_empty() {
             return Ok(0.0);
         }
+        if let Some(number) = as_written(text) {
+            return Ok(number);
+        }
         let refused = || bad(text, "a number");
         let signed = usize::from(matches!(text.first(), Some(b'+' | b'-')));
         let digits = Digits::of(text.get(signed..).unwrap_or_default());
@@ -69,10 +72,6 @@ impl Decimal {
         let power = if rest.is_empty() { 0 } else { exponent(rest).ok_or_else(refused)? } - i64::from(implied);
         match digits.exact(power) {
             Some(number) => Ok(if text.first() == Some(&b'-') { -number } else { number }),
-            // Numbers with a point are mostly written as Rust reads them, but for the letter.
-            None if digits.has_point => {
-                rounded_as_written(text).or_else(|| rounded(mantissa, power)).ok_or_else(refused)
-            }
             None => rounded(mantissa, power).ok_or_else(refused),
         }
     }
@@ -123,14 +122,26 @@ impl Digits {
 /// Longer numbers are rare.
 const MOST_CHARACTERS: usize = 64;
 
-/// The nearest `f64` to a number that has a point, unless its exponent is written in a way of its own.
-fn rounded_as_written(text: &[u8]) -> Option<f64> {
-    let mut copy = [0; MOST_CHARACTERS];
-    let copy = copy.get_mut(..text.len())?;
-    for (to, &from) in copy.iter_mut().zip(text) {
-        *to = if matches!(from, b'D' | b'd') { b'e' } else { from };
+/// An exponent is no longer than this, with its letter and sign.
+const EXPONENT_CHARACTERS: usize = 5;
+
+/// A number as most are written: as Rust reads them, but for the `D` before the exponent. `None` for those without a point, where decimals may be
+/// implied, for those with an exponent written in a way of its own, and for what is no number: all that Rust reads and that is none has no point.
+fn as_written(text: &[u8]) -> Option<f64> {
+    if !text.contains(&b'.') {
+        return None;
     }
-    str::from_utf8(copy).ok()?.parse().ok()
+    let read = |text: &[u8]| str::from_utf8(text).ok()?.parse().ok();
+    match text.iter().rev().take(EXPONENT_CHARACTERS).position(|letter| matches!(letter, b'D' | b'd')) {
+        None => read(text),
+        Some(behind) => {
+            let mut copy = [0; MOST_CHARACTERS];
+            let copy = copy.get_mut(..text.len())?;
+            copy.copy_from_slice(text);
+            *copy.iter_mut().nth_back(behind)? = b'e';
+            read(copy)
+        }
+    }
 }
 
 /// The nearest `f64` to a number with this power of ten.

@@ -129,34 +129,6 @@ impl CellForm {
         });
     }
 
-    /// Finishes the column's cells of rows whose bytes were moved already: cuts strings to what is significant.
-    pub(crate) fn finish_moved(
-        self,
-        column: &Column,
-        input: &[u8],
-        from: Stride,
-        output: &mut [u8],
-        to: Stride,
-    ) -> Result<(), CellError> {
-        let Cell::Text { width } = column.cell else { return Ok(()) };
-        let size = self.output_size(column).unwrap_or(usize::MAX);
-        if width == 0 || size == 0 || from.row == 0 || to.row == 0 {
-            return Ok(());
-        }
-        let unit = if self.text == TextForm::Unicode { 4 } else { 1 };
-        Cells { input, from, width: column.width, output, to, size }.each(|stored, value| {
-            for (stored, value) in stored.chunks_exact(width).zip(value.chunks_exact_mut(unit * width)) {
-                let text = significant(stored);
-                if unit > 1 && !text.is_ascii() {
-                    self.strings(width, stored, value)?;
-                } else {
-                    value.get_mut(unit * text.len()..).unwrap_or_default().fill(0);
-                }
-            }
-            Ok(())
-        })
-    }
-
     pub(super) fn strings(self, width: usize, stored: &[u8], value: &mut [u8]) -> Result<()> {
         if width == 0 {
             value.fill(0);
@@ -244,30 +216,24 @@ pub(crate) fn significant(stored: &[u8]) -> &[u8] {
     stored.get(..length).unwrap_or_default()
 }
 
-/// The length of a string of at most 16 bytes without its trailing blanks: its first and its last 8 bytes, each looked at as one
-/// number. `None` for longer strings, and for those with a NUL.
+/// How much of a string of at most 16 bytes is significant: they are looked at as one number. `None` for longer strings.
 fn short_length(stored: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const BLANKS: u64 = ONES * b' ' as u64;
-    let (first, last) = match stored.len() {
-        0..8 => {
-            // As if there were blanks up to the 8th byte.
-            let word = stored.iter().rev().fold(BLANKS, |word, &byte| word << 8 | u64::from(byte));
-            (word, BLANKS)
+    const ONES: u128 = u128::from_ne_bytes([1; 16]);
+    const BLANKS: u128 = u128::from_ne_bytes([b' '; 16]);
+    // The first byte lowest, and NUL behind the last one.
+    let bytes = match stored.len() {
+        0..8 => u128::from(stored.iter().rev().fold(0u64, |word, &byte| word << 8 | u64::from(byte))),
+        length @ 8..=16 => {
+            let (first, last) = (u64::from_le_bytes(*stored.first_chunk()?), u64::from_le_bytes(*stored.last_chunk()?));
+            u128::from(first) | u128::from(last) << (8 * (length - 8))
         }
-        8..=16 => (u64::from_le_bytes(*stored.first_chunk()?), u64::from_le_bytes(*stored.last_chunk()?)),
         _ => return None,
     };
     // A byte of 0 borrows from its own top bit, which was not set before.
-    let nulls = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes & (ONES << 7);
-    if nulls(first) | nulls(last) != 0 {
-        return None;
-    }
-    let blanks = |bytes: u64| ((bytes ^ BLANKS).leading_zeros() / 8) as usize;
-    match blanks(last) {
-        8 => Some(8 - blanks(first)),
-        blank => Some(stored.len() - blank),
-    }
+    let nulls = bytes.wrapping_sub(ONES) & !bytes & (ONES << 7);
+    let behind_null = u128::MAX.checked_shl(nulls.trailing_zeros() / 8 * 8).unwrap_or(0);
+    let visible = (bytes ^ BLANKS) & !behind_null;
+    Some(16 - (visible.leading_zeros() / 8) as usize)
 }
 
 /// The cells of a column in the bytes of some rows, and their places in the result.

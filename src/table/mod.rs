@@ -21,6 +21,7 @@ mod null_value;
 mod plan;
 mod read;
 mod shuffle;
+mod text_step;
 mod write;
 
 pub(crate) use array_form::{ArrayForm, ArrayOutputs};

@@ -2,9 +2,9 @@
 
 use std::ops::{Range, RangeFrom, RangeFull, RangeTo};
 
-use super::cell::{CellError, CellForm, Stride, TextForm};
+use super::cell::{CellForm, Stride, TextForm};
 use super::column::{Column, TableLayout};
-use super::shuffle::RowShuffle;
+use super::shuffle::{Moved, RowShuffle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::DataType;
 use crate::image::{Axis, position, slice_axis};
@@ -16,6 +16,8 @@ pub(super) const PART_BYTES: usize = 1 << 20;
 pub(super) const READ_BYTES: usize = 128 << 10;
 /// How many bytes, of rows and of what becomes of them, are decoded column by column: they stay in the processor's first cache.
 const DECODE_BYTES: usize = 24 << 10;
+/// How many rows that may be far from each other one part handles: each may take a call, which is more than its bytes do.
+const MOST_SCATTERED_ROWS: u64 = 1 << 10;
 /// For fewer rows it doesn't pay to work out how their bytes move.
 const LEAST_SHUFFLED_ROWS: u64 = 64;
 /// How much columns without bytes, or arrays that share theirs, may take in the result, whatever the file's size.
@@ -282,7 +284,8 @@ impl RowPlan {
     }
 
     fn rows_in_part(&self) -> u64 {
-        (PART_BYTES / self.row_len.max(self.record_size()).max(1)).max(1) as u64
+        let rows = (PART_BYTES / self.row_len.max(self.record_size()).max(1)).max(1) as u64;
+        if self.is_dense() { rows } else { rows.min(MOST_SCATTERED_ROWS) }
     }
 
     fn rows_of(&self, index: usize) -> Range<u64> {
@@ -321,16 +324,15 @@ impl RowPlan {
                 let output =
                     outputs.get_mut(buffer).and_then(|output| output.get_mut(done * to.row..(done + count) * to.row));
                 let output = output.ok_or_else(does_not_fit)?;
-                let moved = if self.shuffle.as_ref().is_some_and(|shuffle| shuffle.moves(number)) { moved } else { 0 };
-                let (moved_input, input) = block.split_at_checked(moved * row_len).unwrap_or_default();
-                let (moved_output, output) = output.split_at_mut_checked(moved * to.row).unwrap_or_default();
-                let placed = |error: CellError, skipped: usize| {
-                    let row = self.rows.position(first + (done + skipped + error.row) as u64);
-                    error.error.in_item(|| format!("column '{}', row {row}", column.name))
-                };
-                let finished = self.form.finish_moved(column, moved_input, from, moved_output, to);
-                finished.map_err(|error| placed(error, 0))?;
-                self.form.decode(column, input, from, output, to).map_err(|error| placed(error, moved))?;
+                let moved = self.shuffle.as_ref().map_or(0, |shuffle| shuffle.done(number, moved));
+                if moved < count {
+                    let input = block.get(moved * row_len..).unwrap_or_default();
+                    let output = output.get_mut(moved * to.row..).unwrap_or_default();
+                    self.form.decode(column, input, from, output, to).map_err(|error| {
+                        let row = self.rows.position(first + (done + moved + error.row) as u64);
+                        error.error.in_item(|| format!("column '{}', row {row}", column.name))
+                    })?;
+                }
                 if self.mask {
                     let size = self.flags(column);
                     let (buffer, to) = match self.arrangement {
@@ -381,9 +383,9 @@ impl RowPlan {
         Ok(())
     }
 
-    /// Moves what of some rows can be moved at a stroke; says in how many of them it did.
-    fn shuffle_rows(&self, packed: &[u8], row_len: usize, outputs: &mut [&mut [u8]], rows: Range<usize>) -> usize {
-        let (Some(shuffle), Some(output)) = (&self.shuffle, outputs.first_mut()) else { return 0 };
+    /// Moves what of some rows can be moved at a stroke.
+    fn shuffle_rows(&self, packed: &[u8], row_len: usize, outputs: &mut [&mut [u8]], rows: Range<usize>) -> Moved {
+        let (Some(shuffle), Some(output)) = (&self.shuffle, outputs.first_mut()) else { return Moved::default() };
         let record_size = self.record_size();
         let input = packed.get(rows.start * row_len..).unwrap_or_default();
         let output = output.get_mut(rows.start * record_size..).unwrap_or_default();

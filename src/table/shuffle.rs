@@ -1,25 +1,33 @@
 //! Rows at a stroke: most cells are the same bytes in another order, and a processor moves 16 of them at once.
 //!
 //! A [`RowShuffle`] is made once for a read. Each of its steps takes 16 bytes of a row and puts some of them, reordered, into 16 bytes of the
-//! record: numbers in native order, characters spread to 32 bits. What a step writes behind its own cells is overwritten by
+//! record: numbers in native order, or a string with its characters spread to 32 bits. What a step writes behind its own cells is overwritten by
 //! what comes after it, in this record or in the next ones.
 
-use super::cell::{CellForm, TextForm};
+use super::cell::CellForm;
 use super::column::{Cell, Column};
+use super::text_step::TextStep;
 use crate::format::ScalingKind;
 
 /// How many bytes a step moves.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 /// Where a step takes no byte: the instruction makes a zero of an index whose top bit is set.
-const NO_BYTE: u8 = 0x80;
+pub(super) const NO_BYTE: u8 = 0x80;
 /// The top bit of a number's most significant byte, turned where half the range is added.
 const TOP_BIT: u8 = 0x80;
 /// Larger cells are decoded column by column: in them the loops over one cell are as fast.
 const MOST_CELL_BYTES: usize = 64;
 
+/// What makes some bytes of a record.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Bytes(ByteStep),
+    Text(TextStep),
+}
+
 /// Moves 16 bytes.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct ByteStep {
     /// Where they lie in a row.
     from: usize,
     /// Where they go in the record.
@@ -32,7 +40,25 @@ struct Step {
 #[derive(Debug)]
 pub(super) struct RowShuffle {
     steps: Vec<Step>,
-    moved: Vec<bool>,
+    /// What is moved of each column.
+    columns: Vec<Moves>,
+}
+
+/// What is moved of a column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Moves {
+    Nothing,
+    Numbers,
+    Text,
+}
+
+/// What became of some rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moved {
+    /// How many of them were moved.
+    rows: usize,
+    /// Whether there is a string among them that has to be looked at more closely.
+    unusual_text: bool,
 }
 
 /// A byte of the record: which byte of the row it is, and what is turned in it.
@@ -49,33 +75,39 @@ impl RowShuffle {
         if !is_supported() {
             return None;
         }
-        let mut steps: Vec<Gathered> = Vec::new();
-        let mut moved = Vec::with_capacity(columns.len());
+        let mut steps = Steps::default();
+        let mut moves = Vec::with_capacity(columns.len());
         let mut to = 0;
         for (column, &size) in columns.iter().zip(sizes) {
-            let units = if size <= MOST_CELL_BYTES { units(column, form, start) } else { None };
-            moved.push(units.is_some());
-            let mut at = to;
-            for unit in units.unwrap_or_default() {
-                if !steps.last_mut().is_some_and(|step| step.add(at, &unit)) {
-                    let mut step = Gathered::new(at);
-                    step.add(at, &unit);
-                    steps.push(step);
-                }
-                at += unit.len();
-            }
+            let small = size <= MOST_CELL_BYTES;
+            let moved = if !small {
+                Moves::Nothing
+            } else if let Some(texts) = texts(column, form, start, to) {
+                texts.into_iter().for_each(|text| steps.add_text(text));
+                Moves::Text
+            } else if let Some(numbers) = numbers(column, form, start) {
+                steps.add_numbers(to, &numbers);
+                Moves::Numbers
+            } else {
+                Moves::Nothing
+            };
+            moves.push(moved);
             to += size;
         }
-        let steps: Vec<Step> = steps.into_iter().map(Gathered::finish).collect();
-        (!steps.is_empty()).then_some(Self { steps, moved })
+        let steps = steps.finish();
+        (!steps.is_empty()).then_some(Self { steps, columns: moves })
     }
 
-    /// Whether the steps move the cells of column number `number`.
-    pub(super) fn moves(&self, number: usize) -> bool {
-        self.moved.get(number).copied().unwrap_or(false)
+    /// In how many of the rows the cells of column number `number` are done.
+    pub(super) fn done(&self, number: usize, moved: Moved) -> usize {
+        match self.columns.get(number) {
+            Some(Moves::Numbers) => moved.rows,
+            Some(Moves::Text) if !moved.unusual_text => moved.rows,
+            _ => 0,
+        }
     }
 
-    /// Moves the cells of the first rows, `count` at most: as many as leave room for whole steps. Says how many.
+    /// Moves the cells of the first rows, `count` at most: as many as leave room for whole steps.
     pub(super) fn run(
         &self,
         input: &[u8],
@@ -83,19 +115,72 @@ impl RowShuffle {
         output: &mut [u8],
         record_size: usize,
         count: usize,
-    ) -> usize {
-        let reach = |at: fn(&Step) -> usize| self.steps.iter().map(at).max().unwrap_or(0) + LANES;
+    ) -> Moved {
+        let reach = |end: fn(&Step) -> usize| self.steps.iter().map(end).max().unwrap_or(0);
         let rows = |len: usize, stride: usize, reach: usize| match len.checked_sub(reach) {
             Some(rest) => rest.checked_div(stride).map_or(0, |rows| rows + 1),
             None => 0,
         };
-        let count = count.min(rows(input.len(), row_len, reach(|step| step.from))).min(rows(
-            output.len(),
-            record_size,
-            reach(|step| step.to),
-        ));
-        run(&self.steps, input, row_len, output, record_size, count);
-        count
+        let given = rows(input.len(), row_len, reach(Step::input_end));
+        let count = count.min(given).min(rows(output.len(), record_size, reach(Step::output_end)));
+        let usual = run(&self.steps, input, row_len, output, record_size, count);
+        Moved { rows: count, unusual_text: !usual }
+    }
+}
+
+impl Step {
+    /// How far into a row it reads.
+    fn input_end(&self) -> usize {
+        LANES
+            + match self {
+                Self::Bytes(step) => step.from,
+                Self::Text(step) => step.from,
+            }
+    }
+
+    /// How far into a record it writes.
+    fn output_end(&self) -> usize {
+        match self {
+            Self::Bytes(step) => step.to + LANES,
+            Self::Text(step) => step.end(),
+        }
+    }
+}
+
+/// Steps that are being put together, in the order of the record.
+#[derive(Default)]
+struct Steps {
+    finished: Vec<Step>,
+    /// What the next numbers may still go into.
+    open: Option<Gathered>,
+}
+
+impl Steps {
+    /// Takes in numbers that go to `at` in the record and behind it.
+    fn add_numbers(&mut self, mut at: usize, numbers: &[Vec<Source>]) {
+        for number in numbers {
+            if !self.open.as_mut().is_some_and(|open| open.add(at, number)) {
+                self.close();
+                let mut fresh = Gathered::new(at);
+                fresh.add(at, number);
+                self.open = Some(fresh);
+            }
+            at += number.len();
+        }
+    }
+
+    fn add_text(&mut self, text: TextStep) {
+        self.close();
+        self.finished.push(Step::Text(text));
+    }
+
+    fn close(&mut self) {
+        self.finished.extend(self.open.take().map(|open| Step::Bytes(open.finish())));
+    }
+
+    fn finish(mut self) -> Vec<Step> {
+        self.close();
+        self.finished
     }
 }
 
@@ -127,11 +212,11 @@ impl Gathered {
         true
     }
 
-    fn finish(self) -> Step {
+    fn finish(self) -> ByteStep {
         // The 16 bytes end with the last that is wanted, so that a step does not reach behind its row.
         let last = self.sources.iter().filter_map(|source| source.byte).max().unwrap_or(0);
         let from = (last + 1).saturating_sub(LANES);
-        let mut step = Step { from, to: self.to, order: [NO_BYTE; LANES], flip: [0; LANES] };
+        let mut step = ByteStep { from, to: self.to, order: [NO_BYTE; LANES], flip: [0; LANES] };
         for ((source, order), flip) in self.sources.iter().zip(&mut step.order).zip(&mut step.flip) {
             *order = source.byte.map_or(NO_BYTE, |byte| (byte - from) as u8);
             *flip = source.flip;
@@ -140,10 +225,21 @@ impl Gathered {
     }
 }
 
-/// The bytes of a cell's values, value by value; `None` for what is more than bytes moved.
-fn units(column: &Column, form: CellForm, start: usize) -> Option<Vec<Vec<Source>>> {
+/// The steps for a cell of strings that goes to `to` in the record; `None` for what is no text, or long text.
+fn texts(column: &Column, form: CellForm, start: usize, to: usize) -> Option<Vec<TextStep>> {
+    let Cell::Text { width } = column.cell else { return None };
     let first = column.offset.checked_sub(start)?;
-    let elements = column.elements();
+    let count = column.elements();
+    if width.checked_mul(count)? > column.width || count == 0 {
+        return None;
+    }
+    let size = form.output_size(column)? / count;
+    (0..count).map(|index| TextStep::new(first + index * width, width, to + index * size, form.text)).collect()
+}
+
+/// The bytes of a cell's numbers, one by one; `None` for what is more than bytes moved.
+fn numbers(column: &Column, form: CellForm, start: usize) -> Option<Vec<Vec<Source>>> {
+    let first = column.offset.checked_sub(start)?;
     let numbers = |size: usize, count: usize, flip: bool| {
         let number = |index: usize| native(first + index * size, size, flip);
         (count.checked_mul(size)? <= column.width).then(|| (0..count).map(number).collect())
@@ -153,15 +249,11 @@ fn units(column: &Column, form: CellForm, start: usize) -> Option<Vec<Vec<Source
             let kind = if form.unscaled { ScalingKind::None } else { scaling.kind };
             match kind {
                 ScalingKind::Linear { .. } => None,
-                kind => numbers(scaling.stored.size(), elements, kind == ScalingKind::Flip),
+                kind => numbers(scaling.stored.size(), column.elements(), kind == ScalingKind::Flip),
             }
         }
         Cell::Complex(scaling) if form.scaling(scaling).kind == ScalingKind::None => {
-            numbers(scaling.stored.size(), 2 * elements, false)
-        }
-        Cell::Text { width } if width > 0 && elements.checked_mul(width)? <= column.width => {
-            let character = |index: usize| character(first + index, form.text);
-            Some((0..elements * width).map(character).collect())
+            numbers(scaling.stored.size(), 2 * column.elements(), false)
         }
         _ => None,
     }
@@ -179,48 +271,55 @@ fn native(at: usize, size: usize, flip: bool) -> Vec<Source> {
     bytes
 }
 
-/// The bytes of a character at `at`.
-fn character(at: usize, form: TextForm) -> Vec<Source> {
-    const NOTHING: Source = Source { byte: None, flip: 0 };
-    let byte = Source { byte: Some(at), flip: 0 };
-    match form {
-        TextForm::Bytes => vec![byte],
-        TextForm::Unicode if cfg!(target_endian = "little") => vec![byte, NOTHING, NOTHING, NOTHING],
-        TextForm::Unicode => vec![NOTHING, NOTHING, NOTHING, byte],
-    }
-}
-
 #[cfg(target_arch = "x86_64")]
 fn is_supported() -> bool {
     std::arch::is_x86_feature_detected!("ssse3")
 }
 
+/// Says whether all texts are usual ones.
 #[cfg(target_arch = "x86_64")]
-fn run(steps: &[Step], input: &[u8], row_len: usize, output: &mut [u8], record_size: usize, count: usize) {
-    if is_supported() {
-        // SAFETY: the processor has the instruction that the function was compiled for.
-        unsafe { run_ssse3(steps, input, row_len, output, record_size, count) }
-    }
+fn run(steps: &[Step], input: &[u8], row_len: usize, output: &mut [u8], record_size: usize, count: usize) -> bool {
+    // SAFETY: the processor has the instruction that the function was compiled for.
+    !is_supported() || unsafe { run_ssse3(steps, input, row_len, output, record_size, count) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "ssse3")]
-fn run_ssse3(steps: &[Step], input: &[u8], row_len: usize, output: &mut [u8], record_size: usize, count: usize) {
+fn run_ssse3(
+    steps: &[Step],
+    input: &[u8],
+    row_len: usize,
+    output: &mut [u8],
+    record_size: usize,
+    count: usize,
+) -> bool {
     use bytemuck::must_cast;
     use std::arch::x86_64::{__m128i, _mm_shuffle_epi8, _mm_xor_si128};
 
+    let mut usual = true;
     for row in 0..count {
-        let from = input.get(row * row_len..).unwrap_or_default();
-        let to = output.get_mut(row * record_size..).unwrap_or_default();
+        let row_bytes = input.get(row * row_len..).unwrap_or_default();
+        let record = output.get_mut(row * record_size..).unwrap_or_default();
         for step in steps {
-            let from = from.get(step.from..).and_then(|bytes| bytes.first_chunk::<LANES>());
-            let to = to.get_mut(step.to..).and_then(|bytes| bytes.first_chunk_mut::<LANES>());
-            if let (Some(from), Some(to)) = (from, to) {
-                let moved = _mm_shuffle_epi8(must_cast(*from), must_cast(step.order));
-                *to = must_cast::<__m128i, _>(_mm_xor_si128(moved, must_cast(step.flip)));
+            match step {
+                Step::Bytes(step) => {
+                    let from = row_bytes.get(step.from..).and_then(|bytes| bytes.first_chunk::<LANES>());
+                    let to = record.get_mut(step.to..).and_then(|bytes| bytes.first_chunk_mut::<LANES>());
+                    if let (Some(from), Some(to)) = (from, to) {
+                        let moved = _mm_shuffle_epi8(must_cast(*from), must_cast(step.order));
+                        *to = must_cast::<__m128i, _>(_mm_xor_si128(moved, must_cast(step.flip)));
+                    }
+                }
+                Step::Text(step) => {
+                    let from = row_bytes.get(step.from..).and_then(|bytes| bytes.first_chunk::<LANES>());
+                    if let (Some(from), Some(to)) = (from, record.get_mut(step.to..)) {
+                        usual &= step.run(*from, to);
+                    }
+                }
             }
         }
     }
+    usual
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -229,7 +328,9 @@ fn is_supported() -> bool {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn run(_steps: &[Step], _input: &[u8], _row_len: usize, _output: &mut [u8], _record_size: usize, _count: usize) {}
+fn run(_: &[Step], _: &[u8], _row_len: usize, _: &mut [u8], _record_size: usize, _count: usize) -> bool {
+    true
+}
 
 #[cfg(test)]
 mod tests {
@@ -241,7 +342,7 @@ mod tests {
     use crate::table::{Arrangement, ColumnKey, RowPlan, Rows, TableLayout, TableRequest, TextForm, selected};
 
     /// Forms, and how many bytes a cell of each takes.
-    const FORMS: [(&str, usize); 17] = [
+    const FORMS: [(&str, usize); 20] = [
         ("L", 1),
         ("X", 1),
         ("B", 1),
@@ -256,7 +357,10 @@ mod tests {
         ("20I", 40),
         ("5A", 5),
         ("12A", 12),
+        ("16A", 16),
+        ("17A", 17),
         ("30A", 30),
+        ("12A4", 12),
         ("0J", 0),
         ("2L", 2),
     ];
@@ -290,15 +394,15 @@ mod tests {
         MemorySource(Bytes::from(file))
     }
 
-    /// All records, from memory that holds something else before.
-    fn records(plan: &RowPlan, source: &MemorySource) -> Vec<u8> {
+    /// All records, from memory that holds something else before; or what is wrong with one.
+    fn records(plan: &RowPlan, source: &MemorySource) -> Result<Vec<u8>, String> {
         let mut result = vec![0xA5; plan.buffers()[0].elements];
         let mut rest = result.as_mut_slice();
         for index in 0..plan.len() {
             let piece = rest.split_off_mut(..plan.output_sizes(index)[0]).unwrap();
-            plan.decode(index, source, &mut [piece]).unwrap();
+            plan.decode(index, source, &mut [piece]).map_err(|error| error.to_string())?;
         }
-        result
+        Ok(result)
     }
 
     proptest! {
@@ -307,19 +411,22 @@ mod tests {
             forms in prop::collection::vec(0..FORMS.len(), 1..8),
             unsigned: bool,
             rows in prop::collection::vec(prop::sample::select(b"\0  aT\x7fF9Z\xff".to_vec()), 61),
+            no_text_but_ascii: bool,
             order in prop::collection::vec(any::<prop::sample::Index>(), 1..6),
             scattered: bool,
             text_as_bytes: bool,
+            lenient: bool,
         ) {
             const COUNT: usize = 150;
-            let source = file(&forms, unsigned, &rows, COUNT);
+            let ascii = |byte: &u8| if no_text_but_ascii { byte & 0x7f } else { *byte };
+            let source = file(&forms, unsigned, &rows.iter().map(ascii).collect::<Vec<_>>(), COUNT);
             let hdu = Directory::new("test".into(), false).get(1, &source).unwrap().unwrap();
             let request = TableRequest {
                 columns: Some(order.iter().map(|index| ColumnKey::Index(index.index(forms.len()) as i64)).collect()),
                 rows: if scattered { Rows::List((0..COUNT as i64).map(|row| row * 7 % COUNT as i64).collect()) } else { Rows::All },
                 text: if text_as_bytes { TextForm::Bytes } else { TextForm::Unicode },
                 arrangement: Arrangement::Records,
-                lenient: true,
+                lenient,
                 ..TableRequest::default()
             };
             let table = TableLayout::of(&hdu).unwrap();

@@ -62,6 +62,14 @@ fn what_lies_between_near_cells_is() {
 }
 
 #[test]
+fn far_rows_are_shared_out_by_their_number() {
+    const MANY: i64 = 5000;
+    let source = file(8, MANY as u64, &["TFORM1  = 'K'".into()], &vec![1; 8 * MANY as usize]);
+    let parts = |rows: Rows| locate(&source, rows, &[0]).len();
+    assert_eq!((parts(Rows::All), parts((0..MANY).rev().collect::<Vec<_>>().into())), (1, 5));
+}
+
+#[test]
 fn text_of_no_width_is_empty_wherever_it_stands() {
     for row_len in [16, 6000] {
         let source = table(row_len);
