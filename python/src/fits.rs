@@ -72,6 +72,14 @@ impl Handle {
     }
 }
 
+/// Bytes as Python has them; a MemoryError where there is no room for them.
+pub(crate) fn python_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, bytes.len(), |place| {
+        place.copy_from_slice(bytes);
+        Ok(())
+    })
+}
+
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -295,7 +303,7 @@ impl Fits {
 
     /// The whole file, uncompressed, as bytes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &wait(py, self.handle.to_bytes())?))
+        python_bytes(py, &wait(py, self.handle.to_bytes())?)
     }
 
     /// The name under which the file was opened, without credentials.

@@ -13,7 +13,7 @@ use super::selector::Selector;
 use crate::array::data_type_of;
 use crate::compress::{CompressArgument, QuantizeArgument, TableCompressArgument, table_compress};
 use crate::error::{OrRaise, exception};
-use crate::fits::{Dims, Handle, Mode, Opening, copy_of, image_options, open_bytes, warn};
+use crate::fits::{Dims, Handle, Mode, Opening, copy_of, image_options, open_bytes, python_bytes, warn};
 use crate::hdu::Hdu;
 use crate::header::CardsArgument;
 use crate::keys::{HduArgument, Key, file_name, row_count};
@@ -403,7 +403,7 @@ impl<'py> IntoPyObject<'py> for FileBytes {
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        Ok(PyBytes::new(py, &self.0))
+        python_bytes(py, &self.0)
     }
 }
 
