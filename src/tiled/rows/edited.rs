@@ -7,11 +7,11 @@ use super::unpacked::UnpackedRows;
 use super::write::{Arrays, PackedColumn, TileTable, descriptor_size, pack_columns, packers, stream_form};
 use crate::codec::gzip;
 use crate::directory::HduEntry;
-use crate::edit::{HeapColumn, OldHdu, set_count, used_heap};
+use crate::edit::{HeapColumn, OldHdu, check_one_group, set_count, used_heap};
 use crate::error::{Error, Result, ResultExt};
 use crate::format::Header;
 use crate::source::ReadAt;
-use crate::table::{Cell, RowEncoder, TableLayout, most_decoded};
+use crate::table::{Cell, RowEncoder, TableLayout, most_decoded, theap_is_of_uncompressed};
 
 /// What an edit works on.
 pub(super) struct Edited<'a> {
@@ -26,6 +26,12 @@ pub(super) struct Edited<'a> {
 
 impl<'a> Edited<'a> {
     pub(super) fn new(old: &'a OldHdu<'_>, source: &'a dyn ReadAt) -> Result<Self> {
+        check_one_group(old)?;
+        if theap_is_of_uncompressed(old.hdu) {
+            return Err(Error::unsupported(
+                "THEAP is that of the uncompressed table, as fpack leaves it: it can be read, and to be changed has to be written anew",
+            ));
+        }
         let table = TiledTable::new(old.hdu)?;
         let layout = TableLayout::of(old.hdu)?;
         let wide = table.descriptors()?;
