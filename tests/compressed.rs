@@ -127,3 +127,15 @@ fn where_no_new_file_can_take_its_place_the_old_one_is_changed_alike() {
     on_disk.close().wait().unwrap();
     assert!(std::fs::read(directory.path().join("b.fits")).unwrap() == bytes);
 }
+
+#[test]
+fn more_tiles_than_a_table_has_rows_for_are_refused() {
+    let fits = FitsWriter::create("mem://").wait().unwrap();
+    for length in [1usize << 60, 1 << 62] {
+        let one = Compression { tile_shape: Some(vec![1]), ..Compression::of(Algorithm::Gzip1 { level: 1 }) };
+        let options = ImageOptions { compress: Some(one), ..ImageOptions::default() };
+        let error = failure(fits.create_image(rustfits::DataType::U8, vec![length], options).wait());
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{error:?}");
+        assert_says(&error, &["tile_shape"]);
+    }
+}

@@ -8,8 +8,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::*;
+use ndarray::{Array1, array};
 use proptest::prelude::*;
-use rustfits::{ErrorKind, FitsReader};
+use rustfits::{ColumnValues, ErrorKind, FitsReader, FitsWriter, ImageOptions, TableCompression, TableOptions};
 use rustfits_loopback::HttpServer;
 
 /// Notes the largest piece of memory that anything in this process asks for.
@@ -337,5 +338,115 @@ fn compressed_tables_that_lie_about_their_tiles() {
             assert!(read.is_err(), "{rows} rows in tiles of {tile}, {form}");
         }
     }
+    assert_modest();
+}
+
+/// A file on disk that is opened for changes.
+fn opened(directory: &tempfile::TempDir, bytes: &[u8]) -> FitsWriter {
+    let path = directory.path().join("a.fits");
+    std::fs::write(&path, bytes).unwrap();
+    FitsWriter::open(path).wait().unwrap()
+}
+
+#[test]
+fn nothing_goes_behind_data_that_are_cut_short() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = primary("16", &["50"]);
+    let fits = opened(&directory, &whole);
+    fits.write_image(&array![1i16], ImageOptions::default()).wait().unwrap();
+    for cut in [primary("16", &["51"]), primary("16", &["1000000", "1000000"])] {
+        let fits = opened(&directory, &cut);
+        let compress = Some(TableCompression::default());
+        let columns = || vec![ColumnValues::from_array("a", &array![1i32])];
+        for error in [
+            failure(fits.write_image(&array![1i16], ImageOptions::default()).wait()),
+            failure(fits.write_table(columns(), TableOptions::default()).wait()),
+            failure(fits.write_table(columns(), TableOptions { compress, ..TableOptions::default() }).wait()),
+            failure(fits.copy_hdu(&FitsReader::from_bytes(sample()).wait().unwrap(), 1).wait()),
+        ] {
+            assert_eq!((error.kind(), error.hdu()), (ErrorKind::Truncated, Some(0)), "{error:?}");
+            assert_says(&error, &["cut short", "zeros of what is missing"]);
+        }
+        drop(fits);
+        assert!(std::fs::read(directory.path().join("a.fits")).unwrap() == cut);
+    }
+    assert_modest();
+}
+
+/// A file with a compressed table of 100 rows: an integer, a text, and an array.
+fn compressed_table() -> Vec<u8> {
+    fits(|writer| {
+        let arrays: Vec<Vec<i32>> = (0..100).map(|row| vec![row; row as usize % 5]).collect();
+        let columns = vec![
+            ColumnValues::from_array("a", &Array1::from_iter(0..100i32)),
+            ColumnValues::from_array("b", &Array1::from_iter((0..100).map(|row| format!("{row:06}")))),
+            ColumnValues::from_cells("c", &arrays),
+        ];
+        let options = TableOptions { compress: Some(TableCompression::default()), ..TableOptions::default() };
+        writer.write_table(columns, options).wait().unwrap();
+    })
+}
+
+/// Gives a card of the last HDU another value.
+fn with_card(mut bytes: Vec<u8>, keyword: &str, value: &str) -> Vec<u8> {
+    let start = format!("{keyword:<8}=");
+    let at = bytes.windows(start.len()).rposition(|window| window == start.as_bytes()).unwrap();
+    bytes[at..at + 80].copy_from_slice(format!("{:<80}", format!("{start} {value}")).as_bytes());
+    bytes
+}
+
+#[test]
+fn hdus_of_other_than_one_group_keep_their_length() {
+    let directory = tempfile::tempdir().unwrap();
+    let ids = |rows: i32| vec![ColumnValues::from_array("a", &Array1::from_iter(0..rows))];
+    let table = fits(|writer| {
+        let columns = [ids(720), vec![ColumnValues::from_array("b", &Array1::from_iter(0..720i32))]].concat();
+        writer.write_table(columns, TableOptions::default()).wait().unwrap();
+        writer.write_image(&array![1i16], ImageOptions::named("BEHIND")).wait().unwrap();
+    });
+    for groups in ["0", "2"] {
+        // With two groups there are as many bytes behind the rows as they take.
+        let mut bytes = table.clone();
+        let at = bytes.windows(8).position(|window| window == b"GCOUNT  ").unwrap();
+        bytes[at..at + 80].copy_from_slice(format!("{:<80}", format!("GCOUNT  = {groups}")).as_bytes());
+        if groups == "2" {
+            bytes.splice(5760..5760, [0; 5760]);
+        }
+        let fits = opened(&directory, &bytes);
+        let selector = || fits.reader().table(1);
+        for error in [
+            failure(selector().append([ids(1), vec![ColumnValues::from_array("b", &array![1i32])]].concat()).wait()),
+            failure(selector().truncate(3).wait()),
+            failure(selector().delete_column("b").wait()),
+            failure(
+                selector()
+                    .insert_column(ColumnValues::from_array("c", &Array1::from_iter(0..720i32)), Default::default())
+                    .wait(),
+            ),
+        ] {
+            assert_eq!((error.kind(), error.hdu()), (ErrorKind::Illegal, Some(1)), "{error:?}");
+            assert_says(&error, &["GCOUNT", groups]);
+        }
+        drop(fits);
+        assert!(std::fs::read(directory.path().join("a.fits")).unwrap() == bytes);
+    }
+}
+
+#[test]
+fn changes_of_compressed_tables_that_lie_take_no_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    // Rows with a text of gigabytes, of which only the integers change.
+    let wide = with_card(with_card(compressed_table(), "ZFORM2", "'1000000000A'"), "ZNAXIS1", "1000000020");
+    let fits = opened(&directory, &wide);
+    let layout = fits.reader().hdu(1).wait().unwrap();
+    assert_eq!(layout.rows().unwrap(), 100);
+    let one = vec![ColumnValues::from_array("a", &array![7i32])];
+    let error = failure(fits.reader().table(1).rows(vec![3]).write(one).wait());
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+    assert_says(&error, &["tile 1", "can't hold"]);
+    // A table of tiles of gigabytes, of no rows.
+    let long = with_card(with_card(compressed_table(), "NAXIS2", "1000000000"), "ZNAXIS2", "0");
+    let error = failure(opened(&directory, &long).reader().table(1).repack().wait());
+    assert_eq!(error.kind(), ErrorKind::Truncated, "{error:?}");
     assert_modest();
 }

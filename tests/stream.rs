@@ -451,3 +451,70 @@ fn pipes_that_nobody_writes_to_hold_up_nothing() {
     let error = failure(FitsReader::open(path(0)).wait());
     assert_says(&error, &[path(0).to_str().unwrap(), "is a pipe", "rustfits.stream"]);
 }
+
+#[test]
+fn a_band_that_is_dropped_half_read_goes_on_where_it_was() {
+    let cube = Array3::from_shape_fn((3, 10, 10), |(plane, row, column)| (plane * 100 + row * 10 + column) as f32);
+    let file = one_image(&cube.clone().into_dyn());
+    let pixels: Vec<f32> = cube.iter().copied().collect();
+    // A plane is read in pieces of 4, 4 and 2 rows of 40 bytes. Of the first plane two are here, and the third comes once it was given up.
+    for whole in [false, true] {
+        let (send, receive) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
+        let chunks = stream::unfold(receive, |mut receive| async move { Some((Ok(receive.recv().await?), receive)) });
+        let mut stream = FitsStream::from_chunks(chunks).unwrap();
+        let (first, rest) = file.split_at(2880 + 330);
+        send.send(Bytes::copy_from_slice(first)).unwrap();
+        let hdu = next(&mut stream);
+        let mut bands = hdu.bands(Some(160)).unwrap();
+        let error = failure(bands.next().wait_until(|| true));
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error:?}");
+        send.send(Bytes::copy_from_slice(rest)).unwrap();
+        drop(send);
+        let mut read: Vec<f32> = Vec::new();
+        if whole {
+            let rest = bands.rest().wait().unwrap();
+            assert_eq!(rest.shape(), [3, 10, 10]);
+            read.extend_from_slice(rest.as_slice().unwrap());
+        } else {
+            while let Some(band) = bands.next().wait().unwrap() {
+                assert_eq!(band.shape(), [1, 10, 10]);
+                read.extend_from_slice(band.as_slice::<f32>().unwrap());
+            }
+        }
+        assert_eq!(read, pixels);
+    }
+}
+
+#[test]
+fn shapes_past_all_bounds_are_errors() {
+    // A piece of it is here, but there is no memory for all.
+    let mut huge =
+        header(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 2147483648", "NAXIS2  = 2147483648"]);
+    huge.resize(9 << 20, 0);
+    let mut stream = in_chunks(&huge, 1 << 20);
+    let error = failure(next(&mut stream).read_dyn().wait());
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error:?}");
+    // The lengths of the first two axes multiply past 2^64, and yet there are no rows.
+    let mut tiled = empty_primary();
+    tiled.extend(header(&[
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        "NAXIS   = 3",
+        "NAXIS1  = 1099511627776",
+        "NAXIS2  = 1099511627776",
+        "NAXIS3  = 0",
+        "PCOUNT  = 0",
+        "GCOUNT  = 1",
+        "TFIELDS = 1",
+        "TFORM1  = '1PB'",
+        "ZIMAGE  = T",
+        "ZBITPIX = 8",
+        "ZNAXIS  = 1",
+        "ZNAXIS1 = 10",
+        "ZCMPTYPE= 'GZIP_1'",
+    ]));
+    let mut stream = in_chunks(&tiled, 1 << 20);
+    next(&mut stream);
+    let error = failure(next(&mut stream).read_dyn().wait());
+    assert_eq!(error.kind(), ErrorKind::Illegal, "{error:?}");
+}

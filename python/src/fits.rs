@@ -15,7 +15,7 @@ use crate::header::CardsArgument;
 use crate::keys::{HduArgument, Key, file_name, row_count};
 use crate::new_hdu::{Dims, copy_of, image_options};
 use crate::numbers::{Whole, extension_version};
-use crate::opening::{Handle, Mode, Opening, open_bytes, warn};
+use crate::opening::{Handle, Mode, Opening, open_bytes, python_bytes, warn};
 use crate::options::RemoteArgument;
 use crate::pickle::{Reduced, reduce_file};
 use crate::pixels::PixelArgument;
@@ -143,7 +143,7 @@ impl Fits {
     /// >>> len(content)
     /// 5760
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &wait(py, self.handle.to_bytes())?))
+        python_bytes(py, &wait(py, self.handle.to_bytes())?)
     }
 
     /// The name under which the file was opened, without credentials.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyMemoryView;
+use pyo3::types::{PyBytes, PyMemoryView};
 use rustfits::{FitsReader, FitsWriter, Op, WriteOptions};
 
 use crate::options::{RemoteArgument, open_options};
@@ -30,6 +30,14 @@ impl Handle {
             Self::Writer(writer) => writer.to_bytes(),
         }
     }
+}
+
+/// Bytes as Python has them; a MemoryError where there is no room for them.
+pub(crate) fn python_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, bytes.len(), |place| {
+        place.copy_from_slice(bytes);
+        Ok(())
+    })
 }
 
 /// How a file is opened.

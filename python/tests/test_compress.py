@@ -140,6 +140,33 @@ def test_line_lists_of_fpack(tmp_path):
     same(rustfits.read(tmp_path / "packed.fits"), data)
 
 
+def test_line_lists_of_unsigned_integers(tmp_path):
+    """CFITSIO puts the values themselves into the lists, and not what an image that is not compressed stores."""
+    fpack, funpack = program("fpack"), program("funpack")
+    data = np.random.default_rng(2).integers(0, 2**16, (40, 50)).astype("u2")
+    data[3] = [0, 65535, 32767, 32768, 1] * 10
+    plain, packed, theirs = (tmp_path / f"{name}.fits" for name in ("plain", "packed", "theirs"))
+    rustfits.write(plain, data)
+    subprocess.run([fpack, "-p", "-O", packed, plain], check=True)
+    fitsio.write(str(theirs), data, compress="PLIO")
+    for path in (packed, theirs):
+        with rustfits.FITS(path, "r+") as file:
+            hdu = file[1]
+            same(hdu.read(), data)
+            same(hdu.read(scale=False), (data.astype("i4") - 32768).astype("i2"))
+            same(hdu[3:5, 1:3], data[3:5, 1:3])
+            hdu[5:7, :9] = 7
+            hdu.add_checksum()
+            assert hdu.verify_checksum()
+        changed = data.copy()
+        changed[5:7, :9] = 7
+        same(rustfits.read(path), changed)
+        same(fitsio.read(str(path), ext=1), changed)
+        unpacked = path.with_suffix(".plain")
+        subprocess.run([funpack, "-O", unpacked, path], check=True)
+        same(rustfits.read(unpacked), changed)
+
+
 @pytest.mark.parametrize("tiles", [None, (20, 20), (60, 71)])
 @pytest.mark.parametrize("method", ["dither1", "dither2", "no_dither"])
 @pytest.mark.parametrize("codec", CODECS)

@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from astropy.io import fits
-from test_compressed_tables import arrays, same, same_arrays
+from test_compressed_tables import arrays, fpack, same, same_arrays
 
 import rustfits
 
 ROWS, TILE = 250, 100
 
 
-def by_hand(path, *, algorithms=("NOCOMPRESS", "GZIP_1", "NOCOMPRESS"), more_rows=0):
+def by_hand(path, *, algorithms=("NOCOMPRESS", "GZIP_1", "NOCOMPRESS"), more_rows=0, more_cards=None):
     """A table of numbers, text and arrays, put together from its definition."""
     data = {
         "id": np.arange(ROWS, dtype=">i4"),
@@ -59,7 +59,7 @@ def by_hand(path, *, algorithms=("NOCOMPRESS", "GZIP_1", "NOCOMPRESS"), more_row
     columns = zip(data, ("1J", "8A", "1PI(8)"), algorithms, strict=True)
     for number, (name, form, algorithm) in enumerate(columns, 1):
         cards |= {f"TTYPE{number}": name, f"TFORM{number}": "1PB", f"ZFORM{number}": form, f"ZCTYP{number}": algorithm}
-    header.update(cards)
+    header.update(cards | (more_cards or {}))
     body = rows + heap
     body += bytes(-len(body) % 2880)
     path.write_bytes(fits.PrimaryHDU().header.tostring().encode() + header.tostring().encode() + body)
@@ -254,3 +254,39 @@ def test_room_that_was_made_for_arrays_is_used(tmp_path):
         same_arrays(hdu["v"][:], expected)
         assert file[2].read().tolist() == list(range(7))
         assert len(file.to_bytes()) < 3 * size
+
+
+@pytest.mark.parametrize("gap", [0, 100])
+def test_theap_of_the_uncompressed_table(tmp_path, gap):
+    """fpack leaves a THEAP where it was, though the heap of the table that it makes begins elsewhere."""
+    path = tmp_path / "a.fits"
+    data = by_hand(path, more_cards={"THEAP": 20 * ROWS + gap})
+    with rustfits.FITS(path, "r+") as file:
+        is_read(file[1], data)
+        with pytest.raises(NotImplementedError, match="THEAP"):
+            file[1].append({name: values[:2] for name, values in data.items()})
+        is_read(file[1], data)
+
+
+@pytest.mark.parametrize("gap", [0, 2880])
+def test_a_table_with_theap_by_fpack(tmp_path, gap):
+    path = tmp_path / "a.fits"
+    values = [np.arange(row % 9, dtype="i4") for row in range(ROWS)]
+    column = fits.Column("v", "PJ()", array=np.array(values, object))
+    table = fits.BinTableHDU.from_columns([fits.Column("id", "J", array=np.arange(ROWS)), column])
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, checksum=True)
+    header, rows = fits.getheader(path, 1), 12 * ROWS
+    padded = (rows + header["PCOUNT"] + 2879) // 2880 * 2880
+    body = path.read_bytes()[-padded:]
+    heap = body[rows : rows + header["PCOUNT"]]
+    header["THEAP"], header["PCOUNT"] = rows + gap, len(heap) + gap
+    del header["DATASUM"], header["CHECKSUM"]
+    data = body[:rows] + bytes(gap) + heap
+    primary = fits.PrimaryHDU().header.tostring().encode()
+    path.write_bytes(primary + header.tostring().encode() + data + bytes(-len(data) % 2880))
+    with rustfits.FITS(path, "r+") as file:
+        file[1].add_datasum()
+    with rustfits.FITS(fpack(path)) as file:
+        same_arrays(file[1]["v"][:], values)
+        assert file[1]["id"][:].tolist() == list(range(ROWS))
+        assert file[1].verify_datasum() is True

@@ -154,6 +154,29 @@ def test_nothing_is_written_over_an_hdu_that_cannot_be_read(tmp_path):
     assert path.read_bytes() == content[:5760] + content[2 * 5760 :]
 
 
+def test_nothing_goes_behind_data_that_are_cut_short(tmp_path):
+    """The file would be filled up with zeros in place of what is missing, and nobody could tell."""
+    path = images(tmp_path / "a.fits", "ABC")
+    whole = path.read_bytes()
+    # Only the padding is missing, or the last pixel, too.
+    path.write_bytes(whole[: 5 * 2880 + 24])
+    with rustfits.FITS(path, "r+") as fits:
+        fits.write_image(np.zeros(3))
+        assert fits[2].read().shape == (3, 4)
+    cut = whole[: 5 * 2880 + 23]
+    path.write_bytes(cut)
+    with rustfits.FITS(path, "r+") as fits:
+        for write in (
+            lambda: fits.write_image(np.zeros(3)),
+            lambda: fits.write_image(np.arange(9), compress="GZIP_1"),
+            lambda: fits.write_table({"a": np.arange(3)}),
+            lambda: fits.copy(fits["A"]),
+        ):
+            with pytest.raises(OSError, match="zeros of what is missing"):
+                write()
+    assert path.read_bytes() == cut
+
+
 def test_headers_that_wait_are_written_first(tmp_path):
     path = images(tmp_path / "a.fits")
     with rustfits.FITS(path, "r+") as fits:

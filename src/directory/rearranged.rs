@@ -5,22 +5,29 @@ use std::sync::Arc;
 use super::{Directory, End, HduEntry};
 use crate::error::Result;
 use crate::format::HduLayout;
-use crate::source::ReadAt;
+use crate::source::{ReadAt, past_the_end};
 
 impl Directory {
     /// How many HDUs there are.
     ///
     /// # Errors
     ///
-    /// Where one can't be read: what would be written behind the last that can would overwrite it.
+    /// Where one can't be read: what would be written behind the last that can would overwrite it. Where the data of the last one are cut short: a new HDU
+    /// behind them would make zeros of what is missing, and nobody could tell.
     pub(crate) fn count_whole(&mut self, source: &dyn ReadAt) -> Result<usize> {
         let count = self.count(source)?;
-        match &self.end {
-            End::Broken(error) => {
-                Err(error.clone().noting("; a new HDU would overwrite it: copy those before it into a new file"))
-            }
-            _ => Ok(count),
+        if let End::Broken(error) = &self.end {
+            return Err(error.clone().noting("; a new HDU would overwrite it: copy those before it into a new file"));
         }
+        let (Some(last), file_len) = (self.hdus.last(), source.len()) else { return Ok(count) };
+        let HduLayout { data_start, data_len, .. } = last.layout;
+        if data_len > 0 && data_start.saturating_add(data_len) > file_len {
+            let error = past_the_end(data_start, usize::try_from(data_len).unwrap_or(usize::MAX), file_len);
+            let remedy =
+                "; a new HDU behind it would make zeros of what is missing: copy the HDUs before it into a new file";
+            return Err(error.noting(remedy).in_hdu(last.index));
+        }
+        Ok(count)
     }
 
     /// Where an HDU starts, or where the next one would.

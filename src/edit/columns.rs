@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::extend::{Extended, OldHdu, fill_of, set_count};
+use super::extend::{Extended, OldHdu, check_one_group, fill_of, set_count};
 use crate::error::{Error, Result};
 use crate::format::{HduLayout, Header, padded};
 use crate::source::{Content, EditPlan, Piece, Producer, ReadAt, past_the_end};
@@ -302,6 +302,7 @@ fn respliced<'p>(
     (cells, arrays): (Box<Producer<'p>>, Option<Content<'p>>),
     source: &'p dyn ReadAt,
 ) -> Result<Extended<'p>> {
+    check_one_group(old)?;
     let before = &old.hdu.layout;
     let blocks = header.to_bytes();
     let layout = HduLayout::new(&header, old.header_start + blocks.len() as u64)?;

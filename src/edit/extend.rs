@@ -66,6 +66,18 @@ pub(crate) fn set_count(header: &mut Header, keyword: &str, number: i64) -> Resu
     header.set_structural(keyword, number, &comment)
 }
 
+/// An error unless the HDU is of one group: the data unit is as long as all groups together, and nobody knows in which of them the rows are.
+pub(crate) fn check_one_group(old: &OldHdu<'_>) -> Result<()> {
+    let header = &old.hdu.header;
+    match header.integer("GCOUNT")? {
+        Some(count) if count != 1 && header.contains("XTENSION") => {
+            let message = format!("is {count}, and only an HDU of one group can become longer or shorter");
+            Err(Error::illegal(message).in_item(|| "keyword GCOUNT".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Plans to put contents into the data of an HDU, at byte `at` of the file, and to give it a header that says so.
 pub(super) fn lengthened<'p>(
     old: &OldHdu<'_>,
@@ -73,6 +85,7 @@ pub(super) fn lengthened<'p>(
     contents: Vec<Content<'p>>,
     at: u64,
 ) -> Result<Extended<'p>> {
+    check_one_group(old)?;
     let before = &old.hdu.layout;
     let blocks = header.to_bytes();
     let layout = HduLayout::new(&header, old.header_start + blocks.len() as u64)?;

@@ -9,7 +9,7 @@ mod repack;
 
 use std::ops::Range;
 
-use super::extend::{Extended, OldHdu, fill_of, set_count};
+use super::extend::{Extended, OldHdu, check_one_group, fill_of, set_count};
 use super::header::{HeaderChange, header_change};
 use crate::error::{Error, Result};
 use crate::format::{HduLayout, Header, padded};
@@ -113,6 +113,7 @@ fn too_large() -> Error {
 
 /// Where the parts of an HDU lie that gets nothing new.
 fn parts_of(old: &OldHdu<'_>) -> Result<Parts> {
+    check_one_group(old)?;
     let layout = &old.hdu.layout;
     let data_end = layout.data_start.saturating_add(layout.data_len);
     if data_end > old.file_len {

@@ -18,7 +18,7 @@ pub(crate) use columns::{
     TileRowChange, append_descriptors, change_tile_rows, delete_column, insert_column, new_column_encoder,
 };
 pub(crate) use copied::as_extension;
-pub(crate) use extend::{Extended, OldHdu, count_rows, extend_image, last_block, set_count};
+pub(crate) use extend::{Extended, OldHdu, check_one_group, count_rows, extend_image, last_block, set_count};
 pub(crate) use header::{HeaderChange, change_of_page, header_change, with_headers};
 pub(crate) use heap::{
     Cells, HeapChange, HeapColumn, Kept, LARGEST_P, change_heap, heap_of_rows, rebuild_heap, repack_heap, used_heap,

@@ -1,7 +1,7 @@
 //! Taking the last rows of a table (FITS 4.0 §7.2.3, §7.3.3) or an image out: what follows moves up, and the heap of a table ends where the last array
 //! does that a row names.
 
-use super::extend::{Extended, OldHdu, fill_of, set_count};
+use super::extend::{Extended, OldHdu, check_one_group, fill_of, set_count};
 use super::header::{HeaderChange, header_change};
 use super::heap::{filled, heap_of_rows};
 use super::heap_columns;
@@ -77,6 +77,7 @@ pub(crate) fn check_fewer(rows: u64, of: u64) -> Result<()> {
 
 /// The HDU with what is kept of it. Behind the last HDU and without a heap in place: the header first, then the end of the file.
 pub(crate) fn shortened<'p>(old: &OldHdu<'_>, kept: Staying) -> Result<Extended<'p>> {
+    check_one_group(old)?;
     let Staying { mut header, rows, last_row, heap: heap_len, arrays } = kept;
     let before = &old.hdu.layout;
     let data_end = before.data_start.saturating_add(before.data_len);

@@ -72,6 +72,14 @@ struct Cut {
 struct Cursor {
     piece: u64,
     needs: Option<Vec<u64>>,
+    begun: Option<Begun>,
+}
+
+/// A band of which some pieces are read. The stream may have let go of those: an operation that is dropped leaves them to the next one.
+struct Begun {
+    from: u64,
+    to: u64,
+    joined: Joined,
 }
 
 impl Cut {
@@ -81,13 +89,18 @@ impl Cut {
         let band = if self.axis == 0 {
             bytes / row.saturating_mul(self.rows)
         } else {
-            (bytes / row).max(1).saturating_mul(self.pieces() / self.length(0).max(1))
+            (bytes / row).max(1).saturating_mul(self.pieces_of_a_slice())
         };
         Self { band: band.max(1), ..self }
     }
 
     fn pieces_a_row(&self) -> u64 {
         self.length(self.axis).div_ceil(self.rows)
+    }
+
+    /// How many pieces one position along the first axis has, where another axis is cut.
+    fn pieces_of_a_slice(&self) -> u64 {
+        self.pieces() / self.length(0).max(1)
     }
 
     fn length(&self, axis: usize) -> u64 {
@@ -127,7 +140,7 @@ impl Cut {
             *first = if self.axis == 0 {
                 to.saturating_mul(self.rows).min(*first) - (from * self.rows).min(*first)
             } else {
-                (to - from) * self.length(0) / self.pieces().max(1)
+                (to - from) / self.pieces_of_a_slice().max(1)
             };
         }
         shape.into_iter().map(|length| usize::try_from(length).unwrap_or(usize::MAX)).collect()
@@ -160,7 +173,7 @@ impl ImageBands {
         let (axis, rows) = place_of_cut(&shape, &units, size, bytes.min(BAND_BYTES));
         let layout = &hdu.entry().layout;
         let table = if tiled {
-            let len = layout.axes.iter().product::<u64>();
+            let len = layout.axes.iter().fold(1, |product: u64, &length| product.saturating_mul(length));
             layout.data_start..layout.data_start.saturating_add(len)
         } else {
             0..0
@@ -222,8 +235,8 @@ impl ImageBands {
         let (image, arrival, cut) = (self.image.clone(), Arc::clone(&self.arrival), self.cut.clone());
         let cursor = Arc::clone(&self.cursor);
         Op::remote(async move {
-            let mut cursor = cursor.lock().await;
-            let from = cursor.piece;
+            let cursor = &mut *cursor.lock().await;
+            let from = cursor.begun.as_ref().map_or(cursor.piece, |begun| begun.from);
             let to = if all { cut.pieces() } else { from.saturating_add(cut.band).min(cut.pieces()) };
             if from >= to {
                 return Ok(None);
@@ -232,16 +245,24 @@ impl ImageBands {
                 arrival.pin(cut.table.clone());
                 cursor.needs = Some(needs(&image, &cut).inline().await?);
             }
-            let mut band = None;
-            for piece in from..to {
+            if let Some(begun) = cursor.begun.as_mut().filter(|begun| begun.to != to) {
+                begun.joined = begun.joined.longer(cut.shape_of(from, to))?;
+                begun.to = to;
+            }
+            let mut whole = None;
+            while cursor.piece < to {
+                let piece = cursor.piece;
                 if let Some(start) = cut.needed_from(piece, cursor.needs.as_ref()) {
                     arrival.release(start);
                 }
                 let read = read(&image, cut.section(piece)).inline().await?;
-                match &mut band {
-                    None if to - from == 1 => band = Some(Joined { image: read, filled: 0 }),
-                    None => band = Some(Joined::new(cut.shape_of(from, to), &read)?),
-                    Some(joined) => joined.add(&read)?,
+                match &mut cursor.begun {
+                    None if to - from == 1 => whole = Some(read),
+                    None => {
+                        let joined = Joined::new(cut.shape_of(from, to), &read)?;
+                        cursor.begun = Some(Begun { from, to, joined });
+                    }
+                    Some(begun) => begun.joined.add(&read)?,
                 }
                 // From here on the stream may have let go of the piece.
                 cursor.piece = piece + 1;
@@ -249,7 +270,7 @@ impl ImageBands {
             if let Some(start) = cut.needed_from(to, cursor.needs.as_ref()) {
                 arrival.release(start);
             }
-            Ok(band.map(|joined| joined.image))
+            Ok(whole.or_else(|| cursor.begun.take().map(|begun| begun.joined.image)))
         })
     }
 }
@@ -310,6 +331,11 @@ impl Joined {
         let mut joined = Self { image, filled: 0 };
         joined.add(first)?;
         Ok(joined)
+    }
+
+    /// The same in a band of a larger shape.
+    fn longer(&self, shape: Vec<usize>) -> Result<Self> {
+        Ok(Self { filled: self.filled, ..Self::new(shape, &self.image)? })
     }
 
     fn add(&mut self, piece: &ImageData) -> Result<()> {

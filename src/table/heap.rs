@@ -12,6 +12,7 @@ use super::plan::ArraysPlan;
 use super::read::{READ_BYTES, RowPlan, most_decoded};
 use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
+use crate::format::HduKind;
 use crate::source::{BufferSize, GAP_BYTES, ReadAt, ReadPlan, does_not_fit, past_the_end, reserve, resize, slice};
 
 /// Where the heap of a table is: behind its rows, or at THEAP (§7.3.5).
@@ -21,6 +22,7 @@ pub(crate) fn heap(hdu: &HduEntry) -> Result<Range<u64>> {
     let rows_len = layout.axes.iter().fold(1, |product: u64, &length| product.saturating_mul(length));
     let offset = match hdu.header.integer("THEAP")? {
         None => rows_len,
+        Some(_) if theap_is_of_uncompressed(hdu) => rows_len,
         Some(offset) => u64::try_from(offset)
             .ok()
             .filter(|&offset| offset >= rows_len)
@@ -28,6 +30,19 @@ pub(crate) fn heap(hdu: &HduEntry) -> Result<Range<u64>> {
     };
     let end = layout.data_start.saturating_add(layout.data_len);
     Ok(layout.data_start.saturating_add(offset).min(end)..end)
+}
+
+/// Whether THEAP of a compressed table is that of the uncompressed one, which belongs in ZTHEAP (§10.3.1): fpack leaves it where it was, and puts its own heap
+/// behind the rows. It says where the rows of the uncompressed table end, or more; nobody leaves such a gap in front of compressed columns.
+pub(crate) fn theap_is_of_uncompressed(hdu: &HduEntry) -> bool {
+    let number =
+        |keyword: &str| hdu.header.integer(keyword).ok().flatten().and_then(|number| u64::try_from(number).ok());
+    if hdu.layout.kind != HduKind::CompressedTable || hdu.header.contains("ZTHEAP") {
+        return false;
+    }
+    let own_len = hdu.layout.axes.iter().fold(1, |product: u64, &length| product.saturating_mul(length));
+    let rows_len = number("ZNAXIS1").zip(number("ZNAXIS2")).map(|(row, rows)| row.saturating_mul(rows));
+    rows_len.zip(number("THEAP")).is_some_and(|(rows_len, heap)| heap >= rows_len && heap != own_len)
 }
 
 /// A read of the arrays of one column, ready to run.

@@ -33,7 +33,7 @@ pub(crate) use encode::{Every, RowEncoder};
 pub(crate) use fields::{MOST_COLUMNS, RowField, fields};
 pub(crate) use form::{Form, FormType};
 pub(crate) use given::{GivenColumn, GivenType};
-pub(crate) use heap::heap;
+pub(crate) use heap::{heap, theap_is_of_uncompressed};
 pub(crate) use plan::{ArraysPlan, TablePlan};
 pub(crate) use read::{Arrangement, RowPlan, TableRequest, find as find_column, most_decoded, selected};
 pub use read::{ColumnKey, Rows};

@@ -24,6 +24,8 @@ pub(super) struct Packer {
     pub(super) blank: Option<i64>,
     /// How many bytes an integer that RICE_1 packs has, where that is not what the pixels have (BYTEPIX).
     pub(super) rice_size: Option<usize>,
+    /// By how much the integers of line lists are more than the stored ones.
+    pub(super) plio_zero: i32,
     /// Which column tiles go to that are packed as all are.
     pub(super) storage: TileStorage,
 }
@@ -187,6 +189,8 @@ impl TileEncoder {
                     let lossless = blank.is_some_and(|blank| self.integers.contains(&blank));
                     return self.hcompress(if lossless { 0.0 } else { scale }, row_len, output);
                 }
+                let zero = self.packer.plio_zero;
+                self.integers.iter_mut().for_each(|integer| *integer = integer.wrapping_add(zero));
                 plio::encode(&self.integers, output)?;
             }
         }

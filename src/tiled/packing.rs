@@ -31,8 +31,8 @@ pub(super) enum Packing {
     ShuffledGzip,
     /// NOCOMPRESS: big-endian pixels as they are.
     Plain,
-    /// PLIO_1: line lists of integers that are not negative.
-    Plio,
+    /// PLIO_1: line lists of integers that are not negative: by `zero` more than what is stored.
+    Plio { zero: i32 },
     /// HCOMPRESS_1 with its parameter SMOOTH; SCALE is in the tiles.
     Hcompress { smooth: bool },
 }
@@ -44,7 +44,7 @@ impl Packing {
             "GZIP_1" => Self::Gzip,
             "GZIP_2" => Self::ShuffledGzip,
             "NOCOMPRESS" => Self::Plain,
-            "PLIO_1" => Self::Plio,
+            "PLIO_1" => Self::Plio { zero: plio_zero(header) },
             _ => Self::Hcompress { smooth: parameter(header, "SMOOTH")?.unwrap_or(0) != 0 },
         })
     }
@@ -52,7 +52,7 @@ impl Packing {
     /// Whether a tile is integers of the machine once it is unpacked; else it is big-endian numbers.
     pub(super) fn makes_integers(self) -> bool {
         match self {
-            Self::Rice { .. } | Self::Plio | Self::Hcompress { .. } => true,
+            Self::Rice { .. } | Self::Plio { .. } | Self::Hcompress { .. } => true,
             Self::Gzip | Self::ShuffledGzip | Self::Plain => false,
         }
     }
@@ -61,7 +61,7 @@ impl Packing {
     pub(super) fn packed_size(self, size: u64) -> u64 {
         match self {
             Self::Rice { pixel_size, .. } => pixel_size as u64,
-            Self::Plio | Self::Hcompress { .. } => size_of::<i32>() as u64,
+            Self::Plio { .. } | Self::Hcompress { .. } => size_of::<i32>() as u64,
             _ => size,
         }
     }
@@ -74,7 +74,7 @@ impl Packing {
                 (8 * block_size as u64 * pixel_size as u64).div_ceil(if pixel_size == 1 { 3 } else { 4 })
             }
             Self::Gzip | Self::ShuffledGzip => gzip::EXPANSION,
-            Self::Plio => plio::EXPANSION,
+            Self::Plio { .. } => plio::EXPANSION,
             Self::Hcompress { .. } => hcompress::EXPANSION,
             Self::Plain => 1,
         }
@@ -99,7 +99,11 @@ impl Packing {
             Self::Rice { block_size, pixel_size: 4 } => rice::decode(tile, block_size, integers),
             Self::Rice { block_size, pixel_size: 2 } => unrice::<i16>(tile, block_size, memory, integers),
             Self::Rice { block_size, .. } => unrice::<u8>(tile, block_size, memory, integers),
-            Self::Plio => plio::decode(tile, integers),
+            Self::Plio { zero } => {
+                plio::decode(tile, integers)?;
+                integers.iter_mut().for_each(|integer| *integer = integer.wrapping_sub(zero));
+                Ok(())
+            }
             Self::Hcompress { smooth } => hcompress::decode(tile, pixels, smooth, integers),
             Self::Gzip | Self::ShuffledGzip | Self::Plain => Err(Error::argument("the tiles do not hold integers")),
         }
@@ -116,7 +120,7 @@ impl Packing {
             (Self::Rice { block_size, pixel_size: 4 }, DataType::I32) => {
                 rice::decode(tile, block_size, typed::<i32>(pixels)?)?;
             }
-            (Self::Plio, DataType::I32) => plio::decode(tile, typed::<i32>(pixels)?)?,
+            (Self::Plio { zero: 0 }, DataType::I32) => plio::decode(tile, typed::<i32>(pixels)?)?,
             (Self::Hcompress { smooth }, DataType::U8) => hcompress::decode(tile, count, smooth, pixels)?,
             (Self::Hcompress { smooth }, DataType::I16) => {
                 hcompress::decode(tile, count, smooth, typed::<i16>(pixels)?)?;
@@ -166,7 +170,7 @@ impl Compression {
             Packing::Gzip => Algorithm::Gzip1 { level: GZIP_LEVEL },
             Packing::ShuffledGzip => Algorithm::Gzip2 { level: GZIP_LEVEL },
             Packing::Plain => Algorithm::NoCompress,
-            Packing::Plio => Algorithm::Plio1,
+            Packing::Plio { .. } => Algorithm::Plio1,
             // Without a scale, so that pixels which stay come back as they were.
             Packing::Hcompress { smooth } => Algorithm::Hcompress1 { scale: 0.0, smooth },
         }
@@ -181,7 +185,11 @@ impl Compression {
         };
         let is_plain = self.packing == Packing::Plain && has_plain && !quantized;
         let storage = if is_plain { TileStorage::Plain } else { TileStorage::Packed };
-        Packer { algorithm: self.algorithm(), stored, quantize: None, blank: None, rice_size, storage }
+        let plio_zero = match self.packing {
+            Packing::Plio { zero } => zero,
+            _ => 0,
+        };
+        Packer { algorithm: self.algorithm(), stored, quantize: None, blank: None, rice_size, plio_zero, storage }
     }
 
     /// How the floats of an image of this type were made integers; `None` for integers, and for floats that are packed as they
@@ -240,6 +248,18 @@ fn pixel_size(header: &Header) -> Result<usize> {
         8 => Err(Error::unsupported("images compressed with RICE_1 of 64 bits (BYTEPIX = 8) can't be read")),
         other => Err(illegal("BYTEPIX (ZVALn)", format!("is {other}; the standard has 1, 2, 4 and 8"))),
     }
+}
+
+/// By how much the integers of a line list are more than the stored ones. Of unsigned integers of 16 bits, half of which are stored as negative ones, CFITSIO puts
+/// the values themselves into the lists; it takes the lists of all such images so.
+fn plio_zero(header: &Header) -> i32 {
+    const UNSIGNED_16: i32 = 1 << 15;
+    let integer = |keyword: &str| header.integer(keyword).ok().flatten();
+    let real = |keyword: &str| header.real(keyword).ok().flatten();
+    let is_unsigned = integer("ZBITPIX") == Some(16)
+        && real("BZERO") == Some(f64::from(UNSIGNED_16))
+        && real("BSCALE").is_none_or(|scale| scale == 1.0);
+    if is_unsigned { UNSIGNED_16 } else { 0 }
 }
 
 /// The parameter of the compression with this name: ZVALn where ZNAMEn is the name.

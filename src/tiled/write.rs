@@ -86,8 +86,15 @@ impl<'a> NewTiledImage<'a> {
         // CFITSIO reads tiles of NOCOMPRESS nowhere but in UNCOMPRESSED_DATA; it has none of 64-bit integers, and astropy reads them elsewhere only.
         let is_plain = algorithm == Algorithm::NoCompress && stored != DataType::I64;
         let storage = if is_plain { TileStorage::Plain } else { TileStorage::Packed };
-        let packer = Packer { algorithm, stored, quantize, blank: encoding.blank(), rice_size: None, storage };
-        Ok(Self { image, packer, encoding, tile_shape, counts, tiles, wide })
+        let packer =
+            Packer { algorithm, stored, quantize, blank: encoding.blank(), rice_size: None, plio_zero: 0, storage };
+        let new = Self { image, packer, encoding, tile_shape, counts, tiles, wide };
+        match (tiles as u64).checked_mul(new.row_len()).filter(|&len| i64::try_from(len).is_ok()) {
+            Some(_) => Ok(new),
+            None => Err(Error::too_large(format!(
+                "the rows of {tiles} tiles are larger than a file can be: give a larger tile_shape"
+            ))),
+        }
     }
 
     /// How many jobs pack the image.

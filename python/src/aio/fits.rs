@@ -18,7 +18,7 @@ use crate::header::CardsArgument;
 use crate::keys::{HduArgument, Key, file_name, row_count};
 use crate::new_hdu::{Dims, copy_of, image_options};
 use crate::numbers::{Whole, extension_version};
-use crate::opening::{Handle, Mode, Opening, open_bytes, warn};
+use crate::opening::{Handle, Mode, Opening, open_bytes, python_bytes, warn};
 use crate::options::RemoteArgument;
 use crate::pixels::PixelArgument;
 use crate::run::{await_op, awaitable};
@@ -549,7 +549,7 @@ impl<'py> IntoPyObject<'py> for FileBytes {
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        Ok(PyBytes::new(py, &self.0))
+        python_bytes(py, &self.0)
     }
 }
 

@@ -5,12 +5,13 @@ use super::layout::TiledTable;
 use super::repack::used_by_arrays;
 use super::unpacked::UnpackedRows;
 use super::write::{Arrays, PackedColumn, TileTable, descriptor_size, pack_columns, packers, stream_form};
+use crate::codec::gzip;
 use crate::directory::HduEntry;
-use crate::edit::{HeapColumn, OldHdu, set_count, used_heap};
+use crate::edit::{HeapColumn, OldHdu, check_one_group, set_count, used_heap};
 use crate::error::{Error, Result, ResultExt};
 use crate::format::Header;
 use crate::source::ReadAt;
-use crate::table::{Cell, RowEncoder, TableLayout, most_decoded};
+use crate::table::{Cell, RowEncoder, TableLayout, most_decoded, theap_is_of_uncompressed};
 
 /// What an edit works on.
 pub(super) struct Edited<'a> {
@@ -25,6 +26,12 @@ pub(super) struct Edited<'a> {
 
 impl<'a> Edited<'a> {
     pub(super) fn new(old: &'a OldHdu<'_>, source: &'a dyn ReadAt) -> Result<Self> {
+        check_one_group(old)?;
+        if theap_is_of_uncompressed(old.hdu) {
+            return Err(Error::unsupported(
+                "THEAP is that of the uncompressed table, as fpack leaves it: it can be read, and to be changed has to be written anew",
+            ));
+        }
         let table = TiledTable::new(old.hdu)?;
         let layout = TableLayout::of(old.hdu)?;
         let wide = table.descriptors()?;
@@ -81,6 +88,7 @@ impl<'a> Edited<'a> {
     /// The rows of a tile with these columns in them; zeros for the others.
     pub(super) fn unpack(&self, tile: u64, numbers: &[usize]) -> Result<UnpackedRows> {
         let streams = self.table.streams(&[tile], numbers, self.source)?;
+        self.check_row_bytes(tile)?;
         let unpacked = self.table.unpack(self.layout, tile, numbers, &streams.concat(), self.source)?;
         // New arrays go behind those that the heap has: none that is there may be taken for one of them.
         let is_behind = |array: &PackedArray| array.elements > 0 && array.start >= self.base;
@@ -92,6 +100,20 @@ impl<'a> Edited<'a> {
             ))
             .in_item(|| format!("column '{}', tile {}", column.name, tile + 1))),
         }
+    }
+
+    /// An error where the rows of a tile, with the columns that nobody looks at, are larger than a file like this one can hold.
+    fn check_row_bytes(&self, tile: u64) -> Result<()> {
+        let rows = self.table.rows_of(tile);
+        let bytes = (rows.end - rows.start).saturating_mul(self.layout.row_len as u64);
+        if bytes <= self.source.len().saturating_mul(gzip::EXPANSION) {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!(
+            "tile {} decodes to {bytes} bytes, which a file of {} bytes can't hold",
+            tile + 1,
+            self.source.len()
+        )))
     }
 
     /// Packs the wanted columns of a tile.

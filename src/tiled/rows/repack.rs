@@ -13,7 +13,7 @@ use super::write::{packed_places, put_descriptor};
 use crate::edit::{Extended, Kept, OldHdu, repack_heap, set_count};
 use crate::error::{Error, Result, ResultExt};
 use crate::format::{HduLayout, padded};
-use crate::source::{Content, EditPlan, Piece, ReadAt, reserve, resize};
+use crate::source::{Content, EditPlan, Piece, ReadAt, past_the_end, reserve, resize};
 
 /// What a tile has of a column.
 enum Stream {
@@ -134,7 +134,11 @@ fn described(edited: &Edited<'_>, kept: &Kept, source: &dyn ReadAt) -> Result<(V
             put_descriptor(&mut rows, edited.wide, len, offset)?;
         }
     }
-    // Rows behind those of the tiles name nothing.
+    // Rows behind those of the tiles name nothing. They are in the file, which bounds their number.
+    let end = edited.table.row_start(edited.table.stored_rows());
+    if end > source.len() {
+        return Err(past_the_end(edited.table.row_start(0), (end - edited.table.row_start(0)) as usize, source.len()));
+    }
     let len = edited.table.stored_rows().saturating_mul(edited.row_len() as u64);
     let len = usize::try_from(len).map_err(|_| Error::too_large("the table of tiles is larger than memory"))?;
     resize(&mut rows, len)?;

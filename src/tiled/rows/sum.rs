@@ -13,7 +13,7 @@ use crate::directory::HduEntry;
 use crate::error::{Error, Result, ResultExt};
 use crate::format::checksum::Sum;
 use crate::source::{ReadAt, reserve};
-use crate::table::TableLayout;
+use crate::table::{TableLayout, theap_is_of_uncompressed};
 
 /// A read of all tiles for the sum of what they unpack to.
 #[derive(Debug)]
@@ -62,7 +62,9 @@ impl TiledTableSum {
         };
         let rows_len = layout.rows.saturating_mul(layout.row_len as u64);
         let heap_end = rows_len.saturating_add(count("PCOUNT")?.unwrap_or(0));
-        let heap = count("THEAP")?.unwrap_or(rows_len).min(heap_end)..heap_end;
+        let stored = hdu.header.integer("THEAP")?.and_then(|heap| u64::try_from(heap).ok());
+        let stored = stored.filter(|_| theap_is_of_uncompressed(hdu));
+        let heap = count("THEAP")?.or(stored).unwrap_or(rows_len).min(heap_end)..heap_end;
         let mut plan = Self { table, layout, numbers, heap, parts: Vec::new() };
         let tiles = if plan.numbers.is_empty() { 0 } else { plan.table.tiles() };
         if tiles > 0 {
