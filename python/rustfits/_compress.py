@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
-from rustfits._rustfits import check_compression
+from rustfits._rustfits import check_compression  # type: ignore[attr-defined]  # Not for users.
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import io
 import pickle
 import re
@@ -396,6 +397,8 @@ def _() -> None:
 def _() -> None:
 
     with fitsio.FITS(NAME) as a, fits.open(NAME) as b, ours() as c:
+        # Where rustfits was imported before astropy.table.
+        importlib.import_module("rustfits.astropy")
         found = a[2].read(), a[2][:], b[2].data, Table.read(NAME, 2), c[2].read(), c[2][:]
         tables = *found, Table.read(NAME, format="rustfits", hdu=2)
         same(*(table["ra"] for table in tables))
