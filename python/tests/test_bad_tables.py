@@ -50,7 +50,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
         r"column 'c1', row 1: the descriptor \(4, 0\) goes past.*12 bytes" + OTHERS,
     ),
     (lambda: arrays("1PE(3)", (1, 99)), r"column 'c1', row 0: the descriptor \(1, 99\) goes past.*12 bytes" + OTHERS),
-    (lambda: arrays("1QD(3)", (1, 0), (2**62, 2**62)), r"column 'c1', row 1: the descriptor .* goes past" + OTHERS),
+    (lambda: arrays("1QD(3)", (1, 0), (2**62, 2**62)), r"column 'c1', row 1: the descriptor .* goes past.*" + OTHERS),
     (
         lambda: arrays("1PB(9)", *[(500_000, 0)] * 1000, heap=bytes(500_000)),
         r"column 'c1', row \d+: the arrays up to here take \d+ bytes, more than .* plausibly holds: read fewer rows$",
@@ -60,8 +60,11 @@ BAD: list[tuple[Callable[[], Any], str]] = [
         lambda: table(["J", "J"], 1, bytes(6), row_len=6),
         "column 2: TFORM 'J' .*NAXIS1 is 6, the column starts at 4" + UNREADABLE,
     ),
-    (lambda: table(["J"], 1, bytes(4), row_len=4, fields=1000), "TFIELDS is 1000; a table has 0 to 999" + UNREADABLE),
-    (lambda: table(["J"], 1, bytes(4), row_len=4, fields=-1), "TFIELDS is -1" + UNREADABLE),
+    (
+        lambda: table(["J"], 1, bytes(4), row_len=4, fields=1000),
+        "TFIELDS is 1000; a table has 0 to 999 columns" + UNREADABLE,
+    ),
+    (lambda: table(["J"], 1, bytes(4), row_len=4, fields=-1), "TFIELDS is -1; .*" + UNREADABLE),
     (lambda: table(["J"], 1, bytes(8), row_len=8, fields=2), "column 2: TFORM2 is missing" + UNREADABLE),
     (
         lambda: table(["4A"], 2, b"abcdca\xe9f", row_len=4),

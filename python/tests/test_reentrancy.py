@@ -205,10 +205,6 @@ def test_keys_that_call_back(path: Path):
         assert hdu[Rows([0, 1])]["a"].tolist() == [3, 1]
         assert hdu.nrows >= 6
         assert hdu.read(rows=Rows([1]))["a"].tolist() == [1]
-        for use in (hdu.__getitem__, lambda rows: hdu.read(rows=rows), lambda rows: fits["IMAGE"].__getitem__(rows)):
-            calls: list[int] = []
-            use(Calling(lambda calls=calls: calls.append(1) or read_without_the_gil(fits, path), np.array([0, 1])))
-            assert calls
 
 
 def test_duckdb_within_an_array(path: Path):
