@@ -65,8 +65,8 @@ impl DiskFile {
     pub(crate) fn check_unchanged(&self) -> Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let changed = || Error::new(crate::ErrorKind::Io, "changed by another program: close and reopen");
-        let now = std::fs::metadata(path).map_err(|_| changed())?;
-        if now.len() != self.len() || Identity::of(&now) != self.identity {
+        let (len, identity) = length_and_identity(path).map_err(|_| changed())?;
+        if len != self.len() || identity != self.identity {
             return Err(changed());
         }
         Ok(())
@@ -141,6 +141,25 @@ impl Identity {
     fn of(metadata: &Metadata) -> Self {
         Self(metadata.created().ok())
     }
+}
+
+/// How long the file is that a path leads to, and which it is.
+fn length_and_identity(path: &Path) -> std::io::Result<(u64, Identity)> {
+    // Not its times: where somebody has asked for them, Linux has the next write note a new one, which takes it longer than a small write.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+
+        let wanted = StatxFlags::INO | StatxFlags::SIZE;
+        if let Ok(now) = statx(CWD, path, AtFlags::empty(), wanted)
+            && now.stx_mask & wanted.bits() == wanted.bits()
+        {
+            let device = makedev(now.stx_dev_major, now.stx_dev_minor);
+            return Ok((now.stx_size, Identity((device, now.stx_ino))));
+        }
+    }
+    let now = std::fs::metadata(path)?;
+    Ok((now.len(), Identity::of(&now)))
 }
 
 #[cfg(unix)]
