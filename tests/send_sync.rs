@@ -46,10 +46,10 @@ fn what_is_given_goes_anywhere_too() {
     };
     all!(send_and_sync:
         Algorithm, Auth, BlockCache, ClientCertificate, ColumnOptions, ColumnPlace, ColumnValues, Compression, Download, DownloadOptions,
-        Downloaded, FetchControl, FetchStatistics, HduId, LatencyStatistics, LiveHeader, PixelValues, Quantize, RowChunks, StreamHdu,
+        Downloaded, FetchControl, FetchStatistics, HduId, LatencyStatistics, LiveHeader, Quantize, RowChunks, StreamHdu,
         StreamOptions, TableCompression, TableOptions, VariableColumn, WriteOptions,
     );
-    all!(send: FetchQueue, DownloadQueue, ImageBands);
+    all!(send: PixelValues, FetchQueue, DownloadQueue, ImageBands);
     all!(debug:
         Algorithm, Auth, BlockCache, ClientCertificate, ColumnOptions, ColumnPlace, Compression, Download, DownloadOptions, Downloaded,
         FetchStatistics, HduId, LatencyStatistics, Quantize, RowChunks, StreamOptions, TableCompression, TableOptions, VariableColumn,

@@ -1,5 +1,6 @@
 //! What a caller can set for a fetch of many files.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +96,27 @@ impl Default for FetchOptions {
             progress: false,
             on_event: None,
         }
+    }
+}
+
+/// Without the values of headers, which may be credentials.
+impl fmt::Debug for FetchOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts = self.host_headers.iter().map(|(host, _)| host).collect::<Vec<_>>();
+        formatter
+            .debug_struct("FetchOptions")
+            .field("concurrency", &self.concurrency)
+            .field("per_host", &self.per_host)
+            .field("max_buffered", &self.max_buffered)
+            .field("retries", &self.retries)
+            .field("backoff", &self.backoff)
+            .field("ordered", &self.ordered)
+            .field("max_bytes_per_second", &self.max_bytes_per_second)
+            .field("max_requests_per_second", &self.max_requests_per_second)
+            .field("host_headers", &hosts)
+            .field("open", &self.open)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
     }
 }
 
