@@ -7,7 +7,7 @@ use crate::directory::HduKey;
 use crate::edit::{
     append_rows, delete_column, heap_columns, insert_column, repack_heap, truncate_rows, write_arrays, write_rows,
 };
-use crate::engine::{Op, Watch, every};
+use crate::engine::{Op, Watch, every, in_order};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::{HduKind, Header};
 use crate::image::empty_primary;
@@ -18,7 +18,7 @@ use crate::table::{
 use crate::table_data::{Field, TableSelector};
 use crate::table_values::{ColumnValues, TableValues, given_type};
 use crate::tiled::{
-    NewTiledTable, append_tiled_rows, delete_tiled_column, insert_tiled_column, repack_tiled_table,
+    NewTiledTable, Threads, append_tiled_rows, delete_tiled_column, insert_tiled_column, repack_tiled_table,
     truncate_tiled_rows, write_tiled_rows,
 };
 use crate::writer::FitsWriter;
@@ -215,13 +215,14 @@ impl FitsWriter {
         })
     }
 
-    fn add_table(&self, table: NewTable<'_>, options: &TableOptions, watch: &mut Watch<'_>) -> Result<usize> {
+    fn add_table(&self, mut table: NewTable<'_>, options: &TableOptions, watch: &mut Watch<'_>) -> Result<usize> {
         let named = options.units.iter().chain(&options.array_types).chain(&options.formats);
         for name in named.map(|(name, _)| name).chain(&options.bit_columns) {
             if !table.columns.iter().any(|column| is_called(&column.name, name)) {
                 return Err(Error::new(ErrorKind::Key, format!("the table has no column '{name}'")));
             }
         }
+        table.can_be_taken_back = options.before.is_none() && self.shared.ends_with_hdu()?;
         if let Some(compress) = &options.compress {
             let table = NewTiledTable::new(table.hdu()?, compress)?;
             return self.shared.insert_compressed(&table, options.before.as_ref(), watch);
@@ -266,8 +267,14 @@ impl TableOptions {
             heap_format: self.heap_format,
             cards: self.header.as_ref(),
             every: &every,
+            can_be_taken_back: false,
         }
     }
+}
+
+/// What edits of compressed tables have their values checked and their tiles packed on.
+fn all_threads() -> Threads<'static> {
+    Threads { every: &every, pack: &|count, make, take| in_order(count, make, take, &mut Watch::none()) }
 }
 
 /// The type of the elements of a variable-length column.
@@ -373,7 +380,8 @@ impl TableSelector {
                     let table = TableLayout::of(old.hdu)?;
                     check_chosen(table, &requested, &given)?;
                     let rows = requested.rows.resolve(table.rows)?;
-                    return write_tiled_rows(old, &rows, &given, requested.unscaled, source)?.map_or(Ok(()), carry_out);
+                    return write_tiled_rows(old, &rows, &given, requested.unscaled, source, all_threads())?
+                        .map_or(Ok(()), carry_out);
                 }
                 let (table, header) = with_null_texts(TableLayout::of(old.hdu)?.clone(), &given, old.header.clone())?;
                 let rows = requested.rows.resolve(table.rows)?;
@@ -420,7 +428,7 @@ impl TableSelector {
         changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
             let given: Vec<Vec<_>> = groups.iter().map(|rows| rows.iter().map(ColumnValues::lend).collect()).collect();
             if old.hdu.layout.kind == HduKind::CompressedTable {
-                return append_tiled_rows(old, &given, source)?.map_or(Ok(()), carry_out);
+                return append_tiled_rows(old, &given, source, all_threads())?.map_or(Ok(()), carry_out);
             }
             let (mut table, mut header) = (TableLayout::of(old.hdu)?.clone(), old.header.clone());
             for rows in &given {

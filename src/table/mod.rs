@@ -9,6 +9,7 @@ mod cell_encoder;
 mod column;
 mod conversion;
 mod declare;
+mod digits;
 mod elements;
 mod encode;
 mod field;
@@ -20,6 +21,7 @@ mod lanes;
 mod null_value;
 mod plan;
 mod read;
+mod row_moves;
 mod shuffle;
 mod write;
 
