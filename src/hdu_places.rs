@@ -76,7 +76,7 @@ impl Changer {
         let extension = if followed && index == 0 { Some(demoted(&mut directory, &*source)?) } else { None };
         let plan =
             if followed { insert_hdus(hdus, at, extension.clone(), source.len())? } else { append_hdus(hdus, at)? };
-        target.carry_out(plan)?;
+        target.carry_out_or_take_back(plan)?;
         let number = index + headers.len();
         for (place, header) in (index..).zip(&headers) {
             let start = directory.start_of(place);

@@ -6,7 +6,7 @@ use crate::compression::HeapFormat;
 use crate::edit::{
     append_rows, delete_column, heap_columns, insert_column, repack_heap, truncate_rows, write_arrays, write_rows,
 };
-use crate::engine::{Op, every};
+use crate::engine::{Op, Watch, every, in_order};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::format::{HduKind, Header};
 use crate::table::{Cell, Column, ColumnKey, Declared, GivenColumn, NewColumn, TableLayout, TableRequest, find_column};
@@ -14,7 +14,7 @@ use crate::table_data::TableSelector;
 use crate::table_values::{ColumnValues, TableValues};
 use crate::table_writer::{array_type, is_called};
 use crate::tiled::{
-    append_tiled_rows, delete_tiled_column, insert_tiled_column, repack_tiled_table, truncate_tiled_rows,
+    Threads, append_tiled_rows, delete_tiled_column, insert_tiled_column, repack_tiled_table, truncate_tiled_rows,
     write_tiled_rows,
 };
 
@@ -31,6 +31,11 @@ pub enum ColumnPlace {
     Before(ColumnKey),
     /// Behind this one.
     After(ColumnKey),
+}
+
+/// What edits of compressed tables have their values checked and their tiles packed on.
+fn all_threads() -> Threads<'static> {
+    Threads { every: &every, pack: &|count, make, take| in_order(count, make, take, &mut Watch::none()) }
 }
 
 impl TableSelector {
@@ -111,7 +116,8 @@ impl TableSelector {
                     let table = TableLayout::of(old.hdu)?;
                     check_chosen(table, &requested, &given)?;
                     let rows = requested.rows.resolve(table.rows)?;
-                    return write_tiled_rows(old, &rows, &given, requested.unscaled, source)?.map_or(Ok(()), carry_out);
+                    return write_tiled_rows(old, &rows, &given, requested.unscaled, source, all_threads())?
+                        .map_or(Ok(()), carry_out);
                 }
                 let (table, header) = with_null_texts(TableLayout::of(old.hdu)?.clone(), &given, old.header.clone())?;
                 let rows = requested.rows.resolve(table.rows)?;
@@ -158,7 +164,7 @@ impl TableSelector {
         changer.replace_hdu(self.key.clone(), move |old, source, carry_out| {
             let given: Vec<Vec<_>> = groups.iter().map(|rows| rows.iter().map(ColumnValues::lend).collect()).collect();
             if old.hdu.layout.kind == HduKind::CompressedTable {
-                return append_tiled_rows(old, &given, source)?.map_or(Ok(()), carry_out);
+                return append_tiled_rows(old, &given, source, all_threads())?.map_or(Ok(()), carry_out);
             }
             let (mut table, mut header) = (TableLayout::of(old.hdu)?.clone(), old.header.clone());
             for rows in &given {

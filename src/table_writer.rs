@@ -190,13 +190,14 @@ impl FitsWriter {
         })
     }
 
-    fn add_table(&self, table: NewTable<'_>, options: &TableOptions, watch: &mut Watch<'_>) -> Result<usize> {
+    fn add_table(&self, mut table: NewTable<'_>, options: &TableOptions, watch: &mut Watch<'_>) -> Result<usize> {
         let named = options.units.iter().chain(&options.array_types).chain(&options.formats);
         for name in named.map(|(name, _)| name).chain(&options.bit_columns) {
             if !table.columns.iter().any(|column| is_called(&column.name, name)) {
                 return Err(Error::new(ErrorKind::Key, format!("the table has no column '{name}'")));
             }
         }
+        table.can_be_taken_back = options.before.is_none() && self.shared.ends_with_hdu()?;
         if let Some(compress) = &options.compress {
             let table = NewTiledTable::new(table.hdu()?, compress)?;
             return self.shared.insert_compressed(&table, options.before.as_ref(), watch);
@@ -241,6 +242,7 @@ impl TableOptions {
             heap_format: self.heap_format,
             cards: self.header.as_ref(),
             every: &every,
+            can_be_taken_back: false,
         }
     }
 }

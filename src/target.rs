@@ -160,6 +160,27 @@ impl Target {
         }
     }
 
+    /// As [`Target::carry_out`], of new HDUs. Where a value turns out to be none that can be stored, those that go behind the last one are taken back: the file is
+    /// cut to the length that it had, and nothing of what it had was changed.
+    pub(crate) fn carry_out_or_take_back(&mut self, plan: EditPlan<'_>) -> Result<()> {
+        let EditPlan::InPlace(steps) = plan else { return self.carry_out(plan) };
+        self.check_usable()?;
+        self.check_unchanged()?;
+        let storage = self.storage()?;
+        let len = storage.len();
+        let mut applied = apply(steps, storage);
+        if let Err(error) = &applied
+            && error.kind() == ErrorKind::Argument
+        {
+            match storage.set_len(len) {
+                Ok(()) => return applied,
+                Err(error) => applied = Err(error),
+            }
+        }
+        self.changed = true;
+        self.noting_failure(applied)
+    }
+
     /// An error once an edit has failed half way.
     pub(crate) fn check_usable(&self) -> Result<()> {
         self.failure.clone().map_or(Ok(()), Err)

@@ -138,6 +138,13 @@ impl Changer {
         })
     }
 
+    /// Whether nothing lies behind the last HDU: what is put there can be taken back by cutting the file to the length that it has now.
+    pub(crate) fn ends_with_hdu(&self) -> Result<bool> {
+        let mut target = self.target()?;
+        let end = self.end_of_hdus(&mut target)?;
+        Ok(target.source().len() <= end)
+    }
+
     /// Where the HDUs of the file end.
     fn end_of_hdus(&self, target: &mut Target) -> Result<u64> {
         let mut directory = self.file().directory();

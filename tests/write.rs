@@ -10,7 +10,10 @@ use std::path::Path;
 use common::*;
 use ndarray::{Array, Array1, ArrayD, IxDyn, array};
 use proptest::prelude::*;
-use rustfits::{DataType, Element, ErrorKind, FitsReader, FitsWriter, ImageOptions, Pixel};
+use rustfits::{
+    ColumnValues, DataType, Element, ErrorKind, FitsReader, FitsWriter, ImageOptions, Pixel, TableCompression,
+    TableOptions,
+};
 
 fn named(name: &str, version: i64) -> ImageOptions {
     ImageOptions { name: Some(name.to_owned()), version: Some(version), ..ImageOptions::default() }
@@ -314,5 +317,69 @@ proptest! {
         for (index, shape) in shapes.iter().enumerate() {
             prop_assert_eq!(fits.image(index).read::<u32>().wait().unwrap(), image(shape));
         }
+    }
+}
+
+/// Records of a number and a text of four characters.
+fn records(texts: impl ExactSizeIterator<Item = [char; 4]>) -> Vec<ColumnValues> {
+    let count = texts.len();
+    let records = texts.zip(0i64..).flat_map(|(text, number)| {
+        let characters = text.map(|character| u32::from(character).to_ne_bytes());
+        number.to_ne_bytes().into_iter().chain(characters.into_iter().flatten())
+    });
+    let memory = std::sync::Arc::new(records.collect::<Vec<u8>>());
+    let order = if cfg!(target_endian = "little") { '<' } else { '>' };
+    let column = |name: &str, code: &str, start| {
+        ColumnValues::from_memory(name, &format!("{order}{code}"), vec![count], memory.clone(), start, 24).unwrap()
+    };
+    vec![column("number", "i8", 0), column("text", "U4", 8)]
+}
+
+/// A table that is written before its last value turns out to be none that can be stored is taken back, whole.
+#[test]
+fn a_table_that_is_refused_leaves_the_file_as_it_was() {
+    const ROWS: usize = 600_000;
+    let bad = |row: usize| if row == ROWS - 2 { ['a', 'b', 'é', 'd'] } else { ['a', 'b', 'c', 'd'] };
+    let directory = tempfile::tempdir().unwrap();
+    for (number, compress) in [None, Some(TableCompression::default())].into_iter().enumerate() {
+        for before in [0, 1] {
+            let path = directory.path().join(format!("{number}-{before}.fits"));
+            let writer = FitsWriter::create(&path).wait().unwrap();
+            for _ in 0..before {
+                writer.write_image(&array![1i16, 2, 3], ImageOptions::default()).wait().unwrap();
+            }
+            let held = std::fs::read(&path).unwrap();
+            let options = TableOptions { compress: compress.clone(), ..TableOptions::default() };
+            let refused = writer.write_table(records((0..ROWS).map(bad)), options.clone()).wait().unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Argument);
+            assert_says(&refused, &["column 'text'", &format!("row {}", ROWS - 2), "not ASCII"]);
+            assert!(std::fs::read(&path).unwrap() == held, "{path:?}");
+            assert_eq!(writer.reader().count().wait().unwrap(), before);
+            writer.write_table(records((0..3).map(bad)), options).wait().unwrap();
+            writer.close().wait().unwrap();
+            let table = FitsReader::open(&path).wait().unwrap().table(1).read().wait().unwrap();
+            assert_eq!(table.array::<i64>("number").unwrap().as_slice(), Some(&[0, 1, 2][..]));
+            assert_eq!(table.array::<String>("text").unwrap().as_slice().unwrap(), ["abcd"; 3]);
+        }
+    }
+}
+
+/// What a broken write has left behind the last HDU stays there where a table is refused: it is then checked before anything is written.
+#[test]
+fn a_refused_table_changes_nothing_behind_the_last_hdu() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.fits");
+    let mut held = fits(|writer| {
+        writer.write_image(&array![1i16, 2, 3], ImageOptions::default()).wait().unwrap();
+    });
+    held.extend([0; 100]);
+    std::fs::write(&path, &held).unwrap();
+    for compress in [None, Some(TableCompression::default())] {
+        let writer = FitsWriter::open(&path).wait().unwrap();
+        let options = TableOptions { compress, ..TableOptions::default() };
+        let refused = writer.write_table(records([['é'; 4]; 9].into_iter()), options).wait().unwrap_err();
+        assert_says(&refused, &["column 'text'", "row 0", "not ASCII"]);
+        writer.close().wait().unwrap();
+        assert!(std::fs::read(&path).unwrap() == held);
     }
 }

@@ -181,7 +181,7 @@ impl Encoding {
         if self.scaling.stored.is_float() {
             return self.real(value).map(Stored::Real);
         }
-        if value.to_f64().is_nan() {
+        if value.is_nan() {
             return self.blank.map(Stored::Integer);
         }
         let number = match (self.scaling.kind, value) {

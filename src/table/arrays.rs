@@ -406,6 +406,7 @@ mod tests {
             heap_format,
             cards: None,
             every: &|count, test| (0..count).all(test),
+            can_be_taken_back: false,
         };
         let hdu = table(None).hdu().unwrap();
         let header = String::from_utf8(hdu.header).unwrap();

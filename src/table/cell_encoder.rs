@@ -7,6 +7,7 @@ use super::conversion::{ComplexEncoding, Conversion};
 use super::field::FieldEncoding;
 use super::given::{GivenColumn, GivenType, Spread};
 use super::lanes::Lanes;
+use super::row_moves::Unit;
 use crate::error::{Error, Result};
 use crate::format::endian::swap_in_place;
 use crate::format::{DataType, Encoding, Misfit, ScalingKind, to_big_endian};
@@ -17,6 +18,8 @@ const CHECKED_ROWS: u64 = 1024;
 const CACHE_LINE: usize = 64;
 /// The top bit of a number, in its first byte in the file.
 const TOP_BIT: u8 = 0x80;
+/// The bit that no ASCII character has.
+const BEYOND_ASCII: u8 = 0x80;
 
 /// What writes the values of one column.
 #[derive(Debug)]
@@ -109,6 +112,62 @@ impl<'a> CellEncoder<'a> {
         (self.given.bytes.as_ptr().addr().saturating_add(self.given.start), self.given.stride)
     }
 
+    /// The memory of the records that begin with this column, from a row on, and how far it is from one to the next.
+    pub(super) fn records(&self, row: u64) -> (&[u8], usize) {
+        let at = self.given.start.saturating_add((row as usize).saturating_mul(self.given.stride));
+        (self.given.bytes.get(at..).unwrap_or_default(), self.given.stride)
+    }
+
+    /// Where the cell lies in records that begin with `first`; `None` if it is in no such record.
+    pub(super) fn place_in_record(&self, first: &Self) -> Option<usize> {
+        let (own, records) = (&self.given, &first.given);
+        let same = own.bytes.as_ptr_range() == records.bytes.as_ptr_range() && own.stride == records.stride;
+        let place = own.start.checked_sub(records.start).filter(|_| same)?;
+        place.checked_add(self.size).is_some_and(|end| end <= own.stride).then_some(place)
+    }
+
+    /// What the cell consists of, in order; `None` where it is more than bytes moved.
+    pub(super) fn units(&self) -> Option<Vec<Unit>> {
+        if self.given.mask.is_some() || self.size == 0 || self.place.is_empty() {
+            return None;
+        }
+        let element = self.element.size().filter(|&size| size > 0)?;
+        match (&self.way, self.element) {
+            (&Way::Move { unit, swap, flip }, _) if self.size == self.place.len() => {
+                let number = |at: usize| {
+                    let mut bytes: Vec<_> = (at..at + unit).map(Some).collect();
+                    if swap {
+                        bytes.reverse();
+                    }
+                    Unit { bytes, flip: if flip { TOP_BIT } else { 0 }, memory: at..at + unit, forbidden: Vec::new() }
+                };
+                Some((0..self.size).step_by(unit).map(number).collect())
+            }
+            (&Way::Strings { stored }, GivenType::Bytes { width } | GivenType::Characters { width })
+                if self.blank == 0 && (1..=stored).contains(&width) =>
+            {
+                let texts = (0..self.size).step_by(element);
+                let characters = texts.flat_map(|at| (0..stored).map(move |index| (at, index)));
+                Some(characters.map(|(at, index)| self.character(at, (index < width).then_some(index))).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// A character of the text at `at` in the cell; NUL where that has none.
+    fn character(&self, at: usize, index: Option<usize>) -> Unit {
+        let size = self.element.unit();
+        let Some(at) = index.map(|index| at + index * size) else {
+            return Unit { bytes: vec![None], flip: 0, memory: at..at, forbidden: Vec::new() };
+        };
+        if size == 1 {
+            return Unit { bytes: vec![Some(at)], flip: 0, memory: at..at + 1, forbidden: Vec::new() };
+        }
+        let low = self.low_byte();
+        let forbidden = (0..size).map(|byte| if byte == low { BEYOND_ASCII } else { u8::MAX }).collect();
+        Unit { bytes: vec![Some(at + low)], flip: 0, memory: at..at + size, forbidden }
+    }
+
     /// Has the memory between the cells of these rows brought into the cache, from its first byte to its last.
     pub(super) fn bring(&self, rows: &Range<u64>) {
         let at = |row: u64| self.given.start.saturating_add((row as usize).saturating_mul(self.given.stride));
@@ -116,6 +175,11 @@ impl<'a> CellEncoder<'a> {
         let memory = self.given.bytes.get(at(rows.start)..end).unwrap_or_default();
         let looked_at = memory.iter().step_by(CACHE_LINE).fold(0, |all, byte| all ^ byte);
         std::hint::black_box(looked_at);
+    }
+
+    /// Whether some of the values are masked.
+    pub(super) fn is_masked(&self) -> bool {
+        self.given.mask.is_some()
     }
 
     /// One row where all get the same.

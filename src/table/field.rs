@@ -3,16 +3,19 @@
 use std::io::Write;
 
 use super::ascii::Decimal;
+use super::digits::{Shortest, put_integer};
 use crate::format::{DataType, Encoding, Misfit, Scaling, Stored};
 
 /// The decimals of `E15.7`, the usual format of 32-bit floats.
 const USUAL_DECIMALS: u32 = 7;
-/// A digit, the point, and one more decimal than is usual.
-const LONGEST_USUAL_MANTISSA: usize = 3 + USUAL_DECIMALS as usize;
+/// A digit before the point, and one more behind it than is usual.
+const MOST_USUAL_DIGITS: usize = 2 + USUAL_DECIMALS as usize;
 /// The numbers whose exponents have two digits, as all 32-bit ones have.
 const TWO_DIGITS: std::ops::Range<f64> = 1e-99..1e99;
 /// The width of `E15.7`.
 const USUAL_WIDTH: usize = 15;
+/// With so many decimals every 64-bit float comes back.
+const EXACT_DECIMALS: u32 = 16;
 /// No number has as many decimals: more are only zeros.
 const MOST_DECIMALS: u32 = 1200;
 /// What a number takes beside its decimals: sign, digit, point, letter, sign and three digits of the exponent.
@@ -119,7 +122,10 @@ impl FieldEncoding {
         text.clear();
         let decimals = self.decimals.min(MOST_DECIMALS) as usize;
         let written = match *number {
-            Stored::Integer(number) => write!(text, "{number}"),
+            Stored::Integer(number) => {
+                put_integer(number, text);
+                Ok(())
+            }
             Stored::Real(number) if !number.is_finite() || self.decimals as usize > self.width => return false,
             Stored::Real(number) if self.letter == 'F' => write!(text, "{number:.decimals$}"),
             Stored::Real(number) => self.with_exponent(number, decimals, text),
@@ -129,37 +135,51 @@ impl FieldEncoding {
 
     /// `1.5E+00`: a digit, the point, the decimals, and an exponent of two digits or three.
     fn with_exponent(&self, number: f64, decimals: usize, text: &mut Vec<u8>) -> std::io::Result<()> {
-        let letter = |text: &[u8]| text.iter().position(|&byte| byte == b'E');
+        // Where all digits have room that the number needs to come back, those behind them are zeros.
+        if self.decimals >= EXACT_DECIMALS {
+            self.put_shortest(&Shortest::of(number), decimals, text);
+            return Ok(());
+        }
         if self.decimals == USUAL_DECIMALS && self.width >= USUAL_WIDTH {
             // The shortest digits that give the number back; one more than there are decimals is needed by some and fits.
             // What was read from such a field needs no more either.
-            if self.single {
-                write!(text, "{:E}", number as f32)?;
-            } else {
-                write!(text, "{number:E}")?;
-            }
-            let mantissa = text.get(usize::from(number.is_sign_negative())..letter(text).unwrap_or(0));
-            let short = mantissa.is_some_and(|mantissa| mantissa.len() <= LONGEST_USUAL_MANTISSA);
-            if !short || !(number == 0.0 || TWO_DIGITS.contains(&number.abs())) {
-                text.clear();
+            let shortest = if self.single { Shortest::of(number as f32) } else { Shortest::of(number) };
+            let short = shortest.digits().len() <= MOST_USUAL_DIGITS;
+            if short && (number == 0.0 || TWO_DIGITS.contains(&number.abs())) {
+                self.put_shortest(&shortest, decimals, text);
+                return Ok(());
             }
         }
-        if text.is_empty() {
-            write!(text, "{number:.decimals$E}")?;
-        }
-        let Some(letter) = letter(text) else { return Ok(()) };
+        write!(text, "{number:.decimals$E}")?;
+        let Some(letter) = text.iter().position(|&byte| byte == b'E') else { return Ok(()) };
         let exponent = str::from_utf8(text.get(letter + 1..).unwrap_or_default()).ok();
-        let exponent: i32 = exponent.and_then(|exponent| exponent.parse().ok()).unwrap_or(0);
+        let exponent = exponent.and_then(|exponent| exponent.parse().ok()).unwrap_or(0);
         text.truncate(letter);
-        let point = text.iter().position(|&byte| byte == b'.').unwrap_or_else(|| {
+        if decimals == 0 {
             text.push(b'.');
-            letter
-        });
-        while text.len() - point - 1 < decimals {
+        }
+        self.put_exponent(exponent, text);
+        Ok(())
+    }
+
+    fn put_shortest(&self, number: &Shortest, decimals: usize, text: &mut Vec<u8>) {
+        if number.negative {
+            text.push(b'-');
+        }
+        let (first, rest) = number.digits().split_at_checked(1).unwrap_or_default();
+        text.extend_from_slice(first);
+        text.push(b'.');
+        text.extend_from_slice(rest);
+        text.extend(std::iter::repeat_n(b'0', decimals.saturating_sub(rest.len())));
+        self.put_exponent(number.exponent, text);
+    }
+
+    fn put_exponent(&self, exponent: i32, text: &mut Vec<u8>) {
+        text.extend([self.letter as u8, if exponent < 0 { b'-' } else { b'+' }]);
+        if exponent.abs() < 10 {
             text.push(b'0');
         }
-        let sign = if exponent < 0 { '-' } else { '+' };
-        write!(text, "{}{sign}{:02}", self.letter, exponent.unsigned_abs())
+        put_integer(exponent.unsigned_abs().into(), text);
     }
 }
 
@@ -193,7 +213,7 @@ mod tests {
         assert_eq!(real('E', 15, 7, -1.23456789e-99).unwrap(), "-1.23456789E-99");
         assert_eq!(real('E', 15, 7, -1.23456789e-100).unwrap(), "-1.2345679E-100");
         assert_eq!(real('E', 15, 7, 1.0 / 3.0).unwrap(), "  3.3333333E-01");
-        assert_eq!(real('D', 25, 17, -f64::MIN_POSITIVE).unwrap(), "-2.22507385850720138D-308");
+        assert_eq!(real('D', 25, 17, -f64::MIN_POSITIVE).unwrap(), "-2.22507385850720140D-308");
         assert_eq!(real('F', 8, 3, -1.5).unwrap(), "  -1.500");
         assert_eq!(real('F', 8, 0, 7.0).unwrap(), "       7");
         assert_eq!(field('I', 5, 0, DataType::I16, &(-32i16).to_ne_bytes()).unwrap(), "  -32");

@@ -31,6 +31,8 @@ pub(crate) struct NewTable<'a> {
     pub(crate) cards: Option<&'a Header>,
     /// Has the values checked on all threads.
     pub(crate) every: &'a Every,
+    /// Whether what is written of a table can be taken back, so that values may be checked while they are written.
+    pub(crate) can_be_taken_back: bool,
 }
 
 impl<'a> NewTable<'a> {
@@ -60,7 +62,10 @@ impl<'a> NewTable<'a> {
         let header = self.header()?;
         let table = TableLayout::of_header(&header, &HduLayout::new(&header, 0)?)?;
         let mut encoder = RowEncoder::new(&table, values, self.rows, false)?;
-        encoder.check_on(self.every)?;
+        match self.can_be_taken_back {
+            true => encoder.check_late(self.every)?,
+            false => encoder.check_on(self.every)?,
+        }
         for (name, longest) in encoder.longest_arrays() {
             let arrays = self.columns.iter_mut().filter(|column| column.name == name);
             arrays.filter_map(|column| column.arrays.as_mut()).for_each(|arrays| arrays.longest = longest);
@@ -217,6 +222,7 @@ impl NewColumn {
             heap_format: None,
             cards: None,
             every: &|count, test| (0..count).all(test),
+            can_be_taken_back: false,
         };
         let header = table.header()?;
         TableLayout::of_header(&header, &HduLayout::new(&header, 0)?)

@@ -39,7 +39,7 @@ pub(crate) use image_header::TiledImage;
 pub(crate) use packing::compression;
 pub(crate) use read::TiledPlan;
 pub(crate) use rows::{
-    NewTiledTable, PackedRows, TileTable, TiledTable, TiledTableSum, append_rows as append_tiled_rows,
+    NewTiledTable, PackedRows, Threads, TileTable, TiledTable, TiledTableSum, append_rows as append_tiled_rows,
     delete_column as delete_tiled_column, insert_column as insert_tiled_column, locate as locate_tiled_table,
     repack as repack_tiled_table, truncate_rows as truncate_tiled_rows, write_rows as write_tiled_rows,
 };

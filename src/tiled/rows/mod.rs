@@ -21,7 +21,7 @@ mod unpacked;
 mod write;
 
 pub(crate) use columns::{delete_column, insert_column};
-pub(crate) use edit::{append_rows, write_rows};
+pub(crate) use edit::{Threads, append_rows, write_rows};
 pub(crate) use layout::TiledTable;
 pub(crate) use read::locate;
 pub(crate) use repack::repack;

@@ -35,7 +35,7 @@ pub(crate) struct NewTiledTable<'a> {
 
 /// The packed columns of a tile.
 pub(crate) struct PackedRows {
-    columns: Vec<PackedColumn>,
+    pub(super) columns: Vec<PackedColumn>,
 }
 
 /// A packed column of a tile.
