@@ -123,7 +123,7 @@ impl Fits {
     ///
     /// Examples
     /// --------
-    /// >>> content = open("image.fits", "rb").read()
+    /// >>> content = np.fromfile("image.fits", "u1")
     /// >>> rustfits.FITS.from_bytes(content)["SCI"].shape
     /// (300, 200)
     #[staticmethod]

@@ -85,7 +85,7 @@ def docstrings() -> Iterator[Any]:
                     yield pytest.param(full_name, inspect.getdoc(found) or "", id=full_name)
 
 
-@pytest.mark.parametrize(("name", "described"), docstrings())
+@pytest.mark.parametrize(("name", "described"), list(docstrings()))
 def test_docstrings_have_examples_that_run(
     name: str, described: str, loopback: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

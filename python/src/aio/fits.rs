@@ -139,7 +139,7 @@ impl AioFits {
     /// Examples
     /// --------
     /// >>> async def main():
-    /// ...     async with await aio.FITS.from_bytes(open("image.fits", "rb").read()) as fits:
+    /// ...     async with await aio.FITS.from_bytes(np.fromfile("image.fits", "u1")) as fits:
     /// ...         print((await fits["SCI"]).shape)
     /// >>> asyncio.run(main())
     /// (300, 200)
