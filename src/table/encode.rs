@@ -361,6 +361,7 @@ mod tests {
                 mask: None,
                 offsets: None,
                 array_shape: &[],
+                strings: false,
             })
             .collect();
         let new = given.iter().map(|values| NewColumn::of(values, Declared::default()).unwrap()).collect();
