@@ -258,9 +258,16 @@ def test_room_that_was_made_for_arrays_is_used(tmp_path):
 
 @pytest.mark.parametrize("gap", [0, 100])
 def test_theap_of_the_uncompressed_table(tmp_path, gap):
-    """fpack leaves a THEAP where it was, though the heap of the table that it makes begins elsewhere."""
+    """fpack leaves a THEAP as it was, puts the heap of the table that it makes there, and counts no gap in PCOUNT."""
     path = tmp_path / "a.fits"
-    data = by_hand(path, more_cards={"THEAP": 20 * ROWS + gap})
+    theap = 20 * ROWS + gap
+    data = by_hand(path, more_cards={"THEAP": theap})
+    header, content = fits.getheader(path, 1), path.read_bytes()
+    start = len(fits.PrimaryHDU().header.tostring()) + len(header.tostring())
+    rows = header["NAXIS1"] * header["NAXIS2"]
+    heap = content[start + rows : start + rows + header["PCOUNT"]]
+    content = content[: start + rows] + bytes(theap - rows) + heap
+    path.write_bytes(content + bytes(-len(content) % 2880))
     with rustfits.FITS(path, "r+") as file:
         is_read(file[1], data)
         with pytest.raises(NotImplementedError, match="THEAP"):

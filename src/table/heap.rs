@@ -22,18 +22,22 @@ pub(crate) fn heap(hdu: &HduEntry) -> Result<Range<u64>> {
     let rows_len = layout.axes.iter().fold(1, |product: u64, &length| product.saturating_mul(length));
     let offset = match hdu.header.integer("THEAP")? {
         None => rows_len,
-        Some(_) if theap_is_of_uncompressed(hdu) => rows_len,
         Some(offset) => u64::try_from(offset)
             .ok()
             .filter(|&offset| offset >= rows_len)
             .ok_or_else(|| Error::illegal(format!("THEAP is {offset}, within the {rows_len} bytes of the table: read the columns that are not of variable length")))?,
     };
-    let end = layout.data_start.saturating_add(layout.data_len);
+    let mut end = layout.data_start.saturating_add(layout.data_len);
+    if theap_is_of_uncompressed(hdu) {
+        // PCOUNT is the length of the heap alone.
+        end = end.saturating_add(offset - rows_len);
+    }
     Ok(layout.data_start.saturating_add(offset).min(end)..end)
 }
 
-/// Whether THEAP of a compressed table is that of the uncompressed one, which belongs in ZTHEAP (§10.3.1): fpack leaves it where it was, and puts its own heap
-/// behind the rows. It says where the rows of the uncompressed table end, or more; nobody leaves such a gap in front of compressed columns.
+/// Whether THEAP of a compressed table is that of the uncompressed one, which belongs in ZTHEAP (§10.3.1): fpack leaves it as it was, and so puts its own heap
+/// there, far behind the rows and past the end that PCOUNT tells. It says where the rows of the uncompressed table end, or more; nobody else leaves such a gap
+/// in front of compressed columns.
 pub(crate) fn theap_is_of_uncompressed(hdu: &HduEntry) -> bool {
     let number =
         |keyword: &str| hdu.header.integer(keyword).ok().flatten().and_then(|number| u64::try_from(number).ok());
