@@ -96,15 +96,9 @@ impl Changer {
         key: HduKey,
         plan: impl FnOnce(&HduEntry, &dyn ReadAt, &mut dyn FnMut(EditPlan<'_>) -> Result<()>) -> Result<T> + Send + 'static,
     ) -> Op<T> {
-        let shared = Arc::clone(self);
-        Op::edit(move || {
-            let mut target = shared.target()?;
-            let mut directory = shared.file.directory();
-            shared.write_staged(&mut target, &mut directory)?;
+        self.change_hdu(key, move |_, target, _, hdu| {
             let source = target.source();
-            let entry = directory.find(&key, &*source).in_file(shared.file.name())?;
-            let changed = plan(&entry, &*source, &mut |plan| target.carry_out(plan));
-            placed(changed, shared.file.name(), entry.index)
+            plan(hdu, &*source, &mut |plan| target.carry_out(plan))
         })
     }
 
@@ -116,32 +110,41 @@ impl Changer {
         + Send
         + 'static,
     ) -> Op<()> {
+        self.change_hdu(key, move |file, target, directory, hdu| {
+            let source = target.source();
+            let last = directory.is_last(hdu.index, &*source)?;
+            let header_start = directory.header_range(hdu.index).map_or(0, |range| range.start);
+            let edited = directory.edit(hdu.index, &*source)?;
+            let (header, blocks) = (&edited.header, edited.blocks.as_slice());
+            let old = OldHdu { hdu, header, blocks, header_start, last, file_len: source.len() };
+            let mut done = None;
+            plan(&old, &*source, &mut |changed| {
+                let Extended { plan, header, blocks, layout, table } = changed;
+                target.carry_out(plan)?;
+                done = Some((header, blocks, layout, table));
+                Ok(())
+            })?;
+            if let Some((header, blocks, layout, table)) = done {
+                directory.replace(hdu.index, header, blocks, layout, table);
+                file.replace_source(target.source());
+            }
+            Ok(())
+        })
+    }
+
+    /// Has an HDU changed by one who holds the target and the directory, once the headers that wait are written.
+    fn change_hdu<T: Send + 'static>(
+        self: &Arc<Self>,
+        key: HduKey,
+        change: impl FnOnce(&OpenFile, &mut Target, &mut Directory, &HduEntry) -> Result<T> + Send + 'static,
+    ) -> Op<T> {
         let shared = Arc::clone(self);
         Op::edit(move || {
             let mut target = shared.target()?;
             let mut directory = shared.file.directory();
             shared.write_staged(&mut target, &mut directory)?;
-            let source = target.source();
-            let hdu = directory.find(&key, &*source).in_file(shared.file.name())?;
-            let changed = (|| {
-                let last = directory.is_last(hdu.index, &*source)?;
-                let header_start = directory.header_range(hdu.index).map_or(0, |range| range.start);
-                let edited = directory.edit(hdu.index, &*source)?;
-                let (header, blocks) = (&edited.header, edited.blocks.as_slice());
-                let old = OldHdu { hdu: &hdu, header, blocks, header_start, last, file_len: source.len() };
-                let mut done = None;
-                plan(&old, &*source, &mut |changed| {
-                    let Extended { plan, header, blocks, layout, table } = changed;
-                    target.carry_out(plan)?;
-                    done = Some((header, blocks, layout, table));
-                    Ok(())
-                })?;
-                if let Some((header, blocks, layout, table)) = done {
-                    directory.replace(hdu.index, header, blocks, layout, table);
-                    shared.file.replace_source(target.source());
-                }
-                Ok(())
-            })();
+            let hdu = directory.find(&key, &*target.source()).in_file(shared.file.name())?;
+            let changed = change(&shared.file, &mut target, &mut directory, &hdu);
             placed(changed, shared.file.name(), hdu.index)
         })
     }
